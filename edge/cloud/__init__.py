@@ -1,0 +1,1 @@
+"""What leaves this gateway: topics, codec, the MQTT link."""

@@ -1,0 +1,1 @@
+"""site.toml -> frozen Config, or every problem at once."""

@@ -1,0 +1,167 @@
+"""Every option of site.toml: name with its unit, range, default, and one line on when to change it.
+
+Facts only: `reader.py` turns TOML into these, `checks.py` compares them with each other. No option without a range.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+REQUIRED: Any = object()  # marks an option that has no default
+
+
+def option(
+    default: Any = REQUIRED,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    words: tuple[str, ...] = (),
+    pattern: str = "",
+    when: str = "",
+) -> Any:
+    """A dataclass field with the range that reader.py enforces; `words` lists the only values, `pattern` a full match."""
+    meta = {"low": low, "high": high, "words": words, "pattern": pattern, "when": when, "required": default is REQUIRED}
+    return field(metadata=meta) if default is REQUIRED else field(default=default, metadata=meta)
+
+
+NAME = r"[a-z][a-z0-9_-]{0,30}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    id: str = option(pattern=NAME, when="the gateway's name in topics and the fleet")
+    tenant: str = option("local", pattern=NAME, when="first level of the topics")
+    cycle_ms: int = option(100, low=50, high=1000, when="slower buses: at least the age the fast pair can keep")
+    auto_run: bool = option(True, when="false: wait for `resume` at the console after each start")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    import_max_w: int = option(low=0, high=100_000_000, when="contract or fuse at the POC, the lower of both")
+    export_max_w: int = option(0, low=0, high=100_000_000, when="0 is zero export")
+    ramp_up_max_w_per_s: int = option(0, low=0, high=100_000_000, when="0 switches the ramp limit off")
+    ramp_down_max_w_per_s: int = option(0, low=0, high=100_000_000, when="0 switches the ramp limit off")
+    poc_age_max_ms: int = option(3_000, low=200, high=10_000, when="tighten only; older than this is no meter")
+    boot_settle_ms: int = option(1_000, low=0, high=60_000, when="how long all devices must answer before STANDBY")
+    reset_hold_ms: int = option(10_000, low=1_000, high=600_000, when="how long a cause must be gone before a reset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    name: str = option(pattern=NAME)
+    path: str = option(when="the tty; name it by USB path (udev), not by number")
+    baud: int = option(19_200, words=("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200"))
+    parity: str = option("N", words=("N", "E", "O"))
+    stopbits: int = option(1, low=1, high=2)
+    gap_ms: int = option(0, low=0, high=500, when="silence between transactions; 0 takes the largest of the profiles")
+    rs485: str = option("auto", words=("auto", "kernel"), when="kernel: the UART needs TIOCSRS485 for direction")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    name: str = option(pattern=NAME)
+    profile: str = option(pattern=r"[a-z0-9-]+", when="a file of edge/field/profiles, without .toml")
+    port: str = option(pattern=NAME)
+    address: int = option(low=1, high=247)
+    use: str = option(words=("poc", "load", "pv", "pcs", "bms"))
+    watchdog_s: int = option(0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One battery unit: a PCS and the BMS behind it."""
+
+    pcs: str = option(pattern=NAME)
+    bms: str = option(pattern=NAME)
+    capacity_wh: int = option(low=100, high=1_000_000_000)
+    power_charge_max_w: int = option(low=0, high=100_000_000)
+    power_discharge_max_w: int = option(low=0, high=100_000_000)
+    soc_min_cpct: int = option(1_000, low=0, high=10_000)
+    soc_max_cpct: int = option(9_500, low=0, high=10_000)
+    soc_hysteresis_cpct: int = option(200, low=0, high=1_000)
+    cell_voltage_min_mv: int = option(2_950, low=2_500, high=3_300, when="the cell maker's values prevail")
+    cell_voltage_max_mv: int = option(3_550, low=3_300, high=3_650)
+    cell_voltage_trip_low_mv: int = option(2_750, low=2_000, high=3_300)
+    cell_voltage_trip_high_mv: int = option(3_650, low=3_300, high=3_700)
+    cell_voltage_hysteresis_mv: int = option(100, low=10, high=300)
+    cell_temp_charge_min_dc: int = option(0, low=-200, high=200)
+    cell_temp_min_dc: int = option(-100, low=-300, high=200)
+    cell_temp_max_dc: int = option(500, low=250, high=550)
+    cell_temp_trip_dc: int = option(600, low=300, high=650)
+    cell_temp_hysteresis_dc: int = option(50, low=10, high=150)
+    limit_rise_w_per_s: int = option(5_000, low=1, high=100_000_000, when="limits fall at once, rise this slowly")
+    bms_age_max_ms: int = option(2_000, low=200, high=2_000, when="tighten only")
+    bms_age_stop_ms: int = option(5_000, low=500, high=5_000, when="tighten only")
+    bms_age_open_ms: int = option(10_000, low=1_000, high=10_000, when="tighten only")
+    pcs_age_max_ms: int = option(2_000, low=100, high=2_000, when="tighten only")
+    pcs_age_stop_ms: int = option(5_000, low=500, high=5_000, when="tighten only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Where the grid's carbon intensity comes from. Without one the intensity is unknown and the rule stays idle."""
+
+    kind: str = option("none", words=("none", "file", "mqtt"))
+    path: str = option("", when="file: CSV with a time column and an intensity column in g/kWh")
+    column: str = option("ci_direct_g", when="file: the intensity column")
+    start: str = option("", when="file: the row time that plays as now; empty uses the wall clock")
+    speed: int = option(1, low=1, high=86_400, when="file: seconds of the file per second")
+    age_max_s: int = option(7_200, low=60, high=86_400, when="older is stale: shown, but the rule stays idle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Thresholds that ask for power; a planner comes later. All asks are leases, the kernel decides."""
+
+    enabled: bool = option(True)
+    intensity_high_g_per_kwh: int = option(400, low=0, high=2_000)
+    intensity_low_g_per_kwh: int = option(250, low=0, high=2_000)
+    load_surge_w: int = option(0, low=0, high=100_000_000, when="IT load above this counts as a surge; 0: no load rule")
+    discharge_w: int = option(0, low=0, high=100_000_000)
+    charge_w: int = option(0, low=0, high=100_000_000)
+    invite_w: int = option(0, low=0, high=100_000_000, when="compute power offered to the cluster when clean")
+    cluster: str = option("main", pattern=NAME)
+    lease_ms: int = option(15_000, low=1_000, high=900_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    path: str = option("", when="folder of the telemetry ring; empty keeps nothing on disk")
+    telemetry_max_bytes: int = option(256 << 20, low=4 << 20, high=64 << 30)
+    trace_max_bytes: int = option(64 << 20, low=4 << 20, high=64 << 30)
+    sync_ms: int = option(10_000, low=0, high=600_000, when="how much a power cut may cost; 0 syncs each write")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    host: str = option("", when="broker; empty keeps everything local")
+    port: int = option(1883, low=1, high=65_535)
+    username: str = option("")
+    password_file: str = option("")
+    tls: bool = option(False)
+    ca_file: str = option("")
+    keepalive_s: int = option(30, low=5, high=600)
+    backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    socket: str = option("", when="UNIX socket path; empty: no socket")
+    port: str = option("", when="tty of the service connector; empty: none")
+    baud: int = option(115_200, low=1_200, high=115_200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One site. `file` is where it was read from, for messages."""
+
+    file: str
+    site: Site
+    limits: Limits
+    port: tuple[Port, ...]
+    device: tuple[Device, ...]
+    unit: tuple[Unit, ...]
+    signal: Signal = Signal()
+    rule: Rule = Rule()
+    store: Store = Store()
+    cloud: Cloud = Cloud()
+    console: Console = Console()

@@ -1,0 +1,1 @@
+"""What a technician sees: sessions on any file descriptor, one registry of words."""

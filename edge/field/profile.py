@@ -1,0 +1,144 @@
+"""A device model as data: what a profile TOML says, checked and frozen. `profiles/loader.py` reads the files.
+
+Read forwards by the driver (decode, encode, bus) and backwards by the simulated devices, so the two cannot drift apart
+in the facts; framing and CRC are written twice on purpose.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from edge.roles import Kind
+
+PointType = Literal["u16", "s16", "u32", "s32", "u64", "s64", "f32", "bits", "value", "str"]
+
+REGISTERS: dict[str, int] = {
+    "u16": 1, "s16": 1, "bits": 1, "value": 1, "u32": 2, "s32": 2, "f32": 2, "u64": 4, "s64": 4, "str": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How this model likes to be spoken to. Baud and parity are defaults; the site's port decides."""
+
+    baud: int
+    parity: str
+    stopbits: int
+    timeout_ms: int
+    min_gap_ms: int  # silence before the next request to any device of the bus
+    turnaround_ms: int  # typical time to answer, for the bus budget
+    max_regs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One quantity of a block. A numeric point has a role (or none: not used yet); a bits or value point has flags.
+
+    canonical = sign * (raw * factor + offset) where factor already holds scale and the unit's conversion.
+    """
+
+    name: str
+    role: str  # "" when the point only carries flags
+    addr: int  # wire address
+    type: PointType
+    word_order: Literal["big", "little"]
+    factor: Fraction  # canonical units per count
+    offset: int  # in canonical units
+    sign: Literal[1, -1]
+    sentinels: tuple[int, ...]  # raw values that mean "not available"
+    min: int | None  # canonical; outside is treated as missing
+    max: int | None
+    flags: tuple[tuple[int, int], ...]  # bits: (bit, flag mask); value: (raw value, flag mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Registers read in one transaction. `mandatory` are the indices of points that must not be missing."""
+
+    name: str
+    fc: Literal[1, 2, 3, 4]
+    start: int
+    count: int
+    period_ms: int
+    priority: int  # 2 safety, 3 control, 4 telemetry, 5 slow
+    points: tuple[Point, ...]
+    mandatory: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Where a write can be read back. `tol` in counts."""
+
+    addr: int
+    fc: Literal[3, 4]
+    delay_ms: int
+    tol: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A value that may be written. Canonical range; encode rounds towards `safe`."""
+
+    name: str  # a key of roles.WRITES[kind]
+    addr: int
+    fc: Literal[6, 16]
+    type: Literal["u16", "s16", "u32", "s32", "f32"]
+    word_order: Literal["big", "little"]
+    factor: Fraction  # canonical units per count
+    sign: Literal[1, -1]
+    min: int
+    max: int
+    safe: int
+    min_interval_ms: int
+    max_interval_ms: int  # rewritten at the latest after this (the heartbeat of many devices)
+    verify: Verify | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A register sequence by name, e.g. start; sent only while `unless` (a flag of the device) is not yet set."""
+
+    name: str
+    writes: tuple[tuple[int, int], ...]  # (address, raw value), FC6 each
+    unless: str  # flag name that says "already there"; "" when none
+    until: str  # flag name prefixed with "!" when it must be clear; what success looks like; "" when not seen
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """The device's own comm-loss timer: a register in seconds, written and read back before RUN is allowed."""
+
+    addr: int
+    fc: Literal[6, 16]
+    value: int  # as written, counts of `seconds_per_count`
+    seconds_per_count: Fraction
+    on_loss: str  # what the source says happens; "unknown" is an honest word
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Optional proof that the right device answers at this address."""
+
+    addr: int
+    fc: Literal[3, 4]
+    count: int
+    match: str  # regular expression on the decoded text
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One device model."""
+
+    id: str
+    vendor: str
+    model: str
+    kind: Kind
+    version: str
+    source: str
+    verified: bool
+    link: Link
+    blocks: tuple[Block, ...]
+    writes: tuple[Write, ...]
+    commands: tuple[Command, ...]
+    watchdog: Watchdog | None
+    identify: Identify | None

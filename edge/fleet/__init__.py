@@ -1,0 +1,1 @@
+"""The operator's side, for a server: the reference ingest."""

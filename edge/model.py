@@ -1,0 +1,180 @@
+"""The frozen records that cross folders (and the thread border). Nothing here computes.
+
+Units are in the names; mono and wall times are milliseconds; signs as in `native/kernel_abi.h`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One block of registers of one device, decoded.
+
+    `values` has one entry per point of the block, in the order of the profile: the canonical integer of its role, the
+    flag mask for a flags point, or None where the device says "not available" or the value is outside its range.
+    `complete` is False when a mandatory role of the block is None: such a reading must not refresh any age.
+    """
+
+    device: str
+    block: str
+    taken_mono_ms: int
+    values: tuple[int | None, ...]
+    complete: bool
+
+
+class Outcome(IntEnum):
+    """How a bus transaction ended. Only OK carries data."""
+
+    OK = 0
+    TIMEOUT = 1
+    CRC = 2  # bytes came, but no frame with a right CRC
+    MISMATCH = 3  # a right frame, but not the answer to this request
+    EXCEPTION = 4  # the device refused; see its code
+    GATE = 5  # refused by the gate, never sent
+    PORT = 6  # the port itself is gone
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """What is known of one device on a bus: counters since start, last latency, age of the newest complete reading."""
+
+    device: str
+    port: str
+    address: int
+    sent_count: int
+    ok_count: int
+    failed_count: int  # consecutive, now
+    outcome_counts: tuple[int, ...]  # indexed by Outcome
+    latency_us: int
+    age_ms: int | None
+    guarded: bool  # its comm-loss timer was written and read back
+    write_failed: bool  # a write was not read back three times running
+
+
+@dataclass(frozen=True, slots=True)
+class PortHealth:
+    """One RS-485 port: how much of the last seconds the wire was busy, in permille, and whether it is open."""
+
+    port: str
+    load_permille: int
+    is_open: bool
+    error: str
+
+
+RequestKind = Literal["power", "hold", "resume", "reset", "service", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A wish with an owner and an end. `power_w` counts for kind "power" only (battery, + discharge).
+
+    A power request lives until `expires_mono_ms`; who wants it longer asks again. A newer request of the same source
+    replaces the older one. hold / resume / reset / service / run come from the console (later: signed fleet commands).
+    """
+
+    source: str  # "console", "fleet", "plan", "rule"
+    kind: RequestKind
+    power_w: int = 0
+    expires_mono_ms: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """One cycle as it was: raw structs of the kernel, so that it replays bit for bit."""
+
+    seq: int
+    mono_ms: int
+    wall_ms: int
+    late_us: int
+    input: bytes
+    state: bytes  # after the step
+    output: bytes
+
+
+# The 1 Hz sample: (name, unit). The order is the order of Sample.values; the schema id is a hash of these lines.
+SAMPLE_FIELDS: tuple[tuple[str, str], ...] = (
+    ("poc_power_w", "W"),
+    ("load_power_w", "W"),
+    ("pv_power_w", "W"),
+    ("battery_power_w", "W"),
+    ("battery_set_w", "W"),
+    ("soc_cpct", "cpct"),
+    ("mode", ""),
+    ("why", ""),
+    ("wish_w", "W"),
+    ("poc_reference_w", "W"),
+    ("cell_voltage_min_mv", "mV"),
+    ("cell_voltage_max_mv", "mV"),
+    ("cell_temp_max_dc", "dC"),
+    ("late_max_us", "us"),
+    ("late_count", ""),
+    ("grid_intensity_mg_per_kwh", "mg/kWh"),
+    ("site_intensity_mg_per_kwh", "mg/kWh"),
+    ("stored_carbon_mg", "mg"),
+    ("quality", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One second of the site. None: not known at that second (a meter was stale)."""
+
+    mono_ms: int
+    wall_ms: int
+    values: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened once; kept in the store before it is published."""
+
+    mono_ms: int
+    wall_ms: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFlows:
+    """What the control side hands the uplink once a second: measured powers, None where the meter is stale."""
+
+    mono_ms: int
+    wall_ms: int
+    poc_power_w: int | None
+    load_power_w: int | None  # IT meter
+    pv_power_w: int | None
+    battery_power_w: int | None
+    soc_cpct: int | None
+    battery_set_w: int
+    mode: int
+    why: int
+    wish_w: int
+    poc_reference_w: int
+    cell_voltage_min_mv: int | None
+    cell_voltage_max_mv: int | None
+    cell_temp_max_dc: int | None
+    late_max_us: int
+    late_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """What the uplink last said of itself; the console and the live screen show it."""
+
+    connected: bool = False
+    stored_count: int = 0  # samples in the store since it was created
+    acked_count: int = 0  # samples the ingest says it has committed
+    pending_count: int = 0
+    store_bytes: int = 0
+    store_fault: str = ""
+    dropped_count: int = 0  # records lost between the threads because the queue was full
+    grid_intensity_mg_per_kwh: int | None = None
+    grid_quality: str = "none"  # measured | stale | none
+    site_intensity_mg_per_kwh: int | None = None
+    stored_carbon_mg: int = 0
+    stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
+    rule: str = ""  # what the mission rule asks for now, and why
+    invite_w: int = 0

@@ -1,0 +1,1 @@
+"""The demo: a simulated site, the real controller, a broker, an ingest and one live screen."""
