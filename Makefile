@@ -1,3 +1,65 @@
+# The words of this project. `make test` is all a newcomer needs.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
+STAMP := .venv/.ready
+MINUTES ?= 0
+LEVEL ?= image
+SECONDS ?= 86400
+
+.PHONY: help setup demo test check day hil bench replay clean
+
+help:
+	@echo "make setup    the environment and the kernel"
+	@echo "make demo     a simulated site, the real controller, one live screen (MINUTES=2 ends by itself)"
+	@echo "make test     every test; sets up what it needs"
+	@echo "make check    ruff and mypy"
+	@echo "make day      24 h on one screen (LEVEL=image or LEVEL=wire)"
+	@echo "make hil      every HIL scenario in virtual time, with its verdict"
+	@echo "make bench    the numbers, as ratios measured side by side"
+	@echo "make replay   re-run the kernel on the demo's trace"
+
+# One environment; made anew when the build description or a kernel source is newer than it.
+$(STAMP): pyproject.toml $(wildcard native/*.c native/*.h native/*.py)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "setting up .venv and building the kernel (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP)
+
+# A broker for tests and demo: Debian as root gets mosquitto, elsewhere amqtt from the `hil` extra does (and says so).
+.PHONY: broker
+broker: $(STAMP)
+	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "installing mosquitto"; (apt-get update -qq && apt-get install -y -qq mosquitto) >/dev/null 2>&1 || true; fi
+	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
+	elif ! $(BIN)/python -c 'import amqtt' 2>/dev/null; then \
+		echo "no mosquitto here: installing amqtt, a slower broker in Python"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[hil]'; fi
+
+demo: broker
+	@$(BIN)/edge demo --minutes $(MINUTES)
+
+test: broker
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)
+	@$(BIN)/ruff check edge hil native tests
+	@$(BIN)/ruff format --check edge hil native tests
+	@$(BIN)/mypy
+
+day: $(STAMP)
+	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)
+
+hil: $(STAMP)
+	@$(BIN)/python -m hil run --all
+
+bench: broker
+	@$(BIN)/python -m tests.bench
+
+replay: $(STAMP)
+	@$(BIN)/edge replay run/demo/store/trace
+
+clean:
+	rm -rf .venv build native/build edge/*.so run *.egg-info .ruff_cache .mypy_cache .hypothesis

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in one file; `key` is a path such as `device[2].address`, `allowed` a range or a list of words."""
+    """One thing wrong in one file; `key` is a path such as `device[2].address`, `allowed` a range or words."""
 
     file: str
     key: str

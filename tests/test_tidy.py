@@ -94,7 +94,9 @@ def test_a_folder_has_at_most_nine_modules() -> None:
 
 @pytest.mark.parametrize("path", CODE, ids=relative)
 def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), "a file begins with what it is and what does not belong in it"
+    assert ast.get_docstring(ast.parse(path.read_text())), (
+        "a file begins with what it is and what does not belong in it"
+    )
     assert path.stem not in BANNED_NAMES
 
 

@@ -18,7 +18,7 @@ def option(
     pattern: str = "",
     when: str = "",
 ) -> Any:
-    """A dataclass field with the range that reader.py enforces; `words` lists the only values, `pattern` a full match."""
+    """A dataclass field with the range that reader.py enforces; `words` lists the values, `pattern` a full match."""
     meta = {"low": low, "high": high, "words": words, "pattern": pattern, "when": when, "required": default is REQUIRED}
     return field(metadata=meta) if default is REQUIRED else field(default=default, metadata=meta)
 
@@ -63,7 +63,9 @@ class Device:
     port: str = option(pattern=NAME)
     address: int = option(low=1, high=247)
     use: str = option(words=("poc", "load", "pv", "pcs", "bms"))
-    watchdog_s: int = option(0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's")
+    watchdog_s: int = option(
+        0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

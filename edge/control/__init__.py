@@ -1,1 +1,1 @@
-"""Decides nothing itself: the Python face of the kernel, the image it reads, the leases it obeys, the orders it gives."""
+"""Decides nothing itself: the kernel's Python face, the image it reads, the leases it obeys, the orders it gives."""

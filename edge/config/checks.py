@@ -1,0 +1,120 @@
+"""What the options of one site must be to each other: names that exist, addresses that differ, limits in order.
+
+Bus arithmetic needs the profiles and is checked by `edge.field.budget`.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from edge.config.options import Config, Unit
+from edge.errors import Problem
+
+UNITS_MAX = 8  # TW_UNITS of the kernel
+DEVICES_PER_PORT_MAX = 31  # unit loads of a plain RS-485 segment, less the gateway itself
+
+
+def cross_check(config: Config) -> list[Problem]:
+    """Every contradiction between options of a site whose single values are all in range."""
+    return [Problem(config.file, *parts) for check in CHECKS for parts in check(config)]
+
+
+Parts = tuple[str, object, str, str]
+
+
+def _names(config: Config) -> Iterator[Parts]:
+    for table, entries in (("port", config.port), ("device", config.device)):
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(entries):
+            if entry.name in seen:
+                yield f"{table}[{index}].name", entry.name, f"is taken by {table}[{seen[entry.name]}]", "names differ"
+            seen.setdefault(entry.name, index)
+
+
+def _ports(config: Config) -> Iterator[Parts]:
+    names = [port.name for port in config.port]
+    for index, device in enumerate(config.device):
+        if device.port not in names:
+            yield f"device[{index}].port", device.port, "is no [[port]]; there are: " + ", ".join(names), ""
+    for index, port in enumerate(config.port):
+        count = sum(device.port == port.name for device in config.device)
+        if count > DEVICES_PER_PORT_MAX:
+            yield f"port[{index}].name", port.name, f"has {count} devices; at most {DEVICES_PER_PORT_MAX}", ""
+    paths = [port.path for port in config.port]
+    for index, path in enumerate(paths):
+        if path in paths[:index]:
+            yield f"port[{index}].path", path, f"is the path of port[{paths.index(path)}] too", "one owner per port"
+
+
+def _addresses(config: Config) -> Iterator[Parts]:
+    seen: dict[tuple[str, int], int] = {}
+    for index, device in enumerate(config.device):
+        at = (device.port, device.address)
+        if at in seen:
+            other = config.device[seen[at]].name
+            yield f"device[{index}].address", device.address, f"is the address of {other} on port {device.port}", ""
+        seen.setdefault(at, index)
+
+
+def _uses(config: Config) -> Iterator[Parts]:
+    for use in ("poc", "load", "pv"):
+        found = [device.name for device in config.device if device.use == use]
+        if use == "poc" and not found:
+            yield "device", None, "needs one with use = 'poc'", "the meter at the point of connection"
+        if len(found) > 1:
+            yield "device", ", ".join(found), f"only one may have use = '{use}'", ""
+
+
+def _units(config: Config) -> Iterator[Parts]:
+    if not 1 <= len(config.unit) <= UNITS_MAX:
+        yield "unit", len(config.unit), f"must be 1..{UNITS_MAX} [[unit]] tables", "one PCS with its BMS each"
+    uses = {device.name: device.use for device in config.device}
+    taken: set[str] = set()
+    for index, unit in enumerate(config.unit):
+        for part, name in (("pcs", unit.pcs), ("bms", unit.bms)):
+            if uses.get(name) != part:
+                yield f"unit[{index}].{part}", name, f"is no [[device]] with use = '{part}'", ""
+            elif name in taken:
+                yield f"unit[{index}].{part}", name, "belongs to another unit already", ""
+            taken.add(name)
+        yield from _unit_order(f"unit[{index}]", unit)
+    for index, device in enumerate(config.device):
+        if device.use in ("pcs", "bms") and device.name not in taken:
+            yield f"device[{index}].name", device.name, "is in no [[unit]]", "an unwatched PCS or BMS is refused"
+
+
+def _unit_order(key: str, unit: Unit) -> Iterator[Parts]:
+    ascending = (
+        ("soc_min_cpct", "soc_max_cpct"),
+        ("cell_voltage_trip_low_mv", "cell_voltage_min_mv", "cell_voltage_max_mv", "cell_voltage_trip_high_mv"),
+        ("cell_temp_min_dc", "cell_temp_max_dc", "cell_temp_trip_dc"),
+        ("cell_temp_charge_min_dc", "cell_temp_max_dc"),
+        ("bms_age_max_ms", "bms_age_stop_ms", "bms_age_open_ms"),
+        ("pcs_age_max_ms", "pcs_age_stop_ms"),
+    )
+    for names in ascending:
+        for low, high in pairwise(names):
+            if getattr(unit, low) >= getattr(unit, high):
+                yield f"{key}.{low}", getattr(unit, low), f"must be below {high} = {getattr(unit, high)}", ""
+
+
+def _rule(config: Config) -> Iterator[Parts]:
+    rule = config.rule
+    if rule.intensity_low_g_per_kwh >= rule.intensity_high_g_per_kwh:
+        high = rule.intensity_high_g_per_kwh
+        yield (
+            "rule.intensity_low_g_per_kwh",
+            rule.intensity_low_g_per_kwh,
+            f"must be below {high}",
+            "the high threshold",
+        )
+    if config.signal.kind == "file" and not config.signal.path:
+        yield "signal.path", "", "is needed for kind = 'file'", "a CSV with a time and an intensity column"
+    if config.signal.kind == "mqtt" and not config.cloud.host:
+        yield "cloud.host", "", "is needed for signal.kind = 'mqtt'", ""
+    if bool(config.limits.ramp_up_max_w_per_s) != bool(config.limits.ramp_down_max_w_per_s):
+        yield "limits.ramp_down_max_w_per_s", config.limits.ramp_down_max_w_per_s, "both ramps or none", ""
+    if config.cloud.host and not config.store.path:
+        yield "store.path", "", "is needed with cloud.host", "what is sent is kept until the ingest has acknowledged it"
+
+
+CHECKS = (_names, _ports, _addresses, _uses, _units, _rule)

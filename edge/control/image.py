@@ -1,0 +1,149 @@
+"""The input image: readings go in as they arrive, the kernel sees them frozen with their ages.
+
+One owner of the kernel's input struct. A reading that is not complete refreshes no age, so a missing value grows old
+and the kernel forbids; nothing here judges a value.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from edge.config.options import Config
+from edge.field.profile import Block, Profile
+from edge.model import Reading
+
+AGE_NEVER_MS = 2_147_483_647  # TW_AGE_NEVER
+PCS_GUARDED, PCS_WRITE_FAILED, BMS_GUARDED = 16, 32, 32  # tw_pcs_flag, tw_bms_flag
+
+# role -> field of tw_unit_input_t
+UNIT_FIELDS = {
+    "pcs.power": "power_w",
+    "bms.pack_voltage": "pack_voltage_dv",
+    "bms.pack_current": "pack_current_da",
+    "bms.soc": "soc_cpct",
+    "bms.current_charge_max": "current_charge_max_da",
+    "bms.current_discharge_max": "current_discharge_max_da",
+    "bms.cell_voltage_min": "cell_voltage_min_mv",
+    "bms.cell_voltage_max": "cell_voltage_max_mv",
+    "bms.cell_temp_min": "cell_temp_min_dc",
+    "bms.cell_temp_max": "cell_temp_max_dc",
+}
+SITE_FIELDS = {"poc": "poc_power_w", "load": "load_power_w", "pv": "pv_power_w"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one device's values go: a struct, the field of each role, the field of its flags ("" for none)."""
+
+    struct: Any
+    fields: dict[str, str]
+    flags_field: str
+
+
+class DeviceImage:
+    """What is known of one device: when each block it cannot do without was last complete, and its flags."""
+
+    __slots__ = ("_blocks", "_flag_parts", "_target", "flags", "flags_extra", "taken_ms")
+
+    def __init__(self, profile: Profile, target: Target) -> None:
+        self._target = target
+        self._blocks: dict[str, tuple[tuple[int, str], ...]] = {}
+        self._flag_parts: dict[tuple[str, int], int] = {}
+        self.taken_ms: dict[str, int] = {}
+        self.flags = 0
+        self.flags_extra = 0  # guarded, write failed: known by the bus, not by the device
+        for block in profile.blocks:
+            self._blocks[block.name] = _routes(block, target.fields)
+            if block.mandatory or any(point.flags for point in block.points):
+                self.taken_ms[block.name] = -1
+            for index, point in enumerate(block.points):
+                if point.flags:
+                    self._flag_parts[(block.name, index)] = 0
+
+    def note(self, reading: Reading) -> None:
+        """Writes the values into the struct; refreshes the block's age only when it is complete."""
+        struct = self._target.struct
+        for index, field in self._blocks.get(reading.block, ()):
+            value = reading.values[index]
+            if value is not None:
+                setattr(struct, field, value)
+        if self._flag_parts:
+            self._note_flags(reading)
+        if reading.complete and reading.block in self.taken_ms:
+            self.taken_ms[reading.block] = reading.taken_mono_ms
+
+    def _note_flags(self, reading: Reading) -> None:
+        flags = 0
+        for key, mask in self._flag_parts.items():
+            value = reading.values[key[1]] if key[0] == reading.block else mask
+            if value is not None:
+                self._flag_parts[key] = value
+                flags |= value
+            else:
+                flags |= mask
+        self.flags = flags
+
+    def age_ms(self, now_mono_ms: int) -> int:
+        """Age of the oldest block this device cannot do without."""
+        oldest = min(self.taken_ms.values(), default=-1)
+        return AGE_NEVER_MS if oldest < 0 else now_mono_ms - oldest
+
+    def write_flags(self) -> None:
+        if self._target.flags_field:
+            setattr(self._target.struct, self._target.flags_field, self.flags | self.flags_extra)
+
+
+def _routes(block: Block, fields: dict[str, str]) -> tuple[tuple[int, str], ...]:
+    return tuple((index, fields[point.role]) for index, point in enumerate(block.points) if point.role in fields)
+
+
+class InputImage:
+    """All devices of a site, written into one tw_input_t."""
+
+    def __init__(self, config: Config, profiles: dict[str, Profile], tw_input: Any) -> None:
+        self._input = tw_input
+        self.devices: dict[str, DeviceImage] = {}
+        self._site: list[tuple[DeviceImage, str]] = []
+        for device in config.device:
+            if device.use in SITE_FIELDS:
+                field = SITE_FIELDS[device.use]
+                target = Target(tw_input, {"meter.power": field, "pv.power": field}, "")
+                image = DeviceImage(profiles[device.name], target)
+                self.devices[device.name] = image
+                self._site.append((image, field.replace("_power_w", "_age_ms")))
+        self._units: list[tuple[DeviceImage, DeviceImage, Any]] = []
+        for index, unit in enumerate(config.unit):
+            struct = tw_input.unit[index]
+            pcs = DeviceImage(profiles[unit.pcs], Target(struct, UNIT_FIELDS, "pcs_flags"))
+            bms = DeviceImage(profiles[unit.bms], Target(struct, UNIT_FIELDS, "bms_flags"))
+            self.devices[unit.pcs], self.devices[unit.bms] = pcs, bms
+            self._units.append((pcs, bms, struct))
+        for name in ("poc_age_ms", "load_age_ms", "pv_age_ms"):
+            setattr(tw_input, name, AGE_NEVER_MS)
+
+    def note(self, reading: Reading) -> None:
+        self.devices[reading.device].note(reading)
+
+    def freeze(self, now_mono_ms: int, commands: int, wish_w: int, wish_left_ms: int) -> None:
+        """Ages, flags and wishes of this instant: after this the image is what the kernel decides on."""
+        tw = self._input
+        tw.mono_ms = now_mono_ms
+        tw.commands = commands
+        tw.wish_w = wish_w
+        tw.wish_left_ms = wish_left_ms
+        for image, field in self._site:
+            setattr(tw, field, image.age_ms(now_mono_ms))
+        for pcs, bms, struct in self._units:
+            struct.pcs_age_ms = pcs.age_ms(now_mono_ms)
+            struct.bms_age_ms = bms.age_ms(now_mono_ms)
+            pcs.write_flags()
+            bms.write_flags()
+
+    def note_guards(self, guards: Iterable[tuple[str, bool, bool]], is_pcs: Callable[[str], bool]) -> None:
+        """What the bus knows of each device: (name, guarded by its own watchdog, write not read back)."""
+        for name, guarded, write_failed in guards:
+            image = self.devices[name]
+            if is_pcs(name):
+                image.flags_extra = PCS_GUARDED * guarded | PCS_WRITE_FAILED * write_failed
+            else:
+                image.flags_extra = BMS_GUARDED * guarded

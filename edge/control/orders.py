@@ -1,0 +1,66 @@
+"""From the kernel's output to what each device is told: setpoints every cycle, commands only while they are needed.
+
+The order of a start is battery first, then PCS; of a stop PCS first, then (for OPEN) the battery once no current flows.
+The bus sends a command only when the device is not already there, and the gate has the last word on every write.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from edge.config.options import Config
+from edge.control.image import InputImage
+from edge.roles import FLAGS
+
+ORDER_START, ORDER_STOP, ORDER_OPEN = 1, 2, 3  # tw_order
+CONNECTED = FLAGS["bms"]["connected"]
+RUNNING = FLAGS["pcs"]["running"]
+CURRENT_OPEN_MAX_DA = 20  # 2 A: below this a contactor may be asked to open (reference: usual cabinet practice)
+OPEN_WAIT_MAX_MS = 5_000  # after this it is asked anyway: the BMS judges for itself
+
+SetValue = Callable[[str, str, int], None]
+GiveCommand = Callable[[str, str], None]
+
+
+class Orders:
+    """Tells the devices of all units what the kernel wants, cycle by cycle."""
+
+    def __init__(self, config: Config, image: InputImage, set_value: SetValue, command: GiveCommand) -> None:
+        self._units = [(unit.pcs, unit.bms) for unit in config.unit]
+        self._image = image
+        self._set_value = set_value
+        self._command = command
+        self._open_since_ms = [-1] * len(self._units)
+
+    def give(self, tw_input: Any, tw_output: Any) -> None:
+        """One cycle's setpoints and commands."""
+        for index, (pcs, bms) in enumerate(self._units):
+            unit = tw_output.unit[index]
+            self._set_value(pcs, "power_set", unit.setpoint_w)
+            order = unit.order
+            if order != ORDER_OPEN:
+                self._open_since_ms[index] = -1
+            if order == ORDER_START:
+                self._start(pcs, bms)
+            elif order == ORDER_STOP:
+                self._stop(pcs)
+            elif order == ORDER_OPEN:
+                self._open(index, pcs, bms, tw_input.unit[index].pack_current_da, tw_output.mono_ms)
+
+    def _start(self, pcs: str, bms: str) -> None:
+        if not self._image.devices[bms].flags & CONNECTED:
+            self._command(bms, "connect")
+        elif not self._image.devices[pcs].flags & RUNNING:
+            self._command(pcs, "start")
+
+    def _stop(self, pcs: str) -> None:
+        if self._image.devices[pcs].flags & RUNNING:
+            self._command(pcs, "stop")
+
+    def _open(self, index: int, pcs: str, bms: str, current_da: int, now_mono_ms: int) -> None:
+        self._stop(pcs)
+        if self._open_since_ms[index] < 0:
+            self._open_since_ms[index] = now_mono_ms
+        waited_ms = now_mono_ms - self._open_since_ms[index]
+        still = abs(current_da) <= CURRENT_OPEN_MAX_DA and not self._image.devices[pcs].flags & RUNNING
+        if (still or waited_ms > OPEN_WAIT_MAX_MS) and self._image.devices[bms].flags & CONNECTED:
+            self._command(bms, "disconnect")
