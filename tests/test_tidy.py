@@ -32,7 +32,8 @@ LAYERS |= {
     for name in ("cycle", "console", "cloud", "fleet")
 }
 LAYERS["app"] = LAYERS["__main__"] = {*LAYERS, *GROUND, "cycle", "console", "cloud", "fleet", "app", "_kernel"}
-LAYERS["control"] = LAYERS["control"] | {"_kernel"}
+LAYERS["control"] = LAYERS["control"] | {"field", "_kernel"}  # orders and image speak of devices and profiles
+LAYERS["field"] = LAYERS["field"] | {"_kernel"}  # the CRC
 
 TIME_CALLS = {"time", "monotonic", "monotonic_ns", "time_ns", "perf_counter", "sleep"}
 
