@@ -7,7 +7,11 @@
 
 #include "kernel_abi.h"
 
-_Static_assert(sizeof(tw_unit_config_t) == 84, "tw_unit_config_t");
-_Static_assert(sizeof(tw_unit_input_t) == 56, "tw_unit_input_t");
+/* The same on x86-64, aarch64 and armhf: a trace from one replays on another. */
+_Static_assert(sizeof(tw_unit_config_t) == 84 && sizeof(tw_config_t) == 712, "config");
+_Static_assert(sizeof(tw_unit_input_t) == 56 && sizeof(tw_input_t) == 496, "input");
+_Static_assert(sizeof(tw_unit_state_t) == 24 && sizeof(tw_state_t) == 272, "state");
+_Static_assert(sizeof(tw_unit_output_t) == 24 && sizeof(tw_output_t) == 256, "output");
+_Static_assert(sizeof(tw_gate_rule_t) == 24 && sizeof(tw_write_t) == 12, "gate");
 
 #endif

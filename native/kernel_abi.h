@@ -197,12 +197,14 @@ typedef struct {
     int32_t settle_ms;
     uint32_t commands;          /* of the last cycle, for edges */
     uint32_t latched;           /* TW_WHY_* */
-    int32_t clear_ms;
-    int32_t poc_reference_w;    /* where the ramp limiter lets the grid be */
+    int32_t clear_ms;           /* how long the emergency stop has been released */
+    int32_t reserved_before;
+    int64_t poc_reference_mw;   /* where the ramp limiter lets the grid be, in milliwatts: slow ramps stay exact */
     uint32_t reference_valid;
     uint32_t first_out;         /* the first cause of the present stop: one TW_WHY_* or one TW_UNIT_* bit */
     int32_t first_out_unit;     /* -1: the bit is a TW_WHY_* */
     uint32_t cycle_count;
+    uint32_t reserved;
     int64_t first_out_mono_ms;
     tw_unit_state_t unit[TW_UNITS];
 } tw_state_t;

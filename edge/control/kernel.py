@@ -1,0 +1,147 @@
+"""The Python face of `native/`: builds the config struct, owns the four structs, steps, and asks the gate.
+
+Nothing is decided here. Fields are written straight into `kernel.input` (a cffi struct); the hot path makes one C call.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from enum import IntEnum, IntFlag
+from pathlib import Path
+from typing import Any
+
+from edge.config.options import Config, Limits, Unit
+from edge.errors import DataFault
+
+try:
+    from edge._kernel import ffi, lib
+except ImportError as error:  # a checkout whose kernel was never built
+    raise ImportError("edge/_kernel is not built: run `make setup`") from error
+
+Mode = IntEnum("Mode", {name: getattr(lib, f"TW_MODE_{name}") for name in ("BOOT", "STANDBY", "RUN", "FAULT", "SERVICE")})
+Order = IntEnum("Order", {name: getattr(lib, f"TW_ORDER_{name}") for name in ("NONE", "START", "STOP", "OPEN")})
+
+
+def _flags(title: str, prefix: str, skip: str = "\0") -> Any:
+    names = [name for name in dir(lib) if name.startswith(prefix) and not name.startswith(skip)]
+    return IntFlag(title, {name.removeprefix(prefix): getattr(lib, name) for name in names})
+
+
+Why: Any = _flags("Why", "TW_WHY_")
+UnitWhy: Any = IntFlag(
+    "UnitWhy",
+    {
+        name.removeprefix("TW_UNIT_"): getattr(lib, name)
+        for name in dir(lib)
+        if name.startswith("TW_UNIT_") and name != "TW_UNITS"
+    },
+)
+UNITS = int(lib.TW_UNITS)
+AGE_NEVER_MS = int(lib.TW_AGE_NEVER)
+
+
+def abi_hash() -> str:
+    """The hash of kernel_abi.h that the loaded module was built from."""
+    return bytes(ffi.string(lib.tw_abi_hash())).decode()
+
+
+def _check_abi() -> None:
+    header = Path(__file__).resolve().parents[2] / "native" / "kernel_abi.h"
+    if header.exists() and hashlib.sha256(header.read_bytes()).hexdigest() != abi_hash():
+        raise ImportError(f"edge/_kernel was built from another {header.name}: run `make setup`")
+
+
+_check_abi()
+
+
+class KernelFault(DataFault):
+    """The kernel refused the configuration; the reader should have done so before."""
+
+
+def _fill(struct: Any, source: Limits | Unit) -> None:
+    for field, _ in ffi.typeof(struct).fields:
+        if hasattr(source, field):
+            setattr(struct, field, getattr(source, field))
+
+
+def config_struct(config: Config) -> Any:
+    """tw_config_t of a site. Fields have the same names on both sides; what differs is set by hand."""
+    struct = ffi.new("tw_config_t *")
+    _fill(struct[0], config.limits)
+    struct.abi = lib.TW_ABI
+    struct.cycle_ms = config.site.cycle_ms
+    struct.unit_count = len(config.unit)
+    for index, unit in enumerate(config.unit):
+        _fill(struct.unit[index], unit)
+    return struct
+
+
+class Kernel:
+    """One kernel with its four structs. `input` is written by others, `output` read by others, `state` by nobody."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.state = ffi.new("tw_state_t *")
+        self.input = ffi.new("tw_input_t *")
+        self.output = ffi.new("tw_output_t *")
+        self._views = tuple(ffi.buffer(part) for part in (self.input, self.state, self.output))
+        self._step = lib.tw_step
+        status = lib.tw_init(config, self.state)
+        if status != lib.TW_OK:
+            raise KernelFault(f"tw_init: status {status}: the configuration is outside the kernel's ranges")
+
+    @classmethod
+    def from_site(cls, config: Config) -> "Kernel":
+        return cls(config_struct(config))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "Kernel":
+        """A kernel with the config of a trace. Raises DataFault when the size is not that of this ABI."""
+        struct = ffi.new("tw_config_t *")
+        copy_in(struct, raw, "config")
+        return cls(struct)
+
+    def step(self) -> None:
+        self._step(self.config, self.state, self.input, self.output)
+
+    def images(self) -> tuple[bytes, bytes, bytes]:
+        """Raw input, state and output of this cycle."""
+        first, second, third = self._views
+        return first[:], second[:], third[:]
+
+    def config_bytes(self) -> bytes:
+        return bytes(ffi.buffer(self.config))
+
+    def load(self, tw_input: bytes | None, state: bytes | None) -> None:
+        """Puts a recorded input or state in place. Raises DataFault on a wrong size."""
+        if tw_input is not None:
+            copy_in(self.input, tw_input, "input")
+        if state is not None:
+            copy_in(self.state, state, "state")
+
+
+def copy_in(struct: Any, raw: bytes, name: str) -> None:
+    """Raw bytes into a struct of the same size, or DataFault."""
+    view = ffi.buffer(struct)
+    if len(raw) != len(view):
+        raise DataFault(f"{name}: {len(raw)} bytes, but this kernel's struct has {len(view)}: recorded by another version")
+    view[:] = raw
+
+
+class Gate:
+    """The allow-list of all ports, and the question `may this write go out now?`"""
+
+    def __init__(self, rules: Sequence[dict[str, int]], output: Any) -> None:
+        self._rules = ffi.new("tw_gate_rule_t[]", list(rules))
+        self._count = len(rules)
+        self._output = output
+        self._write = ffi.new("tw_write_t *")
+        self.refused_count = 0
+
+    def allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
+        """True if some rule lists exactly this write and its value passes against the last output."""
+        write = self._write
+        write.port_index, write.address, write.function = port_index, address, function
+        write.reg, write.count, write.value = reg, count, value
+        passed = lib.tw_tx_allowed(self._rules, self._count, self._output, write) == 1
+        self.refused_count += not passed
+        return passed

@@ -1,0 +1,49 @@
+/* How much one unit may charge and discharge in this cycle: the least of PCS rating and what the BMS allows; zero while any
+ * cause forbids it. Falls at once, rises slowly. */
+#include "inner.h"
+
+/* da * dv is watts times 100. */
+static int32_t least_w(int32_t rating_w, int32_t current_da, int32_t voltage_dv, uint32_t *why)
+{
+    int64_t allowed_w = (int64_t)current_da * voltage_dv / 100;
+    if (allowed_w < rating_w) {
+        *why |= TW_UNIT_CURRENT_LIMIT;
+        return tw_clamp(allowed_w, 0, rating_w);
+    }
+    return rating_w;
+}
+
+static int32_t slew(int32_t before_w, int32_t now_w, int32_t rise_w_per_s, int32_t dt_ms, uint32_t *why)
+{
+    int32_t from_w = before_w < 0 ? 0 : before_w;
+    int64_t step_w = (int64_t)rise_w_per_s * dt_ms / 1000;
+    int64_t reach_w = from_w + (step_w > 0 ? step_w : 1); /* a slow rise still rises */
+    if (now_w > reach_w) {
+        *why |= TW_UNIT_SLEW;
+        return (int32_t)reach_w;
+    }
+    return now_w;
+}
+
+void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
+                    int32_t dt_ms, tw_unit_output_t *output)
+{
+    int32_t charge_w = 0;
+    int32_t discharge_w = 0;
+    if (!(output->why & TW_UNIT_BLOCKING)) {
+        if (!(output->why & TW_UNIT_NO_CHARGE)) {
+            charge_w = least_w(config->power_charge_max_w, input->current_charge_max_da, input->pack_voltage_dv,
+                               &output->why);
+        }
+        if (!(output->why & TW_UNIT_NO_DISCHARGE) && !(state->active & TW_ACTIVE_COLD)) {
+            discharge_w = least_w(config->power_discharge_max_w, input->current_discharge_max_da,
+                                  input->pack_voltage_dv, &output->why);
+        }
+        charge_w = slew(state->charge_limit_w, charge_w, config->limit_rise_w_per_s, dt_ms, &output->why);
+        discharge_w = slew(state->discharge_limit_w, discharge_w, config->limit_rise_w_per_s, dt_ms, &output->why);
+    }
+    state->charge_limit_w = charge_w;
+    state->discharge_limit_w = discharge_w;
+    output->charge_max_w = charge_w;
+    output->discharge_max_w = discharge_w;
+}
