@@ -1,0 +1,1 @@
+"""Device models, one TOML file each: facts only. `loader.py` checks them."""

@@ -1,0 +1,283 @@
+"""Profile TOML to Profile: every mistake at once, each with file, key, value, allowed. The grammar is here."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import tomli
+
+from edge.errors import ConfigFault, Problem
+from edge.field.profile import (
+    REGISTERS,
+    Block,
+    Command,
+    Identify,
+    Link,
+    Point,
+    Profile,
+    Verify,
+    Watchdog,
+    Write,
+)
+from edge.field.profiles.table import Table
+from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES
+from edge.units import CANONICAL
+
+FOLDER = Path(__file__).parent
+WIDTH_BITS = {"u16": 16, "s16": 16, "bits": 16, "value": 16, "u32": 32, "s32": 32, "u64": 64, "s64": 64}
+KINDS = ("pcs", "bms", "pv", "meter")
+ADDRESS_MAX = 65_535
+CANONICAL_MAX = 1 << 40  # a canonical value beyond this is a wrong scale
+
+
+def load_profile(profile_id: str) -> Profile:
+    """The profile that ships under this id. Raises ConfigFault."""
+    path = FOLDER / f"{profile_id}.toml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise ConfigFault([Problem(str(path.name), "profile", profile_id, f"is not known; there are: {known}")])
+    return read_profile(path)
+
+
+def read_profile(path: Path) -> Profile:
+    """A profile from any file. Raises ConfigFault with every problem found."""
+    try:
+        tables = tomli.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigFault([Problem(path.name, "file", None, f"cannot be read: {error.strerror}")]) from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigFault([Problem(path.name, "file", None, f"not TOML: {error}")]) from error
+    return parse_profile(tables, path.name)
+
+
+def parse_profile(tables: dict[str, Any], file: str) -> Profile:
+    """Tables of a profile file to Profile. Raises ConfigFault with every problem found."""
+    problems: list[Problem] = []
+    top = Table(file, "", tables, problems)
+    top.whole("schema", 1, 1)
+    head = top.table("profile") or Table(file, "profile", {}, problems)
+    kind = head.word("kind", KINDS)
+    names = [head.word(key) for key in ("id", "vendor", "model", "version", "source")]
+    verified = head.take("verified", False)
+    if not isinstance(verified, bool):
+        head.note("verified", verified, "must be true or false")
+    shift = 1 if head.word("addressing", ("wire0", "doc1"), "wire0") == "doc1" else 0
+    head.close()
+    link = _link(top.table("link") or Table(file, "link", {}, problems))
+    points = [_point(table, kind, shift) for table in top.tables("point")]
+    blocks = tuple(_block(table, shift, link, points) for table in top.tables("block"))
+    writes = tuple(_write(table, kind, shift) for table in top.tables("write"))
+    commands = tuple(_command(table, kind, shift) for table in top.tables("command"))
+    watchdog = _watchdog(top.table("watchdog"), shift)
+    identify = _identify(top.table("identify"), shift)
+    top.close()
+    _whole_profile(top, kind, blocks, points, writes, commands)
+    if problems:
+        raise ConfigFault(problems)
+    profile_id, vendor, model, version, source = names
+    return Profile(
+        profile_id, vendor, model, cast(Any, kind), version, source, verified, link, blocks, writes, commands, watchdog,
+        identify,
+    )  # fmt: skip
+
+
+def _link(table: Table) -> Link:
+    link = Link(
+        baud=table.whole("baud", 1_200, 115_200, 19_200),
+        parity=table.word("parity", ("N", "E", "O"), "N"),
+        stopbits=table.whole("stopbits", 1, 2, 1),
+        timeout_ms=table.whole("timeout_ms", 20, 2_000),
+        min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
+        turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
+        max_regs=table.whole("max_regs", 1, 125, 60),
+    )
+    table.close()
+    return link
+
+
+def _flag_pairs(table: Table, key: str, kind: str, highest: int) -> tuple[tuple[int, int], ...]:
+    found = []
+    for number, word in table.pairs(key).items():
+        mask = FLAGS[kind].get(word)
+        if mask is None or number > highest:
+            allowed = f"must be 0..{highest} and one of " + (", ".join(FLAGS[kind]) or "(this kind has no flags)")
+            table.note(f"{key}.{number}", word, allowed)
+        else:
+            found.append((number, mask))
+    return tuple(found)
+
+
+def _scaled(table: Table, role: str) -> tuple[Fraction, int]:
+    """Canonical units per count, and offset."""
+    factor = table.number("scale", 1)
+    offset = table.number("offset", 0)
+    unit = table.word("unit", tuple(CANONICAL), "W") if role or "unit" in table.values else "W"
+    canonical, conversion = CANONICAL[unit]
+    if role in ROLES and ROLES[role].unit != canonical:
+        table.note("unit", unit, f"must convert to {ROLES[role].unit}, the unit of {role}")
+    if factor == 0:
+        table.note("scale", 0, "must not be 0")
+    return factor * conversion, round(offset * conversion)
+
+
+def _point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
+    """(block name, point)."""
+    name, block = table.word("name"), table.word("block")
+    role = table.word("role", default="")
+    if role and (role not in ROLES or ROLES[role].kind != kind):
+        table.note("role", role, "must be one of " + ", ".join(r for r in ROLES if ROLES[r].kind == kind))
+        role = ""
+    kind_of = table.word("type", tuple(t for t in REGISTERS if t != "str"))
+    factor, offset = _scaled(table, role)
+    flags = _flag_pairs(table, "bits", kind, 15) + _flag_pairs(table, "values", kind, 0xFFFF)
+    if (kind_of in ("bits", "value")) != bool(flags):
+        table.note("type", kind_of, "bits needs [point.bits], value needs values; other types have neither")
+    sign = table.whole("sign", -1, 1, 1)
+    low, high = table.take("min"), table.take("max")
+    for key, limit in (("min", low), ("max", high)):
+        if limit is not None and (type(limit) is not int or abs(limit) > CANONICAL_MAX):
+            table.note(key, limit, "must be a whole number in the role's unit")
+            low = high = None
+    point = Point(
+        name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
+        cast(Any, table.word("word_order", ("big", "little"), "big")), factor, offset,
+        -1 if sign < 0 else 1, _sentinels(table, kind_of), low, high, flags,
+    )  # fmt: skip
+    table.close()
+    return block, point
+
+
+def _sentinels(table: Table, kind_of: str) -> tuple[int, ...]:
+    raw = table.take("sentinel", [])
+    bits = WIDTH_BITS.get(kind_of, 0)
+    if not isinstance(raw, list) or any(type(v) is not int or not 0 <= v < 1 << bits for v in raw):
+        table.note("sentinel", raw, f"must be a list of raw values 0..{(1 << bits) - 1}" if bits else "not for f32")
+        return ()
+    signed = kind_of.startswith("s")
+    return tuple(v - (1 << bits) if signed and v >> (bits - 1) else v for v in raw)
+
+
+def _block(table: Table, shift: int, link: Link, points: list[tuple[str, Point]]) -> Block:
+    name = table.word("name")
+    fc = table.whole("fc", 3, 4)
+    start = max(0, table.whole("start", shift, ADDRESS_MAX) - shift)
+    count = table.whole("count", 1, 125)
+    if count > link.max_regs:
+        table.note("count", count, f"must be at most link.max_regs = {link.max_regs}")
+    mine = sorted((p for block, p in points if block == name), key=lambda p: p.addr)
+    end = start
+    for point in mine:
+        size = REGISTERS[point.type]
+        if point.addr < start or point.addr + size > start + count:
+            table.note("start", start + shift, f"point {point.name} at {point.addr + shift} is outside the block")
+        if point.addr < end:
+            table.note("start", start + shift, f"point {point.name} at {point.addr + shift} overlaps the one before it")
+        end = point.addr + size
+    mandatory = tuple(i for i, p in enumerate(mine) if p.flags or (p.role in ROLES and ROLES[p.role].mandatory))
+    block = Block(
+        name, cast(Any, fc), start, count, table.whole("period_ms", 50, 3_600_000), table.whole("priority", 2, 5),
+        tuple(mine), mandatory,
+    )  # fmt: skip
+    table.close()
+    return block
+
+
+def _write(table: Table, kind: str, shift: int) -> Write:
+    name = table.word("name", tuple(WRITES[kind]) or ("(this kind has no writes)",))
+    addr = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift)
+    fc, kind_of = table.whole("fc", 6, 16), table.word("type", ("u16", "s16", "u32", "s32", "f32"))
+    if fc not in (6, 16) or (fc == 6 and REGISTERS[kind_of] != 1):
+        table.note("fc", fc, "must be 6 (one register) or 16")
+    factor, _ = _scaled(table, "")
+    sign = table.whole("sign", -1, 1, 1)
+    low, high = (table.whole(key, -CANONICAL_MAX, CANONICAL_MAX) for key in ("min", "max"))
+    safe = table.whole("safe", -CANONICAL_MAX, CANONICAL_MAX)
+    if not low <= safe <= high:
+        table.note("safe", safe, f"must be within min..max = {low}..{high}")
+    verify_table = table.table("verify")
+    verify = None
+    if verify_table:
+        verify = Verify(
+            max(0, verify_table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, verify_table.whole("fc", 3, 4)),
+            verify_table.whole("delay_ms", 0, 5_000), verify_table.whole("tol", 0, 100, 0),
+        )  # fmt: skip
+        verify_table.close()
+    order = cast(Any, table.word("word_order", ("big", "little"), "big"))
+    interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
+    table.close()
+    return Write(name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, -1 if sign < 0 else 1, low, high, safe,
+                 *interval, verify)  # fmt: skip
+
+
+def _command(table: Table, kind: str, shift: int) -> Command:
+    name = table.word("name", COMMANDS[kind] or ("(this kind has no commands)",))
+    raw = table.take("writes", [])
+    good = isinstance(raw, list) and bool(raw)
+    good = good and all(isinstance(w, list) and len(w) == 2 and all(type(n) is int for n in w) for w in raw)
+    if not good or any(not shift <= a <= ADDRESS_MAX or not 0 <= v <= ADDRESS_MAX for a, v in raw):
+        table.note("writes", raw, "must be a list of [address, value], both 0..65535")
+        raw = []
+    flags = []
+    for key in ("unless", "until"):
+        word = table.word(key, default="")
+        if word.removeprefix("!") not in ("", *FLAGS[kind]):
+            table.note(key, word, "must be a flag, one of " + ", ".join(FLAGS[kind]))
+        flags.append(word)
+    table.close()
+    return Command(name, tuple((address - shift, value) for address, value in raw), flags[0], flags[1])
+
+
+def _watchdog(table: Table | None, shift: int) -> Watchdog | None:
+    if table is None:
+        return None
+    addr, fc = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), table.whole("fc", 6, 16)
+    if fc not in (6, 16):
+        table.note("fc", fc, "must be 6 or 16")
+    seconds = table.number("seconds_per_count", 1)
+    if seconds <= 0:
+        table.note("seconds_per_count", str(seconds), "must be above 0")
+    watchdog = Watchdog(addr, cast(Any, fc), table.whole("value", 1, 3_600), seconds, table.word("on_loss"))
+    table.close()
+    return watchdog
+
+
+def _identify(table: Table | None, shift: int) -> Identify | None:
+    if table is None:
+        return None
+    identify = Identify(
+        max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, table.whole("fc", 3, 4)),
+        table.whole("count", 1, 60), table.word("match"),
+    )  # fmt: skip
+    table.close()
+    return identify
+
+
+def _whole_profile(
+    top: Table, kind: str, blocks: tuple[Block, ...], points: list[tuple[str, Point]],
+    writes: tuple[Write, ...], commands: tuple[Command, ...],
+) -> None:  # fmt: skip
+    """What only the whole shows: names and roles that are there once, and those that must be there."""
+    block_names = [block.name for block in blocks]
+    for block, point in points:
+        if block not in block_names:
+            top.note(f"point.{point.name}", block, "block is not one of " + ", ".join(block_names))
+    for what, names in (
+        ("block", block_names),
+        ("point", [p.name for _, p in points]),
+        ("role", [p.role for _, p in points if p.role]),
+        ("write", [w.name for w in writes]),
+        ("command", [c.name for c in commands]),
+    ):
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            top.note(what, name, "is there more than once")
+    roles = {p.role for _, p in points}
+    for role in ROLES.values():
+        if role.kind == kind and role.mandatory and role.name not in roles:
+            top.note("point", role.name, f"is missing: a {kind} is useless without it")
+    masks = {mask for _, p in points for _, mask in p.flags}
+    for flag in FLAGS_MANDATORY[kind]:
+        if FLAGS[kind][flag] not in masks:
+            top.note("point", flag, f"flag is missing: a {kind} cannot be judged without it")
+    for name in WRITES[kind]:
+        if name not in {w.name for w in writes}:
+            top.note("write", name, f"is missing: a {kind} cannot be controlled without it")
