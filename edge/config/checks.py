@@ -22,12 +22,11 @@ Parts = tuple[str, object, str, str]
 
 
 def _names(config: Config) -> Iterator[Parts]:
-    for table, entries in (("port", config.port), ("device", config.device)):
-        seen: dict[str, int] = {}
-        for index, entry in enumerate(entries):
-            if entry.name in seen:
-                yield f"{table}[{index}].name", entry.name, f"is taken by {table}[{seen[entry.name]}]", "names differ"
-            seen.setdefault(entry.name, index)
+    tables = {"port": [port.name for port in config.port], "device": [device.name for device in config.device]}
+    for table, names in tables.items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield f"{table}[{index}].name", name, f"is taken by {table}[{names.index(name)}]", "names differ"
 
 
 def _ports(config: Config) -> Iterator[Parts]:

@@ -85,9 +85,9 @@ VALUE_MISSING       | a BMS value is not plausible | 0 kW | compare `show device
 
 def explain(why: int) -> list[Cause]:
     """The causes of a site's reason bits, lowest bit first."""
-    return [SITE[bit.name] for bit in Why if why & bit]
+    return [SITE[str(bit.name)] for bit in Why if why & bit]
 
 
 def explain_unit(why: int) -> list[Cause]:
     """The causes of a unit's reason bits, lowest bit first."""
-    return [UNIT[bit.name] for bit in UnitWhy if why & bit]
+    return [UNIT[str(bit.name)] for bit in UnitWhy if why & bit]

@@ -17,23 +17,19 @@ try:
 except ImportError as error:  # a checkout whose kernel was never built
     raise ImportError("edge/_kernel is not built: run `make setup`") from error
 
-Mode = IntEnum("Mode", {name: getattr(lib, f"TW_MODE_{name}") for name in ("BOOT", "STANDBY", "RUN", "FAULT", "SERVICE")})
-Order = IntEnum("Order", {name: getattr(lib, f"TW_ORDER_{name}") for name in ("NONE", "START", "STOP", "OPEN")})
-
-
-def _flags(title: str, prefix: str, skip: str = "\0") -> Any:
-    names = [name for name in dir(lib) if name.startswith(prefix) and not name.startswith(skip)]
-    return IntFlag(title, {name.removeprefix(prefix): getattr(lib, name) for name in names})
-
-
-Why: Any = _flags("Why", "TW_WHY_")
-UnitWhy: Any = IntFlag(
+# In the order of native/kernel_abi.h; a test compares every name and number with the built module.
+Mode = IntEnum("Mode", "BOOT STANDBY RUN FAULT SERVICE", start=0)
+Order = IntEnum("Order", "NONE START STOP OPEN", start=0)
+Why = IntFlag(
+    "Why",
+    "BOOT NOT_ASKED HOLD SERVICE ESTOP LATCHED NO_UNIT POC_STALE CLOCK CONFIG IMPORT_LIMIT EXPORT_LIMIT RAMP"
+    " CHARGE_BOUND DISCHARGE_BOUND WISH_EXPIRED",
+)
+UnitWhy = IntFlag(
     "UnitWhy",
-    {
-        name.removeprefix("TW_UNIT_"): getattr(lib, name)
-        for name in dir(lib)
-        if name.startswith("TW_UNIT_") and name != "TW_UNITS"
-    },
+    "BMS_STALE BMS_LOST BMS_GONE PCS_STALE PCS_LOST PCS_FAULT PCS_LOCAL PCS_STOPPED UNGUARDED WRITE_FAILED BMS_ALARM"
+    " BMS_TRIP BMS_OPEN CHARGE_FORBIDDEN DISCHARGE_FORBIDDEN SOC_LOW SOC_HIGH CELL_VOLTAGE_LOW CELL_VOLTAGE_HIGH"
+    " CELL_VOLTAGE_TRIP CELL_TEMP_LOW CELL_TEMP_HIGH CELL_TEMP_TRIP CURRENT_LIMIT SLEW LATCHED VALUE_MISSING",
 )
 UNITS = int(lib.TW_UNITS)
 AGE_NEVER_MS = int(lib.TW_AGE_NEVER)
@@ -123,7 +119,9 @@ def copy_in(struct: Any, raw: bytes, name: str) -> None:
     """Raw bytes into a struct of the same size, or DataFault."""
     view = ffi.buffer(struct)
     if len(raw) != len(view):
-        raise DataFault(f"{name}: {len(raw)} bytes, but this kernel's struct has {len(view)}: recorded by another version")
+        raise DataFault(
+            f"{name}: {len(raw)} bytes, but this kernel's struct has {len(view)}: recorded by another version"
+        )
     view[:] = raw
 
 
@@ -142,6 +140,6 @@ class Gate:
         write = self._write
         write.port_index, write.address, write.function = port_index, address, function
         write.reg, write.count, write.value = reg, count, value
-        passed = lib.tw_tx_allowed(self._rules, self._count, self._output, write) == 1
+        passed = bool(lib.tw_tx_allowed(self._rules, self._count, self._output, write) == 1)
         self.refused_count += not passed
         return passed

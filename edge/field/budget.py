@@ -1,6 +1,6 @@
-"""Bus arithmetic before anything is opened: can each port keep the ages its devices promise? If not, refused with the sums.
+"""Bus arithmetic before anything is opened: can each port keep the ages it promises? If not, refused with the sums.
 
-A read of n registers costs (8 + 5 + 2n) characters, a write of one register 16, plus the device's turnaround and the gap.
+A read of n registers costs (8 + 5 + 2n) characters, a write of one 16, plus the turnaround and the gap.
 """
 
 from collections.abc import Sequence

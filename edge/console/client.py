@@ -1,0 +1,85 @@
+"""`edge console`: joins this terminal to the console socket of a running edge, or asks one line and prints the answer.
+
+A separate process: it may block. ^] leaves. The terminal is restored whatever happens.
+"""
+
+import os
+import select
+import socket
+import sys
+import termios
+import tty
+from collections.abc import Sequence
+
+LEAVE = 0x1D  # ^], as telnet has it
+TIMEOUT_S = 5.0
+
+
+def ask(path: str, line: str) -> str:
+    """One request line, its whole answer without the closing ".". Raises: OSError when nobody listens or answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.settimeout(TIMEOUT_S)
+        peer.connect(path)
+        peer.sendall(line.encode("ascii", "replace") + b"\n")
+        as_json = line.split()[-1:] == ["--json"]
+        received = bytearray()
+        while data := peer.recv(4096):
+            received += data
+            if as_json and received.endswith(b"\n"):
+                break
+            if received == b".\n" or received.endswith(b"\n.\n"):
+                break
+    text = received.decode("ascii", "replace")
+    return text if as_json else text.removesuffix(".\n")
+
+
+def run_client(path: str, words: Sequence[str] = ()) -> int:
+    """Exit code 0, or 1 when the socket does not answer. With `words` one question, else a session."""
+    try:
+        if words:
+            sys.stdout.write(ask(path, " ".join(words)))
+            return 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.connect(path)
+            if sys.stdin.isatty():
+                _run_terminal(peer)
+            else:
+                _join(peer, sys.stdin.fileno(), None)
+    except OSError as fault:
+        sys.stderr.write(f"edge console: {path}: {fault.strerror or fault}; is the edge service running?\n")
+        return 1
+    return 0
+
+
+def _run_terminal(peer: socket.socket) -> None:
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    peer.sendall(b"terminal vt100 mono\n" if "NO_COLOR" in os.environ else b"terminal vt100\n")
+    try:
+        tty.setraw(fd)
+        _join(peer, fd, LEAVE)
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        sys.stdout.write("\n")
+
+
+def _join(peer: socket.socket, in_fd: int, leave: int | None) -> None:
+    """Copies both ways until the peer closes, or the leave key; the end of a piped input only ends that way."""
+    sources: list[int | socket.socket] = [peer, in_fd]
+    while True:
+        ready, _, _ = select.select(sources, [], [])
+        if peer in ready:
+            data = peer.recv(4096)
+            if not data:
+                return
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        if in_fd in ready:
+            data = os.read(in_fd, 1024)
+            if leave is not None and leave in data:
+                return
+            if not data:
+                sources.remove(in_fd)
+                peer.sendall(b"quit\n")
+            else:
+                peer.sendall(data)

@@ -1,0 +1,70 @@
+"""What the console sees of the plant: one frozen picture, and one way to ask for something. app.py implements it.
+
+The words of the console never reach the field, the kernel or the uplink: only this.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason why the site does not do what somebody wishes: what it is, what happens, what to do about it."""
+
+    name: str  # TW_WHY_* or TW_UNIT_* without its prefix, lower case
+    text: str
+    hint: str
+    latched: bool = False
+    unit: int | None = None  # index of the battery unit; None: the site
+    action: str = ""  # what the controller does because of it
+    since_ms: int | None = None  # how long it has been so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """The site at one moment. None: not known now (a meter is stale)."""
+
+    site: str
+    tenant: str
+    mode: str
+    reasons: tuple[Reason, ...] = ()
+    first_out: str = ""  # the first cause of the present stop
+    standing: str = ""  # whose wish holds: Standing.text()
+    mono_ms: int = 0
+    wall_ms: int = 0
+    poc_power_w: int | None = None
+    load_power_w: int | None = None
+    pv_power_w: int | None = None
+    battery_power_w: int | None = None
+    battery_set_w: int = 0
+    wish_w: int = 0
+    wish_left_ms: int = 0
+    soc_cpct: int | None = None
+    cell_voltage_min_mv: int | None = None
+    cell_voltage_max_mv: int | None = None
+    cell_temp_max_dc: int | None = None
+    charge_max_w: int = 0  # what the kernel allows now
+    discharge_max_w: int = 0
+    import_max_w: int = 0  # configured
+    export_max_w: int = 0
+    ramp_up_max_w_per_s: int = 0
+    ramp_down_max_w_per_s: int = 0
+    poc_reference_w: int = 0
+    uplink: UplinkStatus = field(default_factory=UplinkStatus)
+    late_p50_us: int = 0
+    late_p99_us: int = 0
+    late_max_us: int = 0
+    late_count: int = 0
+    cycle_count: int = 0
+    ports: tuple[PortHealth, ...] = ()
+    devices: tuple[DeviceHealth, ...] = ()
+
+
+class PlantView(Protocol):
+    def status(self) -> StatusView:
+        """Cheap: called for each prompt."""
+        ...
+
+    def offer(self, request: Request) -> None: ...

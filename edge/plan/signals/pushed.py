@@ -1,0 +1,109 @@
+"""Grid intensity pushed to us as a message: {"intensity_g_per_kwh": 312.5, "valid_from": "...Z", "source": "..."}.
+
+Strict: exactly these keys, once each, sane values; whatever else comes is refused with a reason and counted. A refused
+message changes nothing: the last good value goes on ageing.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from edge.plan.signals.base import INTENSITY_MAX_G_PER_KWH, IntensityReading, rate_reading
+from edge.plan.signals.rows import parse_time_ms
+
+PAYLOAD_MAX_BYTES = 1_024
+SOURCE_MAX = 64
+FUTURE_MAX_MS = 3_600_000  # one interval of the slowest grids ahead; farther is a wrong clock or a forecast
+KEYS = frozenset({"intensity_g_per_kwh", "valid_from", "source"})
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One accepted message."""
+
+    value_mg_per_kwh: int
+    valid_from_wall_ms: int
+    source: str
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def parse_push(payload: bytes) -> Push | str:
+    """The message, or in a few words why it is refused; never raises."""
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        return f"longer than {PAYLOAD_MAX_BYTES} bytes"
+    try:
+        data = json.loads(
+            payload.decode("utf-8"),
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except (ValueError, InvalidOperation, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        return "not a JSON object with unique keys"
+    if not isinstance(data, dict) or set(data) != KEYS:
+        return f"keys must be exactly {', '.join(sorted(KEYS))}"
+    value, valid_from, source = data["intensity_g_per_kwh"], data["valid_from"], data["source"]
+    if not isinstance(value, Decimal) or not 0 <= value <= INTENSITY_MAX_G_PER_KWH:
+        return f"intensity_g_per_kwh must be a number 0..{INTENSITY_MAX_G_PER_KWH}"
+    if not isinstance(source, str) or not 0 < len(source) <= SOURCE_MAX or not source.isprintable():
+        return f"source must be 1..{SOURCE_MAX} printable characters"
+    if not isinstance(valid_from, str) or not valid_from.endswith(("Z", "+00:00")):
+        return "valid_from must be a UTC time such as 2026-07-01T00:00:00Z"
+    try:
+        return Push(int((value * 1000).to_integral_value()), parse_time_ms(valid_from), source)
+    except ValueError:
+        return "valid_from must be a UTC time such as 2026-07-01T00:00:00Z"
+
+
+class PushedSignal:
+    """Keeps the newest good message. `note` and `poll` belong to the same thread (the uplink)."""
+
+    def __init__(self, age_max_ms: int) -> None:
+        self._age_max_ms = age_max_ms
+        self._push: Push | None = None
+        self._taken_mono_ms = 0
+        self._taken_age_ms = 0
+        self.accepted_count = 0
+        self.refused_counts: Counter[str] = Counter()  # reasons are a fixed set: this cannot grow without end
+
+    def note(self, payload: bytes, mono_ms: int, wall_ms: int) -> str:
+        """Takes a message; returns "" when accepted, else the reason of the refusal."""
+        push = parse_push(payload)
+        reason = push if isinstance(push, str) else self._judge(push, wall_ms)
+        if reason or isinstance(push, str):
+            self.refused_counts[reason] += 1
+            return reason
+        self._push = push
+        self._taken_mono_ms = mono_ms
+        # Not an interval of ours: the sender's stamp against our clock, so that a retained old message is seen as old.
+        self._taken_age_ms = max(0, wall_ms - push.valid_from_wall_ms)
+        self.accepted_count += 1
+        return ""
+
+    def _judge(self, push: Push, wall_ms: int) -> str:
+        if push.valid_from_wall_ms > wall_ms + FUTURE_MAX_MS:
+            return "valid_from is in the future"
+        if self._push is not None and push.valid_from_wall_ms < self._push.valid_from_wall_ms:
+            return "older than the value already held"
+        return ""
+
+    def poll(self, mono_ms: int, wall_ms: int) -> IntensityReading:
+        push = self._push
+        if push is None:
+            return IntensityReading(None, None, "none", "no message yet")
+        age_ms = self._taken_age_ms + max(0, mono_ms - self._taken_mono_ms)
+        source = f"mqtt:{push.source}"
+        return rate_reading(push.value_mg_per_kwh, age_ms, self._age_max_ms, source, push.valid_from_wall_ms)
