@@ -31,7 +31,17 @@ LAYERS |= {
     name: GROUND | {"control", "field", "plan", "carbon", "store", "ops"}
     for name in ("cycle", "console", "cloud", "fleet")
 }
-LAYERS["app"] = LAYERS["__main__"] = {*LAYERS, *GROUND, "cycle", "console", "cloud", "fleet", "app", "_kernel"}
+LAYERS["console"] = LAYERS["console"] | {"cycle"}  # the picture of a running cycle
+LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
+    *LAYERS,
+    *GROUND,
+    "cycle",
+    "console",
+    "cloud",
+    "fleet",
+    "app",
+    "_kernel",
+}
 LAYERS["control"] = LAYERS["control"] | {"field", "_kernel"}  # orders and image speak of devices and profiles
 LAYERS["field"] = LAYERS["field"] | {"_kernel"}  # the CRC
 

@@ -75,7 +75,7 @@ def intensity(value_mg_per_kwh: int | None) -> str:
 
 def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     up = view.uplink
-    link = "connected" if up.connected else "not connected"
+    link = "connected" if up.connected else "offline"
     # No column is padded after colouring: escapes have no width.
     title = clean(f"site {view.tenant}/{view.site}   mode ", WIDTH - len(view.mode) - 1)
     mode = paint(clean(view.mode, 10), MODE_COLOURS.get(view.mode, ""), colour)

@@ -6,6 +6,7 @@ the mark is shown by `help` and by the handbook.
 
 import difflib
 import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,7 +49,8 @@ class Word:
 
 
 def refuse(text: str) -> Answer:
-    return Answer([screens.clean(text)], {"error": screens.clean(text)}, ok=False)
+    safe = screens.clean(text, 400)
+    return Answer(textwrap.wrap(safe, screens.WIDTH), {"error": safe}, ok=False)
 
 
 def _help(call: Call) -> Answer:

@@ -2,8 +2,8 @@
 
 Power: one lease per source, the newest of a source replaces its older one, console > fleet > plan > rule, an expired
 lease is gone. hold is sticky, drops every lease, wins over everything and ends only by `resume` at the console. reset
-is an edge of one cycle. service is toggled at the console, and ended by resume; the fleet may only enter it. Remote narrows, it never
-permits: resume, reset, run and leaving service from anybody but the console are refused and counted.
+is an edge of one cycle. service is toggled at the console and ended by resume; the fleet may only enter it. Remote
+narrows, it never permits: resume, reset, run and leaving service by anybody but the console are refused and counted.
 
 The kernel decides what happens; nothing here knows a limit of the plant.
 """

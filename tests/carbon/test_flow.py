@@ -83,7 +83,7 @@ def test_carbon_balances_to_the_last_microgram_whatever_comes(
     pool = StoredPool(capacity_wh, eta_charge_permille=eta, eta_discharge_permille=eta)
     site = SiteFlow(pool, opened=opened)
     for poc_w, pv_w, battery_w, load_w, soc_cpct, step_ms, intensity, quality in steps:
-        before_ug = site.totals().stored_ug + (0 if opened else 0)
+        before_ug = site.totals().stored_ug
         opening_ug = site.totals().opening_ug
         done = site.step(flows(poc_w, pv_w, battery_w, load_w, soc_cpct), step_ms, intensity, quality)
         opened_ug = site.totals().opening_ug - opening_ug

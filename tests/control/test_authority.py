@@ -47,7 +47,8 @@ TABLES: dict[str, list[tuple[int, list[Request], int, int, str]]] = {
         (3_600_000, [], 0, 0, ""),
     ],
     "priority, and falling back when the higher expires": [
-        (0, [power("rule", 1, 900), power("plan", 2, 800), power("fleet", 3, 700), power("console", 4, 600)], 4, 600, "console"),
+        (0, [power("rule", 1, 900), power("plan", 2, 800)], 2, 800, "plan"),
+        (0, [power("fleet", 3, 700), power("console", 4, 600)], 4, 600, "console"),
         (650, [], 3, 50, "fleet"),
         (750, [], 2, 50, "plan"),
         (850, [], 1, 50, "rule"),
@@ -152,9 +153,12 @@ def test_a_full_queue_drops_and_counts_but_never_loses_a_hold() -> None:
 
 def test_offers_from_many_threads_all_arrive() -> None:
     leases = Authority(auto_run=False)
-    threads = [
-        threading.Thread(target=lambda: [leases.offer(Request("rule", "run")) for _ in range(50)]) for _ in range(4)
-    ]
+
+    def offer_many() -> None:
+        for _ in range(50):
+            leases.offer(Request("rule", "run"))
+
+    threads = [threading.Thread(target=offer_many) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,158 @@
+"""The picture of a running site: what the kernel, the buses and the leases say now, in the words of the view.
+
+Reads only. Called from the control thread, once a second for the uplink and for each screen of the console.
+"""
+
+from collections.abc import Callable, Sequence
+
+from edge.clock import Clock
+from edge.config.options import Config
+from edge.console.view import Reason, StatusView
+from edge.control.authority import Authority
+from edge.control.interlocks import Cause, explain, explain_unit
+from edge.control.kernel import Kernel, Mode
+from edge.cycle import Cycle
+from edge.field.bus import Bus
+from edge.model import Request, SiteFlows, UplinkStatus
+
+
+class Picture:
+    """Implements the console's PlantView on the parts of one controller."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        kernel: Kernel,
+        authority: Authority,
+        cycle: Cycle,
+        buses: Sequence[Bus],
+        command: Callable[[str, str], None],
+        uplink_status: Callable[[], UplinkStatus],
+    ) -> None:
+        self.config, self.clock, self.kernel, self.authority, self.cycle = config, clock, kernel, authority, cycle
+        self._buses = buses
+        self._command = command
+        self._uplink_status = uplink_status
+        self._since_ms: dict[tuple[int | None, str], int] = {}
+
+    def flows(self) -> SiteFlows:
+        """The site of this second; None where a meter is stale."""
+        tw, out, limit_ms = self.kernel.input, self.kernel.output, self.config.limits.poc_age_max_ms
+        battery_w: int | None = 0
+        soc, weight = 0, 0
+        cells: list[tuple[int, int, int]] = []
+        for index, unit in enumerate(self.config.unit):
+            seen = tw.unit[index]
+            if battery_w is not None and 0 <= seen.pcs_age_ms <= unit.pcs_age_max_ms:
+                battery_w += seen.power_w
+            else:
+                battery_w = None
+            if 0 <= seen.bms_age_ms <= unit.bms_age_max_ms:
+                soc += seen.soc_cpct * unit.capacity_wh
+                weight += unit.capacity_wh
+                cells.append((seen.cell_voltage_min_mv, seen.cell_voltage_max_mv, seen.cell_temp_max_dc))
+        late = self.cycle.late_us
+        recent = [late[i] for i in range(-min(len(late), 1000 // self.config.site.cycle_ms), 0)]
+        return SiteFlows(
+            mono_ms=self.clock.mono_ms(),
+            wall_ms=self.clock.wall_ms(),
+            poc_power_w=_fresh(tw.poc_power_w, tw.poc_age_ms, limit_ms),
+            load_power_w=_fresh(tw.load_power_w, tw.load_age_ms, limit_ms),
+            pv_power_w=_fresh(tw.pv_power_w, tw.pv_age_ms, 2 * limit_ms),
+            battery_power_w=battery_w,
+            soc_cpct=soc // weight if weight else None,
+            battery_set_w=out.battery_w,
+            mode=out.mode,
+            why=out.why,
+            wish_w=out.wish_w,
+            poc_reference_w=out.poc_reference_w,
+            cell_voltage_min_mv=min((c[0] for c in cells), default=None),
+            cell_voltage_max_mv=max((c[1] for c in cells), default=None),
+            cell_temp_max_dc=max((c[2] for c in cells), default=None),
+            late_max_us=max(recent, default=0),
+            late_count=self.cycle.late_count,
+        )
+
+    def note_since(self, now_mono_ms: int) -> None:
+        present = {(unit, cause.name) for unit, cause in self._causes()}
+        self._since_ms = {key: self._since_ms.get(key, now_mono_ms) for key in present}
+
+    def _causes(self) -> list[tuple[int | None, Cause]]:
+        out = self.kernel.output
+        found: list[tuple[int | None, Cause]] = [(None, cause) for cause in explain(out.why)]
+        for index in range(len(self.config.unit)):
+            found += [(index, cause) for cause in explain_unit(out.unit[index].why)]
+        return found
+
+    def reasons(self) -> tuple[Reason, ...]:
+        now_mono_ms = self.clock.mono_ms()
+        return tuple(
+            Reason(
+                cause.name, cause.text, cause.hint, cause.latched, unit, cause.action,
+                now_mono_ms - self._since_ms.get((unit, cause.name), now_mono_ms),
+            )
+            for unit, cause in self._causes()
+        )  # fmt: skip
+
+    def _first_out(self) -> str:
+        out = self.kernel.output
+        if not out.first_out:
+            return ""
+        causes = explain(out.first_out) if out.first_out_unit < 0 else explain_unit(out.first_out)
+        where = "" if out.first_out_unit < 0 else f" (unit {out.first_out_unit})"
+        ago_ms = self.clock.mono_ms() - out.first_out_mono_ms
+        return f"{causes[0].text}{where}, {ago_ms / 1000:.0f} s ago"
+
+    def status(self) -> StatusView:
+        """One picture for the console and the live screen."""
+        flows, out, limits = self.flows(), self.kernel.output, self.config.limits
+        late = sorted(self.cycle.late_us)
+        standing = self.authority.standing
+        return StatusView(
+            site=self.config.site.id,
+            tenant=self.config.site.tenant,
+            mode=Mode(out.mode).name,
+            reasons=self.reasons(),
+            first_out=self._first_out(),
+            standing=standing.text(),
+            mono_ms=flows.mono_ms,
+            wall_ms=flows.wall_ms,
+            poc_power_w=flows.poc_power_w,
+            load_power_w=flows.load_power_w,
+            pv_power_w=flows.pv_power_w,
+            battery_power_w=flows.battery_power_w,
+            battery_set_w=out.battery_w,
+            wish_w=out.wish_w,
+            wish_left_ms=standing.wish_left_ms,
+            soc_cpct=flows.soc_cpct,
+            cell_voltage_min_mv=flows.cell_voltage_min_mv,
+            cell_voltage_max_mv=flows.cell_voltage_max_mv,
+            cell_temp_max_dc=flows.cell_temp_max_dc,
+            charge_max_w=-out.band_min_w,
+            discharge_max_w=out.band_max_w,
+            import_max_w=limits.import_max_w,
+            export_max_w=limits.export_max_w,
+            ramp_up_max_w_per_s=limits.ramp_up_max_w_per_s,
+            ramp_down_max_w_per_s=limits.ramp_down_max_w_per_s,
+            poc_reference_w=out.poc_reference_w,
+            uplink=self._uplink_status(),
+            late_p50_us=late[len(late) // 2] if late else 0,
+            late_p99_us=late[len(late) * 99 // 100] if late else 0,
+            late_max_us=late[-1] if late else 0,
+            late_count=self.cycle.late_count,
+            cycle_count=self.cycle.seq,
+            ports=tuple(bus.port_health() for bus in self._buses),
+            devices=tuple(health for bus in self._buses for health in bus.health()),
+        )
+
+    def offer(self, request: Request) -> None:
+        """A wish from the console. A reset also asks the devices to clear what they have latched themselves."""
+        self.authority.offer(request)
+        if request.kind == "reset" and request.source == "console":
+            for unit in self.config.unit:
+                self._command(unit.pcs, "clear")
+
+
+def _fresh(value: int, age_ms: int, limit_ms: int) -> int | None:
+    return value if 0 <= age_ms <= limit_ms else None

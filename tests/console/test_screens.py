@@ -1,0 +1,140 @@
+"""Screens and words: aligned, ASCII, 80 columns, no foreign escape gets through; each word does what its help says."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.console import screens, words
+from edge.console.view import StatusView
+from tests.console.plant import FakePlant
+
+EMPTY = StatusView(site="s", tenant="t", mode="BOOT")
+SCREENS = [
+    screens.status_screen,
+    screens.devices_screen,
+    screens.bus_screen,
+    screens.limits_screen,
+    screens.why_screen,
+]
+
+
+@pytest.mark.parametrize("draw", SCREENS)
+@pytest.mark.parametrize("view", [FakePlant().status(), EMPTY], ids=["full", "empty"])
+def test_every_screen_is_printable_ascii_of_80_columns(draw: object, view: StatusView) -> None:
+    assert callable(draw)
+    for line in draw(view):
+        assert len(line) <= 80 and line == line.rstrip()
+        assert all(" " <= c <= "~" for c in line)
+
+
+def test_the_status_screen() -> None:
+    lines = screens.status_screen(FakePlant().status())
+    assert lines[:4] == [
+        "site local/gw-1   mode RUN",
+        "standing  wish of rule",
+        "first out BMS silent",
+        "why       bms_stale, latched",
+    ]
+    assert lines[5:8] == [
+        "grid (POC)           12.3 kW    SOC                   55.1 %",
+        "IT load              20.0 kW    cell min             3301 mV",
+        "PV                        --    cell max                  --",
+    ]
+
+
+def test_the_columns_of_the_status_screen_are_aligned() -> None:
+    numbers = [line for line in screens.status_screen(FakePlant().status())[5:] if line[28:32] == "    "]
+    assert len(numbers) == 11 and {len(line) for line in numbers} == {60}
+
+
+def test_the_devices_screen_is_aligned_and_clean() -> None:
+    assert screens.devices_screen(FakePlant().status()) == [
+        "device   port  addr    age  latency  state",
+        "pcs?[2J  rs1      1  90 ms  12.3 ms  ok",
+        "meter    rs1      2     --   0.0 ms  never seen",
+    ]
+
+
+def test_why_says_what_is_what_it_does_and_what_to_do() -> None:
+    lines = screens.why_screen(FakePlant().status())
+    assert "unit 0: bms_stale, for 4.2 s" in lines
+    assert "site: latched, LATCHED" in lines
+    assert "  does    0 kW" in lines
+    assert "  do      mend it, then: reset" in lines
+
+
+def test_colour_is_only_on_the_mode_and_only_when_asked() -> None:
+    view = FakePlant().status()
+    plain, coloured = screens.status_screen(view), screens.status_screen(view, colour=True)
+    assert coloured[0] == plain[0].replace("RUN", "\x1b[32mRUN\x1b[0m")
+    assert coloured[1:] == plain[1:]
+
+
+@given(st.text(), st.integers(0, 100))
+def test_clean_lets_no_control_character_through(text: str, width: int) -> None:
+    shown = screens.clean(text, width)
+    assert len(shown) <= max(width, 0) or width == 0
+    assert all(" " <= c <= "~" for c in shown)
+
+
+@given(st.text(max_size=300))
+def test_wrap_stays_in_80_columns(text: str) -> None:
+    assert all(len(line) <= 80 for line in screens.wrap("name", text))
+
+
+@pytest.mark.parametrize("word", [w.name for w in words.WORDS])
+def test_every_word_answers_in_text_and_json(word: str) -> None:
+    for line in (word, f"{word} --json"):
+        answer, as_json = words.run_line(FakePlant(), line)
+        assert answer.ok and as_json == line.endswith("--json")
+        assert "\n" not in words.render_json(answer)
+        assert json.loads(words.render_json(answer))["ok"] is True
+        assert all(len(text) <= 80 for text in answer.lines)
+
+
+def test_names_are_unique_and_helped() -> None:
+    names = [word.name for word in words.WORDS]
+    assert len(set(names)) == len(names) and all(word.help for word in words.WORDS)
+    assert {word.name for word in words.WORDS if word.login} == {"resume", "reset", "service"}
+
+
+@pytest.mark.parametrize("kind", ["hold", "resume", "reset", "service"])
+def test_an_order_becomes_a_request_of_the_console(kind: str) -> None:
+    plant = FakePlant()
+    words.run_line(plant, kind)
+    assert [(r.source, r.kind) for r in plant.asked] == [("console", kind)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("shwo status", "show status"),
+        ("show", "show status, show devices, show bus, show limits"),
+        ("res", "write it out: resume, reset"),
+        ("resu", "write it out: resume"),
+        ("wyh", "why"),
+        ("zzz", "see: help"),
+        ("\x1b[2Jzzz", "'?[2Jzzz'"),
+        ("reset now", "takes no arguments"),
+        ("watch status 0", "1..3600"),
+        ("help nothing", "no word begins"),
+    ],
+)
+def test_a_line_that_cannot_be_run_says_what_could(line: str, said: str) -> None:
+    plant = FakePlant()
+    answer, _ = words.run_line(plant, line)
+    assert not answer.ok and said in " ".join(answer.lines) and not plant.asked
+
+
+def test_harmless_words_may_be_shortened() -> None:
+    assert words.run_line(FakePlant(), "sh dev")[0].lines[0].startswith("device")
+    assert words.run_line(FakePlant(), "h")[0].ok is False  # help, hold
+    assert words.complete("show ") == ["show status", "show devices", "show bus", "show limits"]
+
+
+@given(st.text(max_size=100))
+def test_no_line_raises(line: str) -> None:
+    answer, _ = words.run_line(FakePlant(), line)
+    words.render_json(answer)
