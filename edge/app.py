@@ -6,12 +6,14 @@ leases back. The same class runs in real time (ttys, a thread for the uplink) an
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Sequence
 
 from edge.clock import Clock
 from edge.config import options
 from edge.config.options import Config
 from edge.console.picture import Picture
+from edge.console.server import ConsoleServer
 from edge.control.authority import Authority
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
@@ -101,6 +103,7 @@ class Controller:
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status
         )
         self.tasks: list[asyncio.Task[None]] = []
+        self.all_safe = False
 
     def _port_index(self, device: BusDevice) -> int:
         return [port.name for port in self.config.port].index(device.settings.port)
@@ -122,7 +125,7 @@ class Controller:
             for task in done:
                 task.result()  # a task that ended is a programmer's fault: let it be seen
         finally:
-            await self.stop()
+            self.all_safe = await self.stop()
 
     async def stop(self) -> bool:
         """Cancels everything, then sends the safe value through the gate. True when every device echoed it."""
@@ -142,3 +145,24 @@ class Controller:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)
             self.handover.note_flows(self.picture.flows())
+
+
+async def supervise(controller: Controller, server: ConsoleServer) -> bool:
+    """Runs until SIGTERM or SIGINT. True when every device echoed its safe value at the end."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    server.start()
+    running = asyncio.create_task(controller.run())
+    waiting = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        running.cancel()
+        await asyncio.wait({running})
+        server.close()
+    if not running.cancelled() and (fault := running.exception()) is not None:
+        raise fault
+    return controller.all_safe

@@ -17,6 +17,7 @@ from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 REOPEN_S = 1.0
 LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
+TIMER_SLACK_S = 1e-6  # a loop may fire a timer this much early; without it the bus would spin until it is due
 
 Allowed = Callable[[int, int, int, int, int, int], bool]
 
@@ -86,7 +87,7 @@ class Bus:
                 if not self._open and not self._try_open():
                     await self._sleep_until(loop.time() + REOPEN_S)
                     continue
-                next_s = await self._do_next(loop.time())
+                next_s = await self._do_next(loop.time() + TIMER_SLACK_S)
                 if next_s is not None:
                     await self._sleep_until(next_s)
         finally:

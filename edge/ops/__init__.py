@@ -1,0 +1,1 @@
+"""How the process behaves as a process: tuned for its cycle, watched from outside."""
