@@ -22,13 +22,15 @@ static int64_t within_band(int64_t value, int64_t low, int64_t high)
 static int64_t follow(const tw_config_t *config, tw_state_t *state, int64_t target_w, int32_t dt_ms, uint32_t *why)
 {
     int64_t target_mw = target_w * 1000;
-    if (config->ramp_up_max_w_per_s == 0 && config->ramp_down_max_w_per_s == 0) {
-        return target_mw;
-    }
     /* W/s times ms is milliwatts: no remainder to carry. */
     int64_t high_mw = state->poc_reference_mw + (int64_t)config->ramp_up_max_w_per_s * dt_ms;
     int64_t low_mw = state->poc_reference_mw - (int64_t)config->ramp_down_max_w_per_s * dt_ms;
-    int64_t reference_mw = within_band(target_mw, low_mw, high_mw);
+    int64_t reference_mw = target_mw;
+    if (config->ramp_up_max_w_per_s != 0 && target_mw > high_mw) {
+        reference_mw = high_mw;
+    } else if (config->ramp_down_max_w_per_s != 0 && target_mw < low_mw) {
+        reference_mw = low_mw;
+    }
     *why |= reference_mw != target_mw ? (uint32_t)TW_WHY_RAMP : 0U;
     return reference_mw;
 }
@@ -61,7 +63,7 @@ int32_t tw_battery_power(const tw_config_t *config, tw_state_t *state, const tw_
         return 0;
     }
     if (!state->reference_valid) {
-        state->poc_reference_mw = (int64_t)tw_power(input->poc_power_w) * 1000; /* start from where the grid is */
+        state->poc_reference_mw = net_w * 1000; /* the battery was told 0, so this is where the grid is heading */
         state->reference_valid = 1;
     }
     const int64_t reach_mw = (int64_t)TW_POWER_LIMIT_W * 1000 * (TW_UNITS + 1);

@@ -5,11 +5,12 @@ does not belong here: any declaration of the kernel; those are in kernel_abi.h a
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 from cffi import FFI
-from setuptools import Distribution
+from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
@@ -53,11 +54,12 @@ class BuildKernel(build_ext):
 
 
 def main() -> None:
-    """Builds edge/_kernel.abi3.so in place, in about a second."""
-    dist = Distribution({"name": "tidewatt-edge", "script_args": ["build_ext", "--inplace"]})
+    """Builds edge/_kernel.abi3.so in place, in about a second, with any setuptools: pyproject.toml is not read."""
+    os.chdir(HERE.parent)
+    extension = Extension("edge._kernel", [WRAPPER], py_limited_api=True)
+    dist = Distribution({"name": "tidewatt-edge", "ext_modules": [extension], "cmdclass": {"build_ext": BuildKernel}})
     dist.script_name = "native/build.py"
-    dist.parse_config_files()
-    dist.cmdclass["build_ext"] = BuildKernel
+    dist.script_args = ["build_ext", "--inplace"]
     dist.parse_command_line()
     dist.run_commands()
 

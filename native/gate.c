@@ -1,9 +1,14 @@
 /* The last look before the wire. It knows no intent: only the list of what may be written at all, and the last output. */
 #include "inner.h"
 
+static bool writes(uint8_t function)
+{
+    return function == 5 || function == 6 || function == 15 || function == 16;
+}
+
 static bool listed(const tw_gate_rule_t *rule, const tw_write_t *write)
 {
-    return rule->port_index == write->port_index && rule->address == write->address
+    return writes(rule->function) && rule->port_index == write->port_index && rule->address == write->address
         && rule->function == write->function && rule->reg == write->reg && rule->count == write->count
         && write->value >= rule->value_min && write->value <= rule->value_max;
 }
@@ -22,8 +27,8 @@ static bool passes(const tw_gate_rule_t *rule, const tw_output_t *output, const 
     }
     if (rule->kind == TW_GATE_POWER) {
         int64_t power_w = (int64_t)write->value * rule->scale_w;
-        return power_w == 0
-            || (output->mode == TW_MODE_RUN && power_w <= unit->discharge_max_w && -power_w <= unit->charge_max_w);
+        return write->value == 0
+            || (rule->scale_w != 0 && output->mode == TW_MODE_RUN && power_w <= unit->discharge_max_w && -power_w <= unit->charge_max_w);
     }
     return false;
 }

@@ -11,20 +11,20 @@ static bool unit_ok(const tw_unit_config_t *unit)
 {
     return within(unit->power_charge_max_w, 0, TW_POWER_LIMIT_W)
         && within(unit->power_discharge_max_w, 0, TW_POWER_LIMIT_W)
-        && within(unit->soc_min_cpct, 0, unit->soc_max_cpct - 1) && unit->soc_max_cpct <= 10000
+        && 0 <= unit->soc_min_cpct && unit->soc_min_cpct < unit->soc_max_cpct && unit->soc_max_cpct <= 10000
         && within(unit->soc_hysteresis_cpct, 0, 10000)
-        && within(unit->cell_voltage_trip_low_mv, 0, unit->cell_voltage_min_mv - 1)
+        && 0 <= unit->cell_voltage_trip_low_mv && unit->cell_voltage_trip_low_mv < unit->cell_voltage_min_mv
         && unit->cell_voltage_min_mv < unit->cell_voltage_max_mv
         && unit->cell_voltage_max_mv < unit->cell_voltage_trip_high_mv && unit->cell_voltage_trip_high_mv <= 5000
         && within(unit->cell_voltage_hysteresis_mv, 0, 1000)
-        && within(unit->cell_temp_min_dc, -600, unit->cell_temp_max_dc - 1)
-        && within(unit->cell_temp_charge_min_dc, -600, unit->cell_temp_max_dc - 1)
+        && -600 <= unit->cell_temp_min_dc && unit->cell_temp_min_dc < unit->cell_temp_max_dc
+        && -600 <= unit->cell_temp_charge_min_dc && unit->cell_temp_charge_min_dc < unit->cell_temp_max_dc
         && unit->cell_temp_max_dc < unit->cell_temp_trip_dc && unit->cell_temp_trip_dc <= 1500
         && within(unit->cell_temp_hysteresis_dc, 0, 500)
         && within(unit->limit_rise_w_per_s, 1, TW_POWER_LIMIT_W)
-        && within(unit->bms_age_max_ms, 1, unit->bms_age_stop_ms - 1)
+        && 1 <= unit->bms_age_max_ms && unit->bms_age_max_ms < unit->bms_age_stop_ms
         && unit->bms_age_stop_ms < unit->bms_age_open_ms && unit->bms_age_open_ms <= 600000
-        && within(unit->pcs_age_max_ms, 1, unit->pcs_age_stop_ms - 1) && unit->pcs_age_stop_ms <= 600000;
+        && 1 <= unit->pcs_age_max_ms && unit->pcs_age_max_ms < unit->pcs_age_stop_ms && unit->pcs_age_stop_ms <= 600000;
 }
 
 bool tw_config_ok(const tw_config_t *config)

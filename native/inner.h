@@ -10,6 +10,10 @@
 /* A second low-temperature threshold (discharge) needs its own hysteresis bit in tw_unit_state_t.active. */
 #define TW_ACTIVE_COLD 0x80000000U
 
+/* The device has answered at least once: from then on its silence counts, whatever the image says of its age. */
+#define TW_ACTIVE_BMS_SEEN 0x40000000U
+#define TW_ACTIVE_PCS_SEEN 0x20000000U
+
 /* Causes that stop a unit for good: cause gone, hold time, and a reset by a person. */
 #define TW_UNIT_LATCHING                                                                                       \
     ((uint32_t)(TW_UNIT_BMS_LOST | TW_UNIT_BMS_GONE | TW_UNIT_PCS_LOST | TW_UNIT_PCS_FAULT |                   \
@@ -32,6 +36,11 @@
     ((uint32_t)(TW_UNIT_CHARGE_FORBIDDEN | TW_UNIT_SOC_HIGH | TW_UNIT_CELL_VOLTAGE_HIGH | TW_UNIT_CELL_TEMP_LOW))
 #define TW_UNIT_NO_DISCHARGE \
     ((uint32_t)(TW_UNIT_DISCHARGE_FORBIDDEN | TW_UNIT_SOC_LOW | TW_UNIT_CELL_VOLTAGE_LOW))
+
+/* Causes with hysteresis, kept in tw_unit_state_t.active. */
+#define TW_UNIT_HELD                                                                                           \
+    ((uint32_t)(TW_UNIT_SOC_LOW | TW_UNIT_SOC_HIGH | TW_UNIT_CELL_VOLTAGE_LOW | TW_UNIT_CELL_VOLTAGE_HIGH |    \
+                TW_UNIT_CELL_TEMP_LOW | TW_UNIT_CELL_TEMP_HIGH))
 
 /* Communication losses do not latch while a technician has the devices. */
 #define TW_UNIT_SILENCE ((uint32_t)(TW_UNIT_BMS_LOST | TW_UNIT_BMS_GONE | TW_UNIT_PCS_LOST))

@@ -3,20 +3,26 @@
  * configuration; hysteresis bits live in state->active. */
 #include "inner.h"
 
-static uint32_t age_causes(const tw_unit_config_t *config, const tw_unit_input_t *input)
+static uint32_t age_causes(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input)
 {
     uint32_t why = 0;
+    if (input->bms_age_ms >= 0 && input->bms_age_ms != TW_AGE_NEVER) {
+        state->active |= TW_ACTIVE_BMS_SEEN;
+    }
+    if (input->pcs_age_ms >= 0 && input->pcs_age_ms != TW_AGE_NEVER) {
+        state->active |= TW_ACTIVE_PCS_SEEN;
+    }
     if (tw_older(input->bms_age_ms, config->bms_age_max_ms)) {
         why |= TW_UNIT_BMS_STALE;
         /* The ladder counts from the last answer; a device that never answered is only not ready. */
-        if (input->bms_age_ms > config->bms_age_stop_ms && input->bms_age_ms != TW_AGE_NEVER) {
+        if (input->bms_age_ms > config->bms_age_stop_ms && (state->active & TW_ACTIVE_BMS_SEEN)) {
             why |= TW_UNIT_BMS_LOST;
             why |= input->bms_age_ms > config->bms_age_open_ms ? (uint32_t)TW_UNIT_BMS_GONE : 0U;
         }
     }
     if (tw_older(input->pcs_age_ms, config->pcs_age_max_ms)) {
         why |= TW_UNIT_PCS_STALE;
-        if (input->pcs_age_ms > config->pcs_age_stop_ms && input->pcs_age_ms != TW_AGE_NEVER) {
+        if (input->pcs_age_ms > config->pcs_age_stop_ms && (state->active & TW_ACTIVE_PCS_SEEN)) {
             why |= TW_UNIT_PCS_LOST;
         }
     }
@@ -92,7 +98,8 @@ static uint32_t cell_causes(const tw_unit_config_t *config, tw_unit_state_t *sta
              config->cell_temp_hysteresis_dc);
     hold_high(active, TW_UNIT_CELL_TEMP_HIGH, input->cell_temp_max_dc, config->cell_temp_max_dc,
               config->cell_temp_hysteresis_dc);
-    uint32_t why = *active & ~TW_ACTIVE_COLD;
+    uint32_t why = *active & TW_UNIT_HELD;
+    why |= (*active & TW_ACTIVE_COLD) ? (uint32_t)TW_UNIT_CELL_TEMP_LOW : 0U; /* no stop without a reason */
     if (input->cell_voltage_min_mv <= config->cell_voltage_trip_low_mv
         || input->cell_voltage_max_mv >= config->cell_voltage_trip_high_mv) {
         why |= TW_UNIT_CELL_VOLTAGE_TRIP;
@@ -105,10 +112,8 @@ static uint32_t cell_causes(const tw_unit_config_t *config, tw_unit_state_t *sta
 
 uint32_t tw_unit_causes(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input)
 {
-    const uint32_t held = (uint32_t)(TW_UNIT_SOC_LOW | TW_UNIT_SOC_HIGH | TW_UNIT_CELL_VOLTAGE_LOW
-                                     | TW_UNIT_CELL_VOLTAGE_HIGH | TW_UNIT_CELL_TEMP_LOW | TW_UNIT_CELL_TEMP_HIGH);
-    state->active &= held | TW_ACTIVE_COLD;
-    uint32_t why = age_causes(config, input);
+    state->active &= TW_UNIT_HELD | TW_ACTIVE_COLD | TW_ACTIVE_BMS_SEEN | TW_ACTIVE_PCS_SEEN;
+    uint32_t why = age_causes(config, state, input);
     if (!(why & TW_UNIT_PCS_STALE)) {
         why |= pcs_causes(input->pcs_flags);
     }

@@ -6,7 +6,7 @@
  * An age is the time since the value was taken; TW_AGE_NEVER means it was never seen.
  */
 
-#define TW_ABI 1
+#define TW_ABI 2
 #define TW_UNITS 8
 #define TW_AGE_NEVER 2147483647
 #define TW_POWER_LIMIT_W 100000000
@@ -181,12 +181,12 @@ typedef struct {
 /* ---- state: owned by the caller, written by tw_init and tw_step only ---------------------------------------- */
 
 typedef struct {
-    uint32_t active;           /* TW_UNIT_* conditions with hysteresis that are set now */
+    uint32_t active;           /* TW_UNIT_* conditions with hysteresis that are set now, and bits of inner.h */
     uint32_t latched;          /* TW_UNIT_* causes that stopped the unit for good */
     int32_t clear_ms;          /* how long no latching cause has been present */
-    int32_t charge_limit_w;    /* slewed limits */
-    int32_t discharge_limit_w;
     int32_t setpoint_w;
+    int64_t charge_limit_mw;   /* slewed limits, in milliwatts: slow rises stay exact */
+    int64_t discharge_limit_mw;
 } tw_unit_state_t;
 
 typedef struct {
@@ -204,7 +204,6 @@ typedef struct {
     uint32_t first_out;         /* the first cause of the present stop: one TW_WHY_* or one TW_UNIT_* bit */
     int32_t first_out_unit;     /* -1: the bit is a TW_WHY_* */
     uint32_t cycle_count;
-    uint32_t reserved;
     int64_t first_out_mono_ms;
     tw_unit_state_t unit[TW_UNITS];
 } tw_state_t;
@@ -242,7 +241,8 @@ typedef struct {
 
 enum tw_gate_kind {
     TW_GATE_VALUE = 1, /* value_min..value_max, in any mode */
-    TW_GATE_POWER = 2, /* additionally: value * scale_w inside the unit's band of the last output; 0 always passes */
+    /* additionally: mode RUN and value * scale_w inside the unit's band of the last output; value 0 always passes */
+    TW_GATE_POWER = 2,
     TW_GATE_START = 3  /* only while the unit's order of the last output is TW_ORDER_START */
 };
 
@@ -255,7 +255,7 @@ typedef struct {
     uint16_t count;        /* registers: exactly this many */
     int32_t value_min;     /* of the value as written, sign-extended */
     int32_t value_max;
-    int32_t scale_w;       /* TW_GATE_POWER: watts per count, with the sign to + discharge */
+    int32_t scale_w;       /* TW_GATE_POWER: watts per count, with the sign to + discharge; 0: only value 0 */
     int32_t unit_index;    /* POWER and START */
 } tw_gate_rule_t;
 

@@ -13,16 +13,16 @@ static int32_t least_w(int32_t rating_w, int32_t current_da, int32_t voltage_dv,
     return rating_w;
 }
 
-static int32_t slew(int32_t before_w, int32_t now_w, int32_t rise_w_per_s, int32_t dt_ms, uint32_t *why)
+/* Raises the slewed limit towards now_w; W/s times ms is milliwatts, so no remainder is lost. */
+static int32_t slew(int64_t *limit_mw, int32_t now_w, int32_t rise_w_per_s, int32_t dt_ms, uint32_t *why)
 {
-    int32_t from_w = before_w < 0 ? 0 : before_w;
-    int64_t step_w = (int64_t)rise_w_per_s * dt_ms / 1000;
-    int64_t reach_w = from_w + (step_w > 0 ? step_w : 1); /* a slow rise still rises */
-    if (now_w > reach_w) {
-        *why |= TW_UNIT_SLEW;
-        return (int32_t)reach_w;
-    }
-    return now_w;
+    const int64_t most_mw = (int64_t)TW_POWER_LIMIT_W * 1000;
+    int64_t now_mw = (int64_t)now_w * 1000;
+    int64_t from_mw = *limit_mw < 0 ? 0 : *limit_mw > most_mw ? most_mw : *limit_mw;
+    int64_t reach_mw = from_mw + (int64_t)rise_w_per_s * dt_ms;
+    *why |= now_mw > reach_mw ? (uint32_t)TW_UNIT_SLEW : 0U;
+    *limit_mw = now_mw > reach_mw ? reach_mw : now_mw;
+    return (int32_t)(*limit_mw / 1000);
 }
 
 void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
@@ -39,11 +39,8 @@ void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, cons
             discharge_w = least_w(config->power_discharge_max_w, input->current_discharge_max_da,
                                   input->pack_voltage_dv, &output->why);
         }
-        charge_w = slew(state->charge_limit_w, charge_w, config->limit_rise_w_per_s, dt_ms, &output->why);
-        discharge_w = slew(state->discharge_limit_w, discharge_w, config->limit_rise_w_per_s, dt_ms, &output->why);
     }
-    state->charge_limit_w = charge_w;
-    state->discharge_limit_w = discharge_w;
-    output->charge_max_w = charge_w;
-    output->discharge_max_w = discharge_w;
+    const int32_t rise_w_per_s = config->limit_rise_w_per_s;
+    output->charge_max_w = slew(&state->charge_limit_mw, charge_w, rise_w_per_s, dt_ms, &output->why);
+    output->discharge_max_w = slew(&state->discharge_limit_mw, discharge_w, rise_w_per_s, dt_ms, &output->why);
 }

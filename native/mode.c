@@ -82,6 +82,9 @@ void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *in
         latch_unit(config, state, input, output, i, reset, dt_ms);
         any |= state->unit[i].latched;
     }
+    if (state->first_out_unit < -1 || state->first_out_unit >= config->unit_count) {
+        state->first_out_unit = -1; /* not ours */
+    }
     if (any == 0U) {
         state->first_out = 0;
         state->first_out_unit = -1;
@@ -153,10 +156,13 @@ void tw_choose_mode(const tw_config_t *config, tw_state_t *state, const tw_input
 
 static uint32_t order_for(const tw_state_t *state, const tw_input_t *input, const tw_unit_output_t *unit)
 {
+    if (state->latched) {
+        return TW_ORDER_OPEN; /* an emergency stop asks nobody */
+    }
     if (unit->why & (uint32_t)TW_UNIT_PCS_LOCAL) {
         return TW_ORDER_NONE; /* somebody stands at the device: passive */
     }
-    if ((unit->latched & TW_UNIT_OPENING) || state->latched) {
+    if (unit->latched & TW_UNIT_OPENING) {
         return TW_ORDER_OPEN;
     }
     if (unit->latched || state->mode == TW_MODE_FAULT) {

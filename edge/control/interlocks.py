@@ -72,7 +72,7 @@ SOC_HIGH            | state of charge at its maximum | no charge | discharge bel
 CELL_VOLTAGE_LOW    | a cell is at its lower limit | no discharge | rest or charge; check the weakest cell
 CELL_VOLTAGE_HIGH   | a cell is at its upper limit | no charge | rest or discharge; check the strongest cell
 CELL_VOLTAGE_TRIP   | a cell is outside its safe voltage | PCS stopped, open requested | never charge a cell below 2.0 V; `reset` | L
-CELL_TEMP_LOW       | a cell is too cold | no charge | warm the container
+CELL_TEMP_LOW       | a cell is too cold | no charge; colder still, no discharge either | warm the container
 CELL_TEMP_HIGH      | a cell is too warm | 0 kW | check cooling and fans
 CELL_TEMP_TRIP      | a cell is dangerously hot | PCS stopped, open requested | keep away, check for gas, call the maker | L
 CURRENT_LIMIT       | the BMS allows less current than the PCS could carry | limit follows the BMS | normal near full and empty

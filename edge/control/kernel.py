@@ -31,8 +31,16 @@ UnitWhy = IntFlag(
     " BMS_TRIP BMS_OPEN CHARGE_FORBIDDEN DISCHARGE_FORBIDDEN SOC_LOW SOC_HIGH CELL_VOLTAGE_LOW CELL_VOLTAGE_HIGH"
     " CELL_VOLTAGE_TRIP CELL_TEMP_LOW CELL_TEMP_HIGH CELL_TEMP_TRIP CURRENT_LIMIT SLEW LATCHED VALUE_MISSING",
 )
+Command = IntFlag("Command", "RUN HOLD SERVICE RESET ESTOP")
+PcsFlag = IntFlag("PcsFlag", "FAULT RUNNING LOCAL ESTOP GUARDED WRITE_FAILED")
+BmsFlag = IntFlag("BmsFlag", "CONNECTED ALARM TRIP CHARGE_FORBIDDEN DISCHARGE_FORBIDDEN GUARDED")
 UNITS = int(lib.TW_UNITS)
 AGE_NEVER_MS = int(lib.TW_AGE_NEVER)
+
+
+def crc16(raw: bytes) -> int:
+    """CRC-16/MODBUS; on the wire its low byte goes first."""
+    return int(lib.tw_crc16(ffi.from_buffer(raw), len(raw)))
 
 
 def abi_hash() -> str:
@@ -113,6 +121,10 @@ class Kernel:
             copy_in(self.input, tw_input, "input")
         if state is not None:
             copy_in(self.state, state, "state")
+
+    def load_state(self, raw: bytes) -> None:
+        """Continues from a recorded state. Raises DataFault on a wrong size."""
+        copy_in(self.state, raw, "state")
 
 
 def copy_in(struct: Any, raw: bytes, name: str) -> None:

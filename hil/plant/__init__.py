@@ -1,1 +1,1 @@
-"""Physics without protocol: pack, PCS, PV, load, meters. Pure functions of time and commands."""
+"""The simulated site: pure physics in floats, deterministic, no protocol and no event loop."""

@@ -1,0 +1,299 @@
+"""A simulated RTU device: its registers are a profile read backwards, its values come from a face of the plant.
+
+Rules of a good device: answers only its own address and only right checksums; refuses functions it does not have (1),
+registers it does not have (2) and values outside a write's range (3). What was written can be read back. Unmapped
+registers inside a block read 0.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.field.profile import REGISTERS, Point, Profile, Write
+from edge.roles import FLAGS
+from hil.framing import checksum, is_intact, refusal, sealed
+from hil.plant.faces import Face, Value
+
+Encode = Callable[[], bytes]
+READ_FUNCTIONS = (3, 4)
+REGISTERS_MAX = 125  # of one read, by the protocol
+_STRUCT = {"u16": "H", "s16": "h", "bits": "H", "value": "H", "u32": "I", "s32": "i", "f32": "f", "u64": "Q", "s64": "q"}
+
+
+@dataclass(slots=True)
+class _Read:
+    """One read request seen before, with its newest reply."""
+
+    head: bytes
+    parts: tuple[Encode, ...]
+    stamp: tuple[int, int] = (-1, -1)
+    reply: bytes = b""
+
+
+class Slave:
+    """One device of one bus. `receive` is the whole of its behaviour towards the wire."""
+
+    def __init__(self, profile: Profile, address: int, face: Face, name: str = "") -> None:
+        self.profile, self.address, self.face = profile, address, face
+        self.name = name or profile.id
+        self.turnaround_s = profile.link.turnaround_ms / 1000
+        self.request_count = 0
+        self._reads: dict[bytes, _Read] = {}
+        self._epoch = 0  # changes with every write
+        self._bits = FLAGS[profile.kind]
+        self._masks: dict[frozenset[str], int] = {}
+        self._memory: dict[int, int] = {}  # registers that keep what is written
+        self._points: dict[int, tuple[int, Encode]] = {}  # first address -> registers, encoder
+        self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
+        self._writes = {write.addr: write for write in profile.writes}
+        self._commands = {addr: (value, c.name) for c in reversed(profile.commands) for addr, value in c.writes[-1:]}
+        self._layout()
+
+    # ---- the wire
+
+    def receive(self, frame: bytes) -> bytes | None:
+        """The reply to a frame that was heard, or None when it is not for this device or damaged."""
+        read = self._reads.get(frame)
+        if read is None:
+            return self._receive_new(frame)
+        self.request_count += 1
+        face = self.face
+        face.hear()
+        stamp = (face.version(), self._epoch)
+        if stamp != read.stamp:
+            read.stamp = stamp
+            read.reply = sealed(read.head + b"".join([part() for part in read.parts]))
+        return read.reply
+
+    def _receive_new(self, frame: bytes) -> bytes | None:
+        if len(frame) < 8 or frame[0] not in (self.address, 0) or not is_intact(frame):
+            return None
+        if frame[0] == 0:  # a broadcast is obeyed and never answered
+            self._obey(frame)
+            return None
+        self.request_count += 1
+        self.face.hear()
+        function = frame[1]
+        if function in READ_FUNCTIONS:
+            return self._first_read(frame)
+        if function in (6, 16):
+            code = self._obey(frame)
+            return refusal(self.address, function, code) if code else sealed(frame[:6])
+        return refusal(self.address, function, 1)
+
+    # ---- reading
+
+    def _first_read(self, frame: bytes) -> bytes | None:
+        function, start, count = frame[1], int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big")
+        if len(frame) != 8:
+            return None
+        if not any(function in functions for functions in self._functions.values()):
+            return refusal(self.address, function, 1)
+        if not 1 <= count <= min(REGISTERS_MAX, self.profile.link.max_regs):
+            return refusal(self.address, function, 3)
+        if any(function not in self._functions.get(addr, ()) for addr in range(start, start + count)):
+            return refusal(self.address, function, 2)
+        self._reads[frame] = _Read(bytes((self.address, function, 2 * count)), self._parts(start, count))
+        self.request_count -= 1
+        return self.receive(frame)
+
+    def _parts(self, start: int, count: int) -> tuple[Encode, ...]:
+        parts: list[Encode] = []
+        addr, end, blank = start, start + count, 0
+        while addr < end:
+            size, part = self._points.get(addr, (1, None))
+            whole = addr + size <= end
+            if part is None and addr not in self._memory and not self._inside(addr):
+                blank += 1
+                addr += 1
+                continue
+            if blank:
+                parts.append(_constant(bytes(2 * blank)))
+                blank = 0
+            if part is not None and whole:
+                parts.append(part)
+                addr += size
+            else:
+                parts.append(self._single(addr))
+                addr += 1
+        if blank:
+            parts.append(_constant(bytes(2 * blank)))
+        return tuple(parts)
+
+    def _inside(self, addr: int) -> tuple[int, Encode] | None:
+        """The wide point that begins before this address and covers it."""
+        for back in (1, 2, 3):
+            size, part = self._points.get(addr - back, (0, None))
+            if part is not None and size > back:
+                return back, part
+        return None
+
+    def _single(self, addr: int) -> Encode:
+        """One register: a written one, or a piece of a wide point that a request cuts."""
+        whole = self._points.get(addr)
+        cut = (0, whole[1]) if whole else self._inside(addr)
+        if cut is None:
+            memory = self._memory
+            return lambda: memory[addr].to_bytes(2, "big")
+        back, part = cut
+        return lambda: part()[2 * back : 2 * back + 2]
+
+    # ---- writing
+
+    def _obey(self, frame: bytes) -> int:
+        """Applies FC6 or FC16; 0 or the exception code. Nothing is applied when any register is refused."""
+        function, start = frame[1], int.from_bytes(frame[2:4], "big")
+        if function == 6:
+            registers = frame[4:6]
+            if len(frame) != 8:
+                return 3
+        elif function == 16:
+            count, registers = int.from_bytes(frame[4:6], "big"), frame[7:-2]
+            if not 1 <= count <= 123 or frame[6] != 2 * count or len(registers) != 2 * count:
+                return 3
+        else:
+            return 1
+        if start in self._writes:
+            code = self._set(self._writes[start], registers)
+        else:
+            code = self._store(start, registers)
+        self._epoch += 1
+        return code
+
+    def _set(self, write: Write, registers: bytes) -> int:
+        if len(registers) != 2 * REGISTERS[write.type]:
+            return 2
+        if write.word_order == "little":
+            registers = _turned(registers)
+        raw = struct.unpack(">" + _STRUCT[write.type], registers)[0]
+        value = float(raw * write.sign * write.factor)
+        if not write.min <= value <= write.max:
+            return 3
+        act = self.face.writes.get(write.name)
+        if act is not None:
+            act(value)
+        for index in range(len(registers) // 2):
+            self._memory[write.addr + index] = int.from_bytes(registers[2 * index : 2 * index + 2], "big")
+        return 0
+
+    def _store(self, start: int, registers: bytes) -> int:
+        """Commands and the comm-loss timer: single registers that keep their value."""
+        values = struct.unpack(f">{len(registers) // 2}H", registers)
+        if any(start + index not in self._memory for index in range(len(values))):
+            return 2
+        watchdog = self.profile.watchdog
+        for addr, value in enumerate(values, start):
+            self._memory[addr] = value
+            if watchdog is not None and addr == watchdog.addr and self.face.set_watchdog_s is not None:
+                self.face.set_watchdog_s(float(value * watchdog.seconds_per_count))
+            for command in self.profile.commands:
+                act = self.face.commands.get(command.name)
+                if act is not None and command.writes and command.writes[-1] == (addr, value):
+                    act()
+        return 0
+
+    # ---- the register map, from the profile
+
+    def _layout(self) -> None:
+        profile, functions = self.profile, self._functions
+        for block in profile.blocks:
+            for addr in range(block.start, block.start + block.count):
+                functions.setdefault(addr, set()).add(block.fc)
+            for point in block.points:
+                self._points[point.addr] = (REGISTERS[point.type], self._encoder(point))
+        for write in profile.writes:
+            for addr in range(write.addr, write.addr + REGISTERS[write.type]):
+                self._memory[addr] = 0
+            verify = write.verify
+            if verify is not None:
+                for addr in range(verify.addr, verify.addr + REGISTERS[write.type]):
+                    functions.setdefault(addr, set()).add(verify.fc)
+                    self._memory.setdefault(addr, 0)
+        for command in profile.commands:
+            for addr, _ in command.writes:
+                self._memory[addr] = 0
+        if profile.watchdog is not None:
+            seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
+            self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
+        if profile.identify is not None:
+            for addr in range(profile.identify.addr, profile.identify.addr + profile.identify.count):
+                functions.setdefault(addr, set()).add(profile.identify.fc)
+        for addr in self._memory:
+            functions.setdefault(addr, set()).add(3)  # holding registers can be read
+
+    def _encoder(self, point: Point) -> Encode:
+        if point.type in ("bits", "value"):
+            return self._flag_encoder(point)
+        value = self.face.values.get(point.role)
+        if value is None or not REGISTERS[point.type]:
+            return _constant(bytes(2 * max(REGISTERS[point.type], 1)))
+        encode = _number_encoder(point, value if callable(value) else None, 0.0 if callable(value) else value)
+        if point.word_order == "little" and REGISTERS[point.type] > 1:
+            return lambda: _turned(encode())
+        return encode
+
+    def _flag_encoder(self, point: Point) -> Encode:
+        flags, masks, bits = self.face.flags, self._masks, self._bits
+        known: dict[int, bytes] = {}
+        encode = _bits_raw if point.type == "bits" else _value_raw
+
+        def part() -> bytes:
+            names = flags()
+            mask = masks.get(names)
+            if mask is None:
+                mask = masks[names] = sum(bits[name] for name in names)
+            raw = known.get(mask)
+            if raw is None:
+                raw = known[mask] = encode(point, mask).to_bytes(2, "big")
+            return raw
+
+        return part
+
+
+def _constant(raw: bytes) -> Encode:
+    return lambda: raw
+
+
+def _turned(registers: bytes) -> bytes:
+    """Word order reversed; the octets of a word stay."""
+    return b"".join([registers[at : at + 2] for at in range(len(registers) - 2, -1, -2)])
+
+
+def _bits_raw(point: Point, mask: int) -> int:
+    """For each flag that is set, the lowest bit that stands for it (a device has one cause at a time here)."""
+    raw, done = 0, 0
+    for bit, flag in point.flags:
+        if flag & mask and not flag & done:
+            raw |= 1 << bit
+            done |= flag
+    return raw
+
+
+def _value_raw(point: Point, mask: int) -> int:
+    """The first value whose flags are set; else the smallest number that means nothing."""
+    for raw, flag in point.flags:
+        if flag & mask:
+            return raw
+    taken = {raw for raw, _ in point.flags}
+    return next(raw for raw in range(len(taken) + 1) if raw not in taken)
+
+
+def _number_encoder(point: Point, read: Callable[[], float] | None, constant: float) -> Encode:
+    gain, offset = float(point.sign / point.factor), point.offset
+    pack = struct.Struct(">" + _STRUCT[point.type]).pack
+    source: Callable[[], float] = read if read is not None else lambda: constant
+    if point.type == "f32":
+        return lambda: pack((source() - offset) * gain)
+    bits = 16 * REGISTERS[point.type]
+    low, high = (0, (1 << bits) - 1) if point.type[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
+
+    def encode() -> bytes:
+        raw = round((source() - offset) * gain)
+        if not low <= raw <= high:
+            raw = low if raw < low else high
+        return pack(raw)
+
+    return encode
+
+
+__all__ = ["Slave", "Value", "checksum"]
