@@ -1,0 +1,54 @@
+"""From a site file to its simulated devices: one slave per [[device]], with the same profile, read in reverse.
+
+Here is the only place that says which face a use of a device gets.
+"""
+
+from edge.config.options import Config, Device
+from edge.field.profiles.loader import load_profile
+from hil.plant.faces import Face, bms_face, it_meter_face, pcs_face, poc_meter_face, pv_face
+from hil.plant.pack import PackSpec
+from hil.plant.pcs import PcsSpec
+from hil.plant.site import Site, SiteSpec, UnitSpec
+from hil.slave import Slave
+
+
+def unit_specs(config: Config, connected: bool = False) -> tuple[UnitSpec, ...]:
+    """The battery units a site file describes; contactors open, as a site is found in the morning."""
+    return tuple(
+        UnitSpec(
+            PackSpec(capacity_wh=float(unit.capacity_wh)),
+            PcsSpec(rating_w=float(max(unit.power_charge_max_w, unit.power_discharge_max_w))),
+            connected,
+        )
+        for unit in config.unit
+    )
+
+
+def build_site(config: Config, spec: SiteSpec, seed: int) -> Site:
+    """The plant behind the devices of `config`. `spec.units` should be those of `unit_specs`."""
+    if len(spec.units) != len(config.unit):
+        raise ValueError(f"the plant has {len(spec.units)} units, the site file {len(config.unit)}")
+    return Site(spec, seed)
+
+
+def build_slaves(config: Config, site: Site) -> dict[str, list[Slave]]:
+    """Slaves by port name, in the order of the site file."""
+    slaves: dict[str, list[Slave]] = {port.name: [] for port in config.port}
+    for device in config.device:
+        face = _face(config, device, site)
+        slaves[device.port].append(Slave(load_profile(device.profile), device.address, face, device.name))
+    return slaves
+
+
+def _face(config: Config, device: Device, site: Site) -> Face:
+    match device.use:
+        case "poc":
+            return poc_meter_face(site)
+        case "load":
+            return it_meter_face(site)
+        case "pv":
+            return pv_face(site)
+        case "pcs":
+            return pcs_face(site, site.units[[unit.pcs for unit in config.unit].index(device.name)])
+        case _:
+            return bms_face(site, site.units[[unit.bms for unit in config.unit].index(device.name)])
