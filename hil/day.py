@@ -22,7 +22,8 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "deploy" / "site.example.toml"
 PCS_RUNNING, PCS_FAULT, PCS_GUARDED = 2, 1, 16
 BMS_CONNECTED, BMS_ALARM, BMS_TRIP, BMS_NO_CHARGE, BMS_NO_DISCHARGE, BMS_GUARDED = 1, 2, 4, 8, 16, 32
 IMAGE_AGE_MS = 100
-TOLERANCE_W = 2_000  # a load step between two cycles of a second is seen by the grid before anybody can act
+TOLERANCE_W = 800  # 1 % of the example's import limit: meter class and regulation noise
+OVER_MAX_S = 3  # a job start is seen by the grid before a loop of one second can act: one to measure, one to follow
 
 
 @dataclass(slots=True)
@@ -32,8 +33,9 @@ class Story:
     seconds: int = 0
     hours: list[tuple[float, float, float, float, float]] = field(default_factory=list)  # grid load pv battery W, SOC
     mode_seconds: dict[str, int] = field(default_factory=dict)
-    over_import_count: int = 0
-    over_export_count: int = 0
+    over_count: int = 0  # seconds past a limit
+    over_run_s: int = 0  # of the present excursion
+    over_longest_s: int = 0
     grid_max_w: float = 0.0
     asks: dict[str, int] = field(default_factory=dict)
 
@@ -121,8 +123,10 @@ class ImageDay:
         story, limits, grid_w = self.story, self.config.limits, self.site.poc_power_w
         name = Mode(self.kernel.output.mode).name
         story.mode_seconds[name] = story.mode_seconds.get(name, 0) + 1
-        story.over_import_count += grid_w > limits.import_max_w + TOLERANCE_W
-        story.over_export_count += grid_w < -limits.export_max_w - TOLERANCE_W
+        over = not -limits.export_max_w - TOLERANCE_W <= grid_w <= limits.import_max_w + TOLERANCE_W
+        story.over_count += over
+        story.over_run_s = story.over_run_s + 1 if over else 0
+        story.over_longest_s = max(story.over_longest_s, story.over_run_s)
         story.grid_max_w = max(story.grid_max_w, grid_w)
 
 

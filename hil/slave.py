@@ -17,7 +17,17 @@ from hil.plant.faces import Face, Value
 Encode = Callable[[], bytes]
 READ_FUNCTIONS = (3, 4)
 REGISTERS_MAX = 125  # of one read, by the protocol
-_STRUCT = {"u16": "H", "s16": "h", "bits": "H", "value": "H", "u32": "I", "s32": "i", "f32": "f", "u64": "Q", "s64": "q"}
+_STRUCT = {
+    "u16": "H",
+    "s16": "h",
+    "bits": "H",
+    "value": "H",
+    "u32": "I",
+    "s32": "i",
+    "f32": "f",
+    "u64": "Q",
+    "s64": "q",
+}
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from edge.field.profile import Block, Profile
 from edge.model import Reading
 
 AGE_NEVER_MS = 2_147_483_647  # TW_AGE_NEVER
+AGE_MAX_MS = AGE_NEVER_MS - 1  # seen once, then silent for 24.8 days: still not "never seen"
 PCS_GUARDED, PCS_WRITE_FAILED, BMS_GUARDED = 16, 32, 32  # tw_pcs_flag, tw_bms_flag
 
 # role -> field of tw_unit_input_t
@@ -86,7 +87,7 @@ class DeviceImage:
     def age_ms(self, now_mono_ms: int) -> int:
         """Age of the oldest block this device cannot do without."""
         oldest = min(self.taken_ms.values(), default=-1)
-        return AGE_NEVER_MS if oldest < 0 else now_mono_ms - oldest
+        return AGE_NEVER_MS if oldest < 0 else min(now_mono_ms - oldest, AGE_MAX_MS)
 
     def write_flags(self) -> None:
         if self._target.flags_field:

@@ -61,6 +61,6 @@ def _power_row(write: Write) -> Rule:
         "kind": GATE_POWER,
         "value_min": bounds[0],
         "value_max": bounds[1],
-        "scale_w": int(write.factor) * write.sign,
+        "scale_w": -(-write.factor.numerator // write.factor.denominator) * write.sign,  # rounded up: never too much
         "count": 1 if write.type in ("u16", "s16") else 2,
     }

@@ -150,8 +150,8 @@ class Pcs:
         power_w += change_w
         self.power_w = power_w
         size_w = power_w if power_w >= 0.0 else -power_w
-        self.loss_w = loss_w = (
-            spec.loss_standby_w + size_w * (spec.loss_linear + spec.loss_quadratic * size_w / spec.rating_w)
+        self.loss_w = loss_w = spec.loss_standby_w + size_w * (
+            spec.loss_linear + spec.loss_quadratic * size_w / spec.rating_w
         )
         return power_w + loss_w
 

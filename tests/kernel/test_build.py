@@ -1,4 +1,4 @@
-"""The kernel as an artefact: pedantic C, no symbol from outside, words that match their numbers, a CRC that is right."""
+"""The kernel as an artefact: pedantic C, no symbol from outside, words that match their numbers, a right CRC."""
 
 import shutil
 import subprocess

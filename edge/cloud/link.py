@@ -1,0 +1,296 @@
+"""One MQTT 5 connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
+
+Rules. paho is a codec with a socket here: its threads and its reconnection are not used, and every connection is a new
+paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a connection
+ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put events into a
+queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is parked and counted,
+never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
+"""
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge.cloud.dial import Backoff, Dial
+
+WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
+CONNACK_MAX_MS = 10_000
+PUBACK_MAX_MS = 20_000  # a broker that answers pings but no messages is as good as gone
+RETRY_FIRST_MS = 2_000
+RETRY_MAX_MS = 60_000
+STABLE_MS = 300_000
+PARKED_MAX = 32
+MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
+
+Received = Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Where to and as whom; `will` is (topic, payload), retained, sent by the broker when we are gone."""
+
+    host: str
+    port: int = 1883
+    client_id: str = ""
+    username: str = ""
+    password_file: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    keepalive_s: int = 30
+    will: tuple[str, bytes] | None = None
+    retry_first_ms: int = RETRY_FIRST_MS
+    retry_max_ms: int = RETRY_MAX_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a publish ended: "acked" by the broker, "refused" by it (with its reason), or "lost" with the connection."""
+
+    token: int
+    outcome: str
+    reason: str = ""
+
+
+class _Client(paho.Client):
+    """A paho client on a socket that is already open."""
+
+    handed: socket.socket
+
+    def _create_socket(self) -> Any:  # a test fails when paho no longer asks here
+        return self.handed
+
+
+class Link:
+    """The connection. `up_count` rises with each session; watch it to publish a birth."""
+
+    def __init__(self, settings: LinkSettings, *, backoff: Backoff | None = None) -> None:
+        self._settings = settings
+        self._backoff = backoff or Backoff(settings.retry_first_ms, settings.retry_max_ms, STABLE_MS)
+        self._dial: Dial | None = None
+        self._client: _Client | None = None
+        self._events: deque[tuple[Any, ...]] = deque()
+        self._subscriptions: dict[str, Received] = {}
+        self._flying: dict[int, tuple[int, int]] = {}  # mid: (token, sent at)
+        self._next_token = 1
+        self._retry_mono_ms = 0
+        self._connack_end_mono_ms = 0
+        self._up_mono_ms = 0
+        self._now_mono_ms = 0
+        self.connected = False
+        self.window = WINDOW_MAX
+        self.settled: deque[Settled] = deque(maxlen=4_096)
+        self.parked: deque[tuple[str, str]] = deque(maxlen=PARKED_MAX)  # topic, reason
+        self._topics: dict[int, str] = {}
+        self.refused_count = 0
+        self.up_count = 0
+        self.fault = ""
+
+    # ---- for select
+
+    def fileno(self) -> int:
+        """The descriptor to wait for, or -1 while there is none (then wait for time only)."""
+        if self._dial is not None:
+            return self._dial.fileno()
+        found = self._client.socket() if self._client else None
+        return found.fileno() if found else -1
+
+    def wants_write(self) -> bool:
+        if self._dial is not None:
+            return self._dial.wants_write()
+        return bool(self._client and self._client.want_write())
+
+    # ---- use
+
+    def subscribe(self, topic: str, callback: Received) -> None:
+        """Asks for `topic` now and after every reconnection; `callback(topic, payload)` runs inside `step`."""
+        self._subscriptions[topic] = callback
+        if self.connected and self._client:
+            self._client.subscribe(topic, qos=1)
+
+    @property
+    def room(self) -> int:
+        """How many QoS 1 messages the window still takes."""
+        return max(0, self.window - len(self._flying)) if self.connected else 0
+
+    def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> int | None:
+        """A token, later found in `settled` (QoS 1 only); None when not connected or the window is full."""
+        client = self._client
+        if client is None or not self.connected or (qos and not self.room):
+            return None
+        info = client.publish(topic, payload, qos=qos, retain=retain)
+        token = self._next_token
+        self._next_token += 1
+        if qos:
+            self._flying[info.mid] = (token, self._now_mono_ms)
+            self._topics[info.mid] = topic
+        return token
+
+    def step(self, mono_ms: int) -> None:
+        """Reads, writes, keeps alive, reconnects: whatever is possible now, without waiting."""
+        self._now_mono_ms = mono_ms
+        if self._client is not None:
+            self._drive(self._client)
+            self._handle_events()
+            self._check_patience()
+        elif self._dial is not None:
+            self._dial.step(mono_ms)
+            if self._dial.socket:
+                self._start_session(self._dial.socket)
+            elif self._dial.fault:
+                self._down(self._dial.fault)
+        elif mono_ms >= self._retry_mono_ms:
+            self._start_dial()
+
+    def close(self) -> None:
+        """Says good-bye if it can; the will is not sent then, so publish a last status before."""
+        if self._client is not None and self.connected:
+            self._client.disconnect()
+            self._client.loop_write()
+        self._down("closed")
+        self._retry_mono_ms = 1 << 62
+
+    # ---- connecting
+
+    def _start_dial(self) -> None:
+        settings = self._settings
+        try:
+            context = ssl.create_default_context(cafile=settings.ca_file or None) if settings.tls else None
+        except OSError as error:
+            self._down(f"ca_file {settings.ca_file}: {error.strerror or error}")
+            return
+        self._dial = Dial(settings.host, settings.port, context, self._now_mono_ms)
+
+    def _start_session(self, sock: socket.socket) -> None:
+        settings = self._settings
+        self._dial = None
+        client = _Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        client.handed = sock
+        client.suppress_exceptions = True
+        try:
+            if settings.username:
+                client.username_pw_set(settings.username, self._password())
+        except (OSError, UnicodeError) as error:
+            sock.close()
+            self._down(f"password_file {settings.password_file}: {error}")
+            return
+        if settings.will:
+            client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
+        self._hook(client)
+        self._client = client
+        self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS
+        try:
+            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
+        except (OSError, ValueError) as error:
+            self._down(f"{settings.host}: {error}")
+
+    def _password(self) -> str | None:
+        name = self._settings.password_file
+        return Path(name).read_text().strip("\r\n") if name else None
+
+    def _hook(self, client: _Client) -> None:
+        put = self._events.append
+        client.on_connect = lambda _c, _u, _f, reason, properties: put(("connack", client, reason, properties))
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: put(("gone", client, reason))
+        client.on_publish = lambda _c, _u, mid, reason, _p: put(("puback", client, mid, reason))
+        client.on_message = lambda _c, _u, message: put(("message", client, message))
+        client.on_subscribe = lambda _c, _u, _mid, reasons, _p: put(("suback", client, reasons))
+
+    # ---- a session
+
+    def _drive(self, client: _Client) -> None:
+        try:
+            if client.want_write():
+                client.loop_write()
+            client.loop_read()
+            pending = getattr(client.socket(), "pending", None)  # TLS: bytes that select no longer sees
+            for _ in range(64):
+                if not (pending and client.socket() and pending()):
+                    break
+                client.loop_read()
+            client.loop_misc()
+        except (OSError, ValueError, IndexError, KeyError, RuntimeError, paho.MQTTException) as error:
+            self._down(f"{self._settings.host}: {error}")  # a broker that talks nonsense
+        if self._client is client and client.socket() is None and not any(e[0] == "gone" for e in self._events):
+            self._events.append(("gone", client, "connection lost"))
+
+    def _handle_events(self) -> None:
+        while self._events:
+            name, client, *rest = self._events.popleft()
+            if client is not self._client:
+                continue  # of a session that is over
+            if name == "connack":
+                self._on_connack(rest[0], rest[1])
+            elif name == "puback":
+                self._on_puback(rest[0], rest[1])
+            elif name == "message":
+                self._on_message(rest[0])
+            elif name == "suback" and any(reason.is_failure for reason in rest[0]):
+                self.fault = f"{self._settings.host}: a subscription was refused: {rest[0][0]}"
+            elif name == "gone":
+                self._down(f"{self._settings.host}: {rest[0]}")
+
+    def _on_connack(self, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._down(f"{self._settings.host}: refused: {reason}")
+            return
+        granted = getattr(properties, "ReceiveMaximum", WINDOW_MAX) if properties is not None else WINDOW_MAX
+        self.window = max(1, min(int(granted), WINDOW_MAX))
+        self.connected, self.fault = True, ""
+        self.up_count += 1
+        self._up_mono_ms = self._now_mono_ms
+        assert self._client is not None
+        for topic in self._subscriptions:
+            self._client.subscribe(topic, qos=1)
+
+    def _on_puback(self, mid: int, reason: Any) -> None:
+        flying = self._flying.pop(mid, None)
+        topic = self._topics.pop(mid, "")
+        if flying is None:
+            return
+        refused = reason is not None and reason.is_failure
+        if refused:
+            self.refused_count += 1
+            self.parked.append((topic, str(reason)))
+        self.settled.append(Settled(flying[0], "refused" if refused else "acked", str(reason) if refused else ""))
+
+    def _on_message(self, message: paho.MQTTMessage) -> None:
+        if len(message.payload) > MESSAGE_MAX_BYTES:
+            return
+        for pattern, callback in self._subscriptions.items():
+            if paho.topic_matches_sub(pattern, message.topic):
+                callback(message.topic, bytes(message.payload))
+
+    def _check_patience(self) -> None:
+        if self._client is None:
+            return
+        if not self.connected and self._now_mono_ms >= self._connack_end_mono_ms:
+            self._down(f"{self._settings.host}: no CONNACK within {CONNACK_MAX_MS} ms")
+        oldest_mono_ms = next(iter(self._flying.values()), (0, self._now_mono_ms))[1]
+        if self._now_mono_ms - oldest_mono_ms >= PUBACK_MAX_MS:
+            self._down(f"{self._settings.host}: no PUBACK within {PUBACK_MAX_MS} ms")
+
+    def _down(self, fault: str) -> None:
+        """The end of an attempt or a session; the next one comes after the back-off."""
+        client, self._client = self._client, None
+        if self._dial is not None:
+            self._dial.close()
+            self._dial = None
+        if client is not None:
+            sock = cast("socket.socket | None", client.socket()) or client.handed
+            client.on_disconnect = None
+            sock.close()
+        session_ms = self._now_mono_ms - self._up_mono_ms if self.connected else 0
+        self.connected, self.fault = False, fault
+        for token, _ in self._flying.values():
+            self.settled.append(Settled(token, "lost"))
+        self._flying.clear()
+        self._topics.clear()
+        self._events.clear()
+        self._retry_mono_ms = self._now_mono_ms + self._backoff.wait_ms(session_ms)

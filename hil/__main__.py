@@ -1,0 +1,35 @@
+"""The words of the simulator: `day`. Each ends with 0 when what it played kept every limit, else 1."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from hil.day import OVER_MAX_S, default_day
+from hil.intensity import SeededIntensity
+from hil.story import tell
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m hil`."""
+    parser = argparse.ArgumentParser(prog="python -m hil", description="a site that does not exist")
+    words = parser.add_subparsers(required=True, metavar="WORD")
+    day = words.add_parser("day", help="24 h of the example site, told on one screen")
+    day.add_argument("--seconds", type=int, default=86_400)
+    day.add_argument("--seed", type=int, default=1)
+    day.set_defaults(act=_day)
+    options = parser.parse_args(argv)
+    return int(options.act(options))
+
+
+def _day(options: argparse.Namespace) -> int:
+    day = default_day(options.seed)
+    day.mission.signal = SeededIntensity(options.seed)
+    started_s = time.process_time()
+    story = day.run(options.seconds)
+    print("\n".join(tell(day, time.process_time() - started_s)))
+    return 1 if story.over_longest_s > OVER_MAX_S else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

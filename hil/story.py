@@ -1,0 +1,46 @@
+"""The one-screen story of a day: an hour a row, then what it came to. Text only; numbers come from hil.day."""
+
+from hil.day import ImageDay
+
+BAR_WIDTH = 24
+
+
+def tell(day: ImageDay, cpu_s: float) -> list[str]:
+    """The lines of the screen."""
+    story, limits = day.story, day.config.limits
+    top_w = max([limits.import_max_w, *(row[0] for row in story.hours)]) or 1
+    lines = [f"A day of {day.config.site.id}: hourly means, seed {day.site.seed}", ""]
+    lines.append(
+        f"{'hour':>4} {'grid kW':>8} {'load kW':>8} {'PV kW':>7} {'battery kW':>11} {'SOC %':>6} {'g/kWh':>6}  grid"
+    )
+    for hour, (grid_w, load_w, pv_w, battery_w, soc) in enumerate(story.hours):
+        grams = day.mission.signal.poll(3_600_000 * hour + 1_800_000, 0).value_mg_per_kwh
+        bar = "#" * max(0, round(BAR_WIDTH * grid_w / top_w))
+        lines.append(
+            f"{hour:>4} {grid_w / 1e3:>8.1f} {load_w / 1e3:>8.1f} {pv_w / 1e3:>7.1f} {battery_w / 1e3:>+11.1f} "
+            f"{100 * soc:>6.1f} {(grams or 0) / 1e3:>6.0f}  {bar}"
+        )
+    return [*lines, "", *_sums(day), f"{'played in':<22}{cpu_s:.2f} s of CPU for {story.seconds} s of the site"]
+
+
+def _sums(day: ImageDay) -> list[str]:
+    story, limits, balance = day.story, day.config.limits, day.site.balance()
+    total = day.mission.flow.totals()
+    modes = ", ".join(f"{name} {count} s" for name, count in sorted(story.mode_seconds.items(), key=lambda m: -m[1]))
+    asks = ", ".join(f"{word} {count} min" for word, count in sorted(story.asks.items(), key=lambda a: -a[1]))
+    whole = total.opening_ug + total.grid_ug == total.load_ug + total.export_ug + total.loss_ug + total.stored_ug
+    energy_kwh = total.load_mj / 3.6e9
+    rows = [
+        ("modes", modes),
+        ("the rule asked", asks),
+        ("grid", f"{balance.grid_import_wh / 1e3:.1f} kWh in, {balance.grid_export_wh / 1e3:.1f} kWh out, "
+                 f"highest {story.grid_max_w / 1e3:.1f} kW of {limits.import_max_w / 1e3:.1f} kW"),
+        ("over the limits", f"{story.over_count} s in all, the longest {story.over_longest_s} s"),
+        ("battery", f"{balance.charge_wh / 1e3:.1f} kWh in, {balance.discharge_wh / 1e3:.1f} kWh out, "
+                    f"lost {(balance.pcs_loss_wh + balance.pack_loss_wh) / 1e3:.1f} kWh"),
+        ("energy left over", f"{balance.bus_residual_wh:+.6f} Wh at the bus, {balance.battery_residual_wh:+.6f} Wh in the "
+                             "battery"),
+        ("carbon of the load", f"{total.load_ug / 1e9:.1f} kg, {total.load_ug / 1e6 / max(energy_kwh, 1e-9):.0f} g/kWh, "
+                               f"balance {'exact' if whole else 'BROKEN'}"),
+    ]  # fmt: skip
+    return [f"{name:<22}{text}" for name, text in rows]
