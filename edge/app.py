@@ -57,7 +57,7 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if profile.kind != KIND_OF_USE[settings.use]:
             allowed = f"is a {profile.kind}, but use = '{settings.use}' needs a {KIND_OF_USE[settings.use]}"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
-        devices.append(BusDevice(settings, profile))
+        devices.append(BusDevice(settings, profile, config.site.cycle_ms))
     problems += check_budget(config, devices)
     if problems:
         raise ConfigFault(problems)

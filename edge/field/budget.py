@@ -39,7 +39,8 @@ def budget(config: Config, devices: Sequence[BusDevice]) -> list[BudgetRow]:
             idle_us = gap_us + 1000 * device.profile.link.turnaround_ms
             for block in device.profile.blocks:
                 wire_us = _chars_us(port, 13 + 2 * block.count) + idle_us
-                rows.append(BudgetRow(port.name, device.name, f"read {block.name}", wire_us, block.period_ms))
+                period_ms = max(block.period_ms, config.site.cycle_ms)
+                rows.append(BudgetRow(port.name, device.name, f"read {block.name}", wire_us, period_ms))
             for write in device.profile.writes:
                 period_ms = max(config.site.cycle_ms, write.min_interval_ms)
                 wire_us = _chars_us(port, SETPOINT_BYTES) + idle_us

@@ -77,7 +77,8 @@ class WriteBox:
 class BusDevice:
     """One device on a bus."""
 
-    def __init__(self, settings: options.Device, profile: Profile) -> None:
+    def __init__(self, settings: options.Device, profile: Profile, cycle_ms: int = 0) -> None:
+        """Nothing is read more often than the cycle can use it."""
         self.name = settings.name
         self.settings = settings
         self.profile = profile
@@ -87,7 +88,7 @@ class BusDevice:
                 block.name,
                 Expect(read_request(settings.address, block.fc, block.start, block.count)),
                 BlockDecoder(block, settings.name),
-                block.period_ms / 1000,
+                max(block.period_ms, cycle_ms) / 1000,
                 block.priority,
             )
             for block in profile.blocks
