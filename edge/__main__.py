@@ -125,7 +125,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _console(options: argparse.Namespace) -> int:
-    return client.run_client(options.socket, options.words)
+    return int(client.run_client(options.socket, options.words))
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -6,10 +6,12 @@ leases back. The same class runs in real time (ttys, a thread for the uplink) an
 
 import asyncio
 import contextlib
+import logging
 import signal
+import threading
 from collections.abc import Callable, Sequence
 
-from edge.clock import Clock
+from edge.clock import Clock, SystemClock
 from edge.config import options
 from edge.config.options import Config
 from edge.console.picture import Picture
@@ -18,30 +20,22 @@ from edge.control.authority import Authority
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
 from edge.control.orders import Orders
-from edge.cycle import Cycle, beat
+from edge.cycle import Cycle, Handover, beat
 from edge.errors import ConfigFault, Problem
 from edge.field.budget import check_budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
-from edge.field.port import Port
+from edge.field.port import Port, TtyPort
 from edge.field.profiles.loader import load_profile
 from edge.field.rules import gate_rules
-from edge.model import CycleRecord, SiteFlows, UplinkStatus
+from edge.ops.process import ServiceNotice, tune_interpreter
+from edge.uplink import Uplink, open_trace
 
+EXIT_UNSAFE, EXIT_FAULT = 1, 70
+UPLINK_END_S = 5.0  # the last flush of a slow disk; after this the process ends without it
 KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms"}
 
-
-class Handover:
-    """The border to the uplink, seen from the control side. Nothing here may block."""
-
-    def note_record(self, record: CycleRecord) -> None:
-        """One cycle."""
-
-    def note_flows(self, flows: SiteFlows) -> None:
-        """One second."""
-
-    def status(self) -> UplinkStatus:
-        return UplinkStatus()
+log = logging.getLogger("edge")
 
 
 def bus_devices(config: Config) -> list[BusDevice]:
@@ -104,6 +98,7 @@ class Controller:
         )
         self.tasks: list[asyncio.Task[None]] = []
         self.all_safe = False
+        self.on_cycle: Callable[[], None] = lambda: None
 
     def _port_index(self, device: BusDevice) -> int:
         return [port.name for port in self.config.port].index(device.settings.port)
@@ -140,6 +135,7 @@ class Controller:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
         extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
         self.image.note_guards(extra, lambda name: self._devices[name].settings.use == "pcs")
+        self.on_cycle()
         now_mono_ms = self.clock.mono_ms()
         if now_mono_ms - self._second_mono_ms >= 1_000:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
@@ -147,8 +143,9 @@ class Controller:
             self.handover.note_flows(self.picture.flows())
 
 
-async def supervise(controller: Controller, server: ConsoleServer) -> bool:
-    """Runs until SIGTERM or SIGINT. True when every device echoed its safe value at the end."""
+async def supervise(controller: Controller, server: ConsoleServer, on_cycle: Callable[[], None]) -> bool:
+    """Runs until SIGTERM or SIGINT; `on_cycle` after each cycle. True when every device echoed its safe value."""
+    controller.on_cycle = on_cycle
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -166,3 +163,37 @@ async def supervise(controller: Controller, server: ConsoleServer) -> bool:
     if not running.cancelled() and (fault := running.exception()) is not None:
         raise fault
     return controller.all_safe
+
+
+def serve(config: Config) -> int:
+    """Runs the controller of `config` until SIGTERM or SIGINT. Raises ConfigFault before anything is opened.
+
+    Returns 0: told to stop, and every device echoed its safe value; 1: some device did not; 70: a fault of this program,
+    the plant was told 0 kW all the same, and its own watchdogs stand behind that.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    clock = SystemClock()
+    devices = bus_devices(config)
+    uplink = Uplink(config, clock)
+    controller = Controller(config, devices, clock, TtyPort, uplink)
+    uplink.trace = open_trace(config, controller.kernel)
+    uplink.offer = controller.authority.offer
+    ended = threading.Event()
+    thread = threading.Thread(target=uplink.run, args=(ended,), name="uplink", daemon=True)
+    server = ConsoleServer(config.console, controller.picture, config.file)
+    notice = ServiceNotice()
+    tune_interpreter()
+    thread.start()
+    notice.say("READY=1")
+    log.info("start site=%s units=%d cycle_ms=%d", config.site.id, len(config.unit), config.site.cycle_ms)
+    try:
+        safe = asyncio.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))
+        code = 0 if safe else EXIT_UNSAFE
+    except Exception:  # the one place: whatever it is, the devices have been told 0 kW by now
+        log.exception("fault of the program; safe=%s", controller.all_safe)
+        code = EXIT_FAULT
+    notice.say("STOPPING=1")
+    ended.set()
+    thread.join(UPLINK_END_S)
+    log.info("end safe=%s cycles=%d late=%d", controller.all_safe, controller.cycle.seq, controller.cycle.late_count)
+    return code

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.control.authority import Authority
 from edge.control.image import InputImage
 from edge.control.orders import Orders
-from edge.model import CycleRecord
+from edge.model import CycleRecord, SiteFlows, UplinkStatus
 
 LATE_KEPT_COUNT = 6_000  # ten minutes at 100 ms: enough for a p99 that means something
 LATE_LIMIT_US = 5_000  # counted as late: a twentieth of the usual period
@@ -28,6 +28,19 @@ class Decider(Protocol):
     def step(self) -> None: ...
 
     def images(self) -> tuple[bytes, bytes, bytes]: ...
+
+
+class Handover:
+    """The border to the uplink, seen from the control side. Nothing here may block."""
+
+    def note_record(self, record: CycleRecord) -> None:
+        """One cycle."""
+
+    def note_flows(self, flows: SiteFlows) -> None:
+        """One second."""
+
+    def status(self) -> UplinkStatus:
+        return UplinkStatus()
 
 
 class Cycle:

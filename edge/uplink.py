@@ -1,27 +1,36 @@
-"""Everything that may wait: signals, carbon, the rule, the rings on disk, the broker. One thread, or inline in virtual time.
+"""Everything that may wait: signals, carbon, the rule, the rings on disk, the broker. One thread, or inline.
 
-Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches neither
-a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
+Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches
+neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
 """
 
+import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
-from edge.app import Handover
 from edge.carbon.flow import FlowStep, SiteFlow
 from edge.carbon.pool import StoredPool
 from edge.clock import Clock
+from edge.cloud.sync import Sync, link_of, telemetry_log
+from edge.cloud.topics import Topics
 from edge.config.options import Config
+from edge.control.kernel import Kernel, abi_hash
+from edge.cycle import Handover
 from edge.model import CycleRecord, Request, Sample, SiteFlows, UplinkStatus
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
 from edge.plan.signals.pushed import PushedSignal
+from edge.store.cursor import CursorFile
+from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
+STEP_S = 0.05  # a live sample leaves within this
 QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
 
 
@@ -79,17 +88,27 @@ def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None
 
 
 class Uplink(Handover):
-    """The uplink of one site. `note_*` are called from the control thread, `step` from the uplink's."""
+    """The uplink of one site. `note_*` are called from the control thread, everything else from the uplink's."""
 
-    def __init__(self, config: Config, clock: Clock, offer: Callable[[Request], None]) -> None:
+    def __init__(self, config: Config, clock: Clock) -> None:
         self._clock = clock
-        self._offer = offer
         self._records: deque[CycleRecord] = deque(maxlen=RECORDS_MAX)
         self._flows: deque[SiteFlows] = deque(maxlen=FLOWS_MAX)
         self._dropped_count = 0
-        self.mission = Mission(config, clock)
         self._status = UplinkStatus()
-        self._ended = threading.Event()
+        self.offer: Callable[[Request], None] = lambda request: None
+        self.mission = Mission(config, clock)
+        self.trace: TraceWriter | None = None  # set before the first cycle
+        self._topics = Topics(config.site.tenant, config.site.id)
+        self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._sync: Sync | None = None
+        self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
+        if config.store.path:
+            cursor = CursorFile(Path(config.store.path) / "telemetry.cursor")
+            log = telemetry_log(config.store)
+            self._sync = Sync(self._topics, log, cursor, self._link, backfill_per_s=config.cloud.backfill_per_s)
+        if self._link is not None and config.signal.kind == "mqtt":
+            self._link.subscribe(self._topics.intensity, self._on_intensity)
 
     # ---- control thread
 
@@ -103,3 +122,91 @@ class Uplink(Handover):
 
     def status(self) -> UplinkStatus:
         return self._status
+
+    # ---- uplink thread
+
+    def run(self, ended: threading.Event) -> None:
+        """Steps until told to end; then empties the queues, flushes and closes."""
+        while not ended.is_set():
+            self.step()
+            self._wait()
+        self.step()
+        self.close()
+
+    def _wait(self) -> None:
+        link = self._link
+        fd = link.fileno() if link is not None else -1
+        if link is None or fd < 0:
+            select.select([], [], [], STEP_S)
+        else:
+            select.select([fd], [fd] if link.wants_write() else [], [], STEP_S)
+
+    def step(self) -> None:
+        """Whatever has arrived and whatever is due."""
+        mono_ms = self._clock.mono_ms()
+        while self._records:
+            record = self._records.popleft()
+            if self.trace is not None:
+                self.trace.note(record)
+        while self._flows:
+            self._second(self._flows.popleft())
+        if self.trace is not None:
+            self.trace.sync_if_due(mono_ms)
+        if self._sync is not None:
+            self._sync.step(mono_ms)
+        self._tell_cluster()
+        self._status = self._summary()
+
+    def _second(self, flows: SiteFlows) -> None:
+        request, step, message = self.mission.second(flows)
+        if request is not None:
+            self.offer(request)
+        if message is not None:
+            self._message = message
+        if self._sync is not None:
+            self._sync.note(sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh))
+
+    def _tell_cluster(self) -> None:
+        if self._message is not None and self._link is not None and self._link.connected:
+            topic, payload = self._message
+            if self._link.publish(self._topics.compute(topic), payload, 1, True) is not None:
+                self._message = None
+
+    def _on_intensity(self, topic: str, payload: bytes) -> None:
+        self.mission.pushed.note(payload, self._clock.mono_ms(), self._clock.wall_ms())
+
+    def _summary(self) -> UplinkStatus:
+        sync, trace = self._sync, self.trace
+        status = replace(self.mission.status, dropped_count=self._dropped_count)
+        if sync is None:
+            return status
+        trace_fault = trace.log.fault if trace is not None else ""
+        return replace(
+            status,
+            connected=sync.connected,
+            stored_count=sync.stored_count,
+            acked_count=sync.acked_count,
+            pending_count=sync.pending_count,
+            store_bytes=sync.log.bytes_used,
+            store_fault=sync.fault or trace_fault,
+        )
+
+    def close(self) -> None:
+        """Everything to the disk, a last word to the broker."""
+        if self.trace is not None:
+            self.trace.close()
+        if self._sync is not None:
+            self._sync.close()
+
+
+def open_trace(config: Config, kernel: Kernel) -> TraceWriter | None:
+    """The trace ring of a site, beginning with the state before its first cycle."""
+    if not config.store.path:
+        return None
+    tw_input, state, output = kernel.images()
+    sizes = (len(tw_input), len(state), len(output))
+    folder = Path(config.store.path) / "trace"
+    return TraceWriter(
+        folder, kernel.config_bytes(), abi_hash(), sizes, max_bytes=config.store.trace_max_bytes,
+        sync_ms=config.store.sync_ms, initial_state=state,
+    )  # fmt: skip

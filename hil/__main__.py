@@ -5,9 +5,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from hil.day import OVER_MAX_S, default_day
-from hil.intensity import SeededIntensity
-from hil.story import tell
+from hil.day.image import OVER_MAX_S, default_day
+from hil.day.intensity import SeededIntensity
+from hil.day.story import tell
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -163,10 +163,7 @@ class Slave:
                 return 3
         else:
             return 1
-        if start in self._writes:
-            code = self._set(self._writes[start], registers)
-        else:
-            code = self._store(start, registers)
+        code = self._set(self._writes[start], registers) if start in self._writes else self._store(start, registers)
         self._epoch += 1
         return code
 

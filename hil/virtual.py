@@ -13,6 +13,7 @@ from edge.errors import EdgeError
 
 T = TypeVar("T")
 WALL_START_MS = 1_750_000_000_000  # 2025-06-15: any stamp that is plainly not the boot of a gateway
+STEP_S = 1e-6
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -40,9 +41,13 @@ class _NeverWaits(selectors.SelectSelector):
             if not ready:
                 raise EdgeError("virtual time: everything waits and no timer is set")
             return ready
-        if timeout > 0:
+        scheduled: list[asyncio.TimerHandle] = getattr(self._loop, "_scheduled")  # noqa: B009 (not in the stubs)
+        if timeout <= 0:
+            # Who sets a timer for now, again and again, must see time pass, as it would on any machine.
+            if scheduled and scheduled[0].when() <= self._loop.now_s:
+                self._loop.now_s += STEP_S
+        else:
             # To the timer's own time, not by the rounded difference, so that 0.1 s stays 0.1 s.
-            scheduled: list[asyncio.TimerHandle] = getattr(self._loop, "_scheduled")  # noqa: B009 (not in the stubs)
             while scheduled and scheduled[0].cancelled():
                 handle = heapq.heappop(scheduled)
                 setattr(handle, "_scheduled", False)  # noqa: B010

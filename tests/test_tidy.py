@@ -31,6 +31,7 @@ LAYERS |= {
     name: GROUND | {"control", "field", "plan", "carbon", "store", "ops"}
     for name in ("cycle", "console", "cloud", "fleet")
 }
+LAYERS["fleet"] = LAYERS["fleet"] | {"cloud", "_kernel"}  # the ingest reads what cloud writes
 LAYERS["console"] = LAYERS["console"] | {"cycle"}  # the picture of a running cycle
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
@@ -40,6 +41,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "cloud",
     "fleet",
     "app",
+    "uplink",
     "_kernel",
 }
 LAYERS["control"] = LAYERS["control"] | {"field", "_kernel"}  # orders and image speak of devices and profiles
@@ -138,7 +140,7 @@ def test_a_bare_exception_is_caught_in_two_places_at_most() -> None:
 
 SUFFIX = re.compile(
     r"_(w|wh|mwh|dv|da|mv|dc|cpct|mhz|kohm|ms|us|ns|s|h|g|mg|ug|bytes|count|index|permille|pct|hz|baud|bits|va|var|k|v|a|ah"
-    r"|ohm|j|m2|j_per_k|w_per_k|w_per_m2|w_per_s|per_s|g_per_kwh|mg_per_kwh|ug_per_kwh)$"
+    r"|ohm|j|m2|j_per_k|w_per_k|w_per_m2|w_per_s|per_s|fraction|g_per_kwh|mg_per_kwh|ug_per_kwh)$"
 )
 QUANTITY = re.compile(r"^(\w*_)?(power|energy|voltage|current|temp|temperature|soc|age|intensity|duration|period)$")
 

@@ -1,10 +1,10 @@
 """One MQTT 5 connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
 
 Rules. paho is a codec with a socket here: its threads and its reconnection are not used, and every connection is a new
-paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a connection
-ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put events into a
-queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is parked and counted,
-never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
+paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a
+connection ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put
+events into a queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is
+parked and counted, never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
 """
 
 import socket
@@ -215,7 +215,7 @@ class Link:
                     break
                 client.loop_read()
             client.loop_misc()
-        except (OSError, ValueError, IndexError, KeyError, RuntimeError, paho.MQTTException) as error:
+        except (OSError, ValueError, IndexError, KeyError, RuntimeError, TypeError) as error:
             self._down(f"{self._settings.host}: {error}")  # a broker that talks nonsense
         if self._client is client and client.socket() is None and not any(e[0] == "gone" for e in self._events):
             self._events.append(("gone", client, "connection lost"))

@@ -1,9 +1,9 @@
 """Ties the telemetry ring to the link: live first, backlog behind it, and the cursor moves on the ingest's word only.
 
-Rules. Every sample is in the ring before it is sent. PUBACK is not delivery: what counts is the ack of the ingest, after
-its commit. What is not acked in time, or was under way when the connection ended, is sent again; the ingest drops
-doubles by (stream, epoch, seq). Nothing is deleted on an ack. While no ingest answers, the patience doubles, so that a
-backlog is not sent round and round over a metered line.
+Rules. Every sample is in the ring before it is sent. PUBACK is not delivery: what counts is the ack of the ingest,
+after its commit. What is not acked in time, or was under way when the connection ended, is sent again; the ingest drops
+doubles by (stream, epoch, seq). Nothing is deleted on an ack. While no ingest answers, the patience doubles, so that
+a backlog is not sent round and round over a metered line.
 """
 
 import json
@@ -73,10 +73,10 @@ class Sync:
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._backfill_per_s, self._version = backfill_per_s, version
         at = cursor.position
-        self._known = at if at.epoch == log.epoch else Position(log.epoch, log.first_seq - 1)
+        self._known = at if at.epoch == log.epoch else Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
         self._written = cursor.position
         self._acked = RangeSet()  # beyond the cursor
-        self._lost_count = self._known.lost_count
+        self._gone_count = self._known.gone_count  # numbers passed over: overwritten, damaged or never used
         self._unacked: deque[tuple[int, int, int, bool]] = deque()  # first, last, due, backfill
         self._fresh: deque[tuple[int, Sample]] = deque(maxlen=LIVE_MAX_COUNT)
         self._patience_ms = ACK_MAX_MS
@@ -104,17 +104,18 @@ class Sync:
     @property
     def acked_count(self) -> int:
         """Samples the ingest says it has committed, as far as this gateway was told."""
-        return max(0, self.stored_count - self.pending_count - self._lost_count)
+        return max(0, self._known.seq + self._acked.count() - self._gone_count)
 
     @property
     def pending_count(self) -> int:
         """Samples not yet acked that can still be sent."""
-        return max(0, self.log.next_seq - 1 - self._known.seq - self._acked.count())
+        numbers = self.log.next_seq - 1 - self._known.seq - self._acked.count()
+        return max(0, min(numbers, self.stored_count - self.acked_count))
 
     @property
     def lost_count(self) -> int:
         """Samples overwritten or damaged before any ack."""
-        return self._lost_count
+        return max(0, self.stored_count - self.acked_count - self.pending_count)
 
     @property
     def fault(self) -> str:
@@ -162,7 +163,7 @@ class Sync:
         self.log.close()
 
     def _write_cursor(self) -> None:
-        at = Position(self.log.epoch, self._known.seq, self._lost_count)
+        at = Position(self.log.epoch, self._known.seq, self._gone_count)
         if at != self._written and self._cursor.write(at):
             self._written = at
 
@@ -218,7 +219,7 @@ class Sync:
 
     def _send_stretch(self, first: int, last: int) -> bool:
         """One batch from what the ring still holds of first..last. False: no room now."""
-        entries = []
+        entries: list[Entry] = []
         for entry in takewhile(lambda entry: entry.seq <= last, self.log.read_from(first)):
             if entries and (entry.seq != entries[-1].seq + 1 or entry.context != entries[0].context):
                 break
@@ -227,11 +228,11 @@ class Sync:
                 break
         if not entries:
             self._acked.add(first, last)  # damaged or skipped: nobody will ever get these
-            self._lost_count += self._missing(first, last)
+            self._gone_count += last - first + 1
             return True
         if entries[0].seq > first:
             self._acked.add(first, entries[0].seq - 1)
-            self._lost_count += self._missing(first, entries[0].seq - 1)
+            self._gone_count += entries[0].seq - first
         return self._send_entries(entries)
 
     def _send_entries(self, entries: list[Entry]) -> bool:
@@ -240,7 +241,7 @@ class Sync:
         run = list(takewhile(lambda one: len(one.values) == len(run[0].values), run))
         if not run:  # not a sample of ours: pass over it
             self._acked.add(entries[0].seq, entries[0].seq)
-            self._lost_count += 1
+            self._gone_count += 1
             return True
         schema = entries[0].context
         if not self._publish_schema(schema):
@@ -298,15 +299,11 @@ class Sync:
         oldest = self.log.first_seq
         if seq + 1 < oldest:
             gone = oldest - 1 - seq - self._acked.drop_to(oldest - 1)
-            self._lost_count += max(0, gone)
+            self._gone_count += max(0, gone)
             seq = oldest - 1
         found = self._acked.around(seq + 1)
         if found:
             seq = found[1]
             self._acked.drop_to(seq)
         if seq != self._known.seq:
-            self._known = Position(self.log.epoch, seq, self._lost_count)
-
-    def _missing(self, first: int, last: int) -> int:
-        """How many of first..last were real samples: numbers skipped on purpose after a power cut are not."""
-        return max(0, min(last - first + 1, self.stored_count - self.acked_count - self.lost_count))
+            self._known = Position(self.log.epoch, seq, self._gone_count)

@@ -1,6 +1,7 @@
 """The topic names of `ec1`, in one place; both ends use it.
 
-Four slashes, no wildcards of brokers we do not know: works on every MQTT 5 broker within the limits of the large clouds.
+Four slashes, no wildcards of brokers we do not know: within the limits of the large
+clouds' MQTT 5 brokers.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ class Topics:
     @property
     def events(self) -> str:
         return self._of("ev")
+
+    @property
+    def intensity(self) -> str:
+        """Where a grid intensity is pushed to."""
+        return self._of("sig", "intensity")
+
+    def compute(self, suffix: str) -> str:
+        """Where the cluster listens; `suffix` is that of a BudgetMessage."""
+        return f"{self._of()}/{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,14 @@ LEAVE = 0x1D  # ^], as telnet has it
 TIMEOUT_S = 5.0
 
 
-def ask(path: str, line: str) -> str:
-    """One request line, its whole answer without the closing ".". Raises: OSError when nobody listens or answers."""
+def ask(path: str, line: str, timeout_s: float = TIMEOUT_S) -> str:
+    """One request line, its whole answer without the closing ".". Raises: OSError when nobody listens or answers.
+
+    `timeout_s` is the longest silence, not the whole time.
+    """
+    line = " ".join(line.split())  # a line break inside would be a second order
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-        peer.settimeout(TIMEOUT_S)
+        peer.settimeout(timeout_s)
         peer.connect(path)
         peer.sendall(line.encode("ascii", "replace") + b"\n")
         as_json = line.split()[-1:] == ["--json"]

@@ -4,7 +4,7 @@ Two manners: "terminal" (echo, editing, prompt, watch) for people, "lines" for m
 line with a single "."; with --json exactly one line. The line `terminal vt100 [mono]` or `terminal lines` switches.
 
 A slow peer costs nothing: frames of `watch` are dropped while earlier bytes wait, and nothing more is read from a peer
-that does not take its answers.
+that does not take its answers. A flooding peer costs one line per turn of the loop: the cycle comes in between.
 """
 
 import asyncio
@@ -52,6 +52,7 @@ class Session:
         self._out = bytearray()
         self._writing = False
         self._reading = False
+        self._scheduled = False
         self._closing = False
         self._watch_s = 0
         self._watch_timer: asyncio.TimerHandle | None = None
@@ -106,49 +107,60 @@ class Session:
         self._process()
 
     def _process(self) -> None:
-        """Takes what was read, byte by byte, until the peer owes us reading."""
-        while self._pending and self.is_open and not self._closing:
+        """Takes what was read up to the end of one line, unless the peer owes us reading; the rest waits for a turn."""
+        self._scheduled = False
+        took_line = False
+        while self._pending and self.is_open and not self._closing and not took_line:
             if len(self._out) > OUT_HIGH_BYTES:
                 self._pause_reading()
                 return
-            self._take(self._pending.pop(0))
-        if not self._closing:
+            took_line = self._take(self._pending.pop(0))
+        if self._closing or not self.is_open:
+            return
+        if self._pending:
+            self._pause_reading()  # else what waits would grow
+            self._schedule()
+        else:
             self._resume_reading()
 
-    def _take(self, byte: int) -> None:
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._process)
+
+    def _take(self, byte: int) -> bool:
+        """True when it cost more than an echo: a word was run or the prompt drawn."""
         if self._watch_s:
             self._stop_watch()
             self._send("\r\n" + self._prompt())
-        elif self._manner == "lines":
-            self._take_line_byte(byte)
-        else:
-            self._take_key(byte)
+            return True
+        return self._take_line_byte(byte) if self._manner == "lines" else self._take_key(byte)
 
-    def _take_line_byte(self, byte: int) -> None:
+    def _take_line_byte(self, byte: int) -> bool:
         if byte not in (0x0A, 0x0D):
             self._overlong = self._overlong or len(self._line) >= LINE_MAX_BYTES
             if not self._overlong and 0x20 <= byte < 0x7F:
                 self._line.append(byte)
-            return
+            return False
         line, overlong = self._line.decode("ascii"), self._overlong
         self._line, self._overlong = bytearray(), False
         if overlong:
             self._send(f"line too long ({LINE_MAX_BYTES} bytes at most)\n.\n")
         elif line.strip() and not self._switch(line):
             self._run(line)
+        return True
 
-    def _take_key(self, byte: int) -> None:
+    def _take_key(self, byte: int) -> bool:
         step = self._editor.feed(byte)
         if step.echo:
             self._send_bytes(step.echo)
         match step.event:
+            case "line" if self._switch(step.text):
+                pass
+            case "line" if step.text.strip():
+                self._run(step.text)
             case "line":
-                if self._switch(step.text):
-                    return
-                if step.text.strip():
-                    self._run(step.text)
-                else:
-                    self._send(self._prompt())
+                self._send(self._prompt())
             case "help":
                 self._help(step.text)
             case "redraw":
@@ -156,6 +168,7 @@ class Session:
                 self._send_bytes(self._editor.redraw())
             case "quit":
                 self._finish()
+        return step.event != ""
 
     # ---- words
 
@@ -260,4 +273,4 @@ class Session:
             if self._closing:
                 self.close()
         if self._pending and not self._closing and len(self._out) <= OUT_HIGH_BYTES and not self._reading:
-            self._loop.call_soon(self._process)
+            self._schedule()

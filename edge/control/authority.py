@@ -2,8 +2,8 @@
 
 Power: one lease per source, the newest of a source replaces its older one, console > fleet > plan > rule, an expired
 lease is gone. hold is sticky, drops every lease, wins over everything and ends only by `resume` at the console. reset
-is an edge of one cycle. service is toggled at the console and ended by resume; the fleet may only enter it. Remote
-narrows, it never permits: resume, reset, run and leaving service by anybody but the console are refused and counted.
+is an edge of one cycle. service is toggled at the console and ended by resume. Everybody may wish and hold; resume,
+reset, run and service by anybody but the console are refused and counted: remote narrows, it never permits.
 
 The kernel decides what happens; nothing here knows a limit of the plant.
 """
@@ -20,11 +20,12 @@ COMMAND_SERVICE = 4
 COMMAND_RESET = 8
 
 PRIORITY = ("console", "fleet", "plan", "rule")
+_REMOTE = frozenset({"power", "hold"})
 ALLOWED: dict[str, frozenset[str]] = {
     "console": frozenset({"power", "hold", "resume", "reset", "service", "run"}),
-    "fleet": frozenset({"power", "hold", "service"}),
-    "plan": frozenset({"power"}),
-    "rule": frozenset({"power"}),
+    "fleet": _REMOTE,
+    "plan": _REMOTE,
+    "rule": _REMOTE,
 }
 LEASE_MAX_MS = 900_000  # the longest lease the configuration allows; whoever wants more asks again
 POWER_MAX_W = 100_000_000  # TW_POWER_LIMIT_W: keeps any wish inside the kernel's integers
@@ -59,7 +60,7 @@ class Authority:
 
     def __init__(self, *, auto_run: bool) -> None:
         self._queue: deque[Request] = deque()
-        self._hold_overflow = False
+        self._hold_overflow: Request | None = None
         self._leases: dict[str, Request | None] = dict.fromkeys(PRIORITY)
         self._run = auto_run
         self._service = False
@@ -76,7 +77,7 @@ class Authority:
         if len(self._queue) < QUEUE_MAX:
             self._queue.append(request)  # deque.append is atomic
         elif request.kind == "hold" and "hold" in ALLOWED.get(request.source, ()):
-            self._hold_overflow = True
+            self._hold_overflow = request
         else:
             self.dropped_count += 1
 
@@ -93,14 +94,15 @@ class Authority:
         self._reset = False
         for _ in range(len(self._queue)):  # what arrives meanwhile waits for the next cycle
             self._take(self._queue.popleft(), now_mono_ms)
-        if self._hold_overflow:
-            self._hold_overflow = False
-            self._take(Request("console", "hold", reason="queue overflow"), now_mono_ms)
+        overflow = self._hold_overflow
+        if overflow is not None:  # one that arrives between these two lines is lost, but a hold stands all the same
+            self._hold_overflow = None
+            self._take(overflow, now_mono_ms)
         return self._stand(now_mono_ms)
 
     def _take(self, request: Request, now_mono_ms: int) -> None:
         source, kind = request.source, request.kind
-        if kind not in ALLOWED.get(source, ()) or (kind == "service" and source != "console" and self._service):
+        if kind not in ALLOWED.get(source, ()):
             self.refused_count += 1
             self.refused_last = f"{kind} from {source}"
             return

@@ -19,7 +19,7 @@ from edge.units import show
 
 Phase = Literal["idle", "surge", "clean"]
 
-DWELL_MS = 60_000  # an AI training step swings within seconds; the battery must not follow the threshold
+DWELL_MS = 5_000  # training load spikes every 1 s to 2 s: the battery must not follow each one over the mark
 HYSTERESIS_PERMILLE = 50  # 20 g at 400 g/kWh: more than the largest 5-minute step of ERCOT (16 g)
 SOC_RESERVE_CPCT = 2_000  # the rule leaves this to the smoothing and to grid limits
 SOC_FULL_CPCT = 9_000

@@ -13,16 +13,16 @@ from edge.store.disk import Disk
 
 SLOT_BYTES = 64
 _MAGIC = b"TWCURSOR"
-_SLOT = struct.Struct("<8sQQQQ")  # magic, generation, epoch, seq, lost; then zeros, then a crc32 in the last 4 bytes
+_SLOT = struct.Struct("<8sQQQQ")  # magic, generation, epoch, seq, gone; then zeros, then a crc32 in the last 4 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Everything up to `seq` of this epoch is committed or gone; `lost_count` of those are gone."""
+    """Everything up to `seq` of this epoch is committed or gone; `gone_count` of those numbers are gone."""
 
     epoch: int = 0
     seq: int = 0
-    lost_count: int = 0
+    gone_count: int = 0
 
 
 class CursorFile:
@@ -69,12 +69,12 @@ class CursorFile:
 
 
 def _pack(generation: int, position: Position) -> bytes:
-    raw = _SLOT.pack(_MAGIC, generation, position.epoch, position.seq, position.lost_count).ljust(SLOT_BYTES - 4, b"\0")
+    raw = _SLOT.pack(_MAGIC, generation, position.epoch, position.seq, position.gone_count).ljust(SLOT_BYTES - 4, b"\0")
     return raw + zlib.crc32(raw).to_bytes(4, "little")
 
 
 def _unpack(raw: bytes) -> tuple[int, Position] | None:
     if len(raw) != SLOT_BYTES or zlib.crc32(raw[:-4]).to_bytes(4, "little") != raw[-4:]:
         return None
-    magic, generation, epoch, seq, lost = _SLOT.unpack_from(raw)
-    return (generation, Position(epoch, seq, lost)) if magic == _MAGIC else None
+    magic, generation, epoch, seq, gone = _SLOT.unpack_from(raw)
+    return (generation, Position(epoch, seq, gone)) if magic == _MAGIC else None

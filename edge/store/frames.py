@@ -1,6 +1,6 @@
 """The bytes of one segment file, without any policy: header, records, and a walk that stops at the first doubt.
 
-    header  magic 8 | version u16 | 0 u16 | context size u32 | epoch u64 | first seq u64 | boot id 16 | skipped u64 | crc
+    header  magic 8 | version u16 | 0 u16 | context size u32 | epoch u64 | first seq u64 | boot id 16 | skipped | crc
     context any bytes (schema, kernel config): makes a segment readable on its own
     record  crc u32 | body size u32 | kind u8 | seq u64 | body;  crc over all after itself, seeded with the header's crc
 

@@ -1,11 +1,11 @@
 """The ring log: append-only segments of fixed size; the oldest is deleted when the quota is reached.
 
 `append` writes into the page cache at once (survives a crash of the process); `sync_if_due` makes it survive a power
-cut. No disk fault leaves this file as an exception: the log degrades to a bounded ring in RAM, says so in `fault`, tries
-again once a second and writes what it kept. After a failed write or sync the same file is never tried again (the state
-of its pages is unknown): what was not yet synced is still in RAM and goes into a new segment. Where two segments hold
-the same sequence number, the later one counts. After a power cut numbers are skipped on purpose: records that never
-reached the disk may have been sent already, and a number must not be used twice in one epoch.
+cut. No disk fault leaves this file as an exception: the log degrades to a bounded ring in RAM, says so in `fault`, and
+tries again once a second and writes what it kept. After a failed write or sync the same file is never tried again (the
+state of its pages is unknown): what was not yet synced is still in RAM and goes into a new segment. Where two segments
+hold the same sequence number, the later one counts. After a power cut numbers are skipped on purpose: records that
+never reached the disk may have been sent already, and a number must not be used twice in one epoch.
 """
 
 import secrets
@@ -263,7 +263,7 @@ class SegmentLog:
 
     def _create_file(self, first_seq: int) -> None:
         index = self._segments[-1].index + 1 if self._segments else 1
-        while self._path(index).exists():
+        while self._path(index).exists() or self._path(index).with_suffix(".bad").exists():
             index += 1
         path = self._path(index)
         header = Header(self.epoch, first_seq, self._boot, self.skipped_count, self._context)

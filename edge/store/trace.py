@@ -1,8 +1,8 @@
 """Every cycle's raw structs, about a second to a chunk, in a segment ring: what happened, bit for bit.
 
-The segment's context carries the kernel's config struct, the ABI hash and the struct sizes, so one segment replays alone.
-A chunk holds consecutive cycles: the state before the first, the first as it is, the rest XORed with the one before, all
-of it deflated. Running the kernel on it is not done here.
+The segment's context carries the kernel's config struct, the ABI hash and the struct sizes: one segment replays alone.
+A chunk holds consecutive cycles: the state before the first, the first as it is, the rest XORed with the one before,
+all of it deflated. Running the kernel on it is not done here.
 """
 
 import struct
@@ -164,7 +164,7 @@ class TraceRun:
 
 
 class TraceReader:
-    """Reads a folder of segments, or one segment file. Everything before the first damage is yielded, then DataFault."""
+    """Reads a folder of segments, or one segment file. What precedes the first damage is yielded, then DataFault."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

@@ -56,8 +56,19 @@ class AiLoad:
     """Seeded generator."""
 
     __slots__ = (
-        "_depth", "_jobs", "_left_s", "_level", "_noise", "_on", "_phase_s", "_rng", "_scale_w", "_spec", "_span_s",
-        "_toggle_s", "_wide_s",
+        "_depth",
+        "_jobs",
+        "_left_s",
+        "_level",
+        "_noise",
+        "_on",
+        "_phase_s",
+        "_rng",
+        "_scale_w",
+        "_span_s",
+        "_spec",
+        "_toggle_s",
+        "_wide_s",
     )  # fmt: skip
 
     def __init__(self, spec: AiLoadSpec, rng: Random) -> None:

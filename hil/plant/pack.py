@@ -7,6 +7,7 @@ P = U I - R I^2 with U the open-circuit voltage and the mean of a step written a
 
 from dataclasses import dataclass
 from math import exp, sqrt
+import itertools
 
 # Rest voltage of an LFP cell at 25 C, mV, per 5 % of SOC: flat between 20 and 95 %, steep at both ends.
 # Typical shape of a prismatic 280 Ah cell (mean of charge and discharge); monotone by construction.
@@ -16,24 +17,21 @@ OCV_MV = (
 )  # fmt: skip
 _GRID_COUNT = len(OCV_MV) - 1
 _OCV_V = tuple(mv / 1000 for mv in OCV_MV)
-_SLOPE_V = tuple(b - a for a, b in zip(_OCV_V, _OCV_V[1:], strict=False))  # per grid step
+_SLOPE_V = tuple(b - a for a, b in itertools.pairwise(_OCV_V))  # per grid step
 # Area under the curve up to each grid point, V: the energy a cell holds is this times its charge.
-_AREA_V = tuple(
-    sum((a + b) / 2 / _GRID_COUNT for a, b in zip(_OCV_V[:k], _OCV_V[1 : k + 1], strict=True))
-    for k in range(_GRID_COUNT + 1)
-)
+_AREA_V = tuple(sum((a + b) / 2 / _GRID_COUNT for a, b in itertools.pairwise(_OCV_V)) for k in range(_GRID_COUNT + 1))
 MEAN_V = _AREA_V[-1]
 
 
-def ocv_v(soc: float) -> float:
+def ocv_v(soc_fraction: float) -> float:
     """Rest voltage of one cell; beyond 0..1 the steep ends go on, so that an overcharge is seen."""
-    x = soc * _GRID_COUNT
+    x = soc_fraction * _GRID_COUNT
     k = min(max(int(x), 0), _GRID_COUNT - 1)
     return _OCV_V[k] + (x - k) * _SLOPE_V[k]
 
 
-def _area_v(soc: float) -> float:
-    x = soc * _GRID_COUNT
+def _area_v(soc_fraction: float) -> float:
+    x = soc_fraction * _GRID_COUNT
     k = min(max(int(x), 0), _GRID_COUNT - 1)
     f = x - k
     return _AREA_V[k] + (f * _OCV_V[k] + f * f / 2 * _SLOPE_V[k]) / _GRID_COUNT
@@ -126,20 +124,20 @@ class Pack:
         self._observe(soc, current_a, new_rc_v)
         return power_w
 
-    def _observe(self, soc: float, current_a: float, rc_v: float) -> None:
+    def _observe(self, soc_fraction: float, current_a: float, rc_v: float) -> None:
         """What the BMS can measure at the end of the step."""
         n, temp_c = self._n, self.temp_c
-        x = soc * _GRID_COUNT
+        x = soc_fraction * _GRID_COUNT
         k = int(x)
         k = 0 if k < 0 else _GRID_COUNT - 1 if k >= _GRID_COUNT else k
         drop_v = self._ohm * current_a + rc_v
         self.voltage_v = (_OCV_V[k] + (x - k) * _SLOPE_V[k]) * n - drop_v
         drop_v /= n
-        x = (soc + self._weak_soc) * _GRID_COUNT
+        x = (soc_fraction + self._weak_soc) * _GRID_COUNT
         k = int(x)
         k = 0 if k < 0 else _GRID_COUNT - 1 if k >= _GRID_COUNT else k
         weak_v = _OCV_V[k] + (x - k) * _SLOPE_V[k] - drop_v * self._weak_ohm
-        x = (soc + self._strong_soc) * _GRID_COUNT
+        x = (soc_fraction + self._strong_soc) * _GRID_COUNT
         k = int(x)
         k = 0 if k < 0 else _GRID_COUNT - 1 if k >= _GRID_COUNT else k
         strong_v = _OCV_V[k] + (x - k) * _SLOPE_V[k] - drop_v * self._strong_ohm

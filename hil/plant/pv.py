@@ -119,8 +119,7 @@ class Pv:
     def step(self, irradiance_w_per_m2: float, dt_s: float, ambient_c: float) -> float:
         spec = self.spec
         part = dt_s / spec.heat_tau_s
-        if part > 1.0:
-            part = 1.0
+        part = min(part, 1.0)
         cell_c = self.cell_c
         cell_c += (ambient_c + spec.heat_k_per_w_m2 * irradiance_w_per_m2 - cell_c) * part
         self.cell_c = cell_c
@@ -132,8 +131,7 @@ class Pv:
             self.running = True
             power_w = spec.rating_w * irradiance_w_per_m2 * 0.001 * spec.system_part
             power_w *= 1.0 - spec.derate_per_k * (cell_c - 25.0)
-            if power_w > spec.inverter_w:
-                power_w = spec.inverter_w
+            power_w = min(power_w, spec.inverter_w)
             self.power_w = power_w
         self.inverter_c += (ambient_c + power_w * 0.0008 - self.inverter_c) * part
         return power_w

@@ -15,8 +15,10 @@ class FakePlant:
     def __init__(self) -> None:
         self.asked: list[Request] = []
         self.mode = "RUN"
+        self.looked_count = 0
 
     def status(self) -> StatusView:
+        self.looked_count += 1
         return StatusView(
             site="gw-1",
             tenant="local",

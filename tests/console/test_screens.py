@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.console import screens, words
-from edge.console.view import StatusView
+from edge.console.view import Reason, StatusView
+from edge.model import PortHealth, UplinkStatus
 from tests.console.plant import FakePlant
 
 EMPTY = StatusView(site="s", tenant="t", mode="BOOT")
@@ -27,6 +28,32 @@ def test_every_screen_is_printable_ascii_of_80_columns(draw: object, view: Statu
     for line in draw(view):
         assert len(line) <= 80 and line == line.rstrip()
         assert all(" " <= c <= "~" for c in line)
+
+
+VALUE = st.none() | st.integers(-(2**63), 2**63)
+TEXT = st.text(max_size=200)
+REASON = st.builds(Reason, name=TEXT, text=TEXT, hint=TEXT, latched=st.booleans(), unit=st.none() | st.integers(0, 7))
+VIEWS = st.builds(
+    StatusView,
+    site=TEXT,
+    tenant=TEXT,
+    mode=st.sampled_from(["BOOT", "STANDBY", "RUN", "FAULT", "SERVICE"]),
+    reasons=st.lists(REASON, max_size=4).map(tuple),
+    first_out=TEXT,
+    standing=TEXT,
+    poc_power_w=VALUE,
+    soc_cpct=VALUE,
+    cell_temp_max_dc=VALUE,
+    ports=st.tuples(st.builds(PortHealth, port=TEXT, load_permille=st.integers(), is_open=st.booleans(), error=TEXT)),
+    uplink=st.builds(UplinkStatus, grid_quality=TEXT, rule=TEXT, store_fault=TEXT, pending_count=st.integers()),
+)
+
+
+@given(VIEWS)
+def test_no_view_makes_a_screen_wider_than_80_or_sends_a_control_character(view: StatusView) -> None:
+    for draw in SCREENS:
+        for line in draw(view):
+            assert len(line) <= 80 and all(" " <= c <= "~" for c in line)
 
 
 def test_the_status_screen() -> None:

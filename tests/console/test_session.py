@@ -17,7 +17,7 @@ from edge.config.options import Console
 from edge.console.client import ask, run_client
 from edge.console.line import LINE_MAX_BYTES, LineEditor
 from edge.console.server import SESSIONS_MAX, ConsoleServer
-from edge.console.session import OUT_HIGH_BYTES, Manner, Session
+from edge.console.session import OUT_HIGH_BYTES, READ_BYTES, Manner, Session
 from edge.console.words import complete
 from edge.errors import ConfigFault
 from tests.console.plant import FakePlant
@@ -203,6 +203,27 @@ def test_a_peer_that_never_reads_is_no_longer_read_and_costs_bounded_memory() ->
     run(scenario)
 
 
+@pytest.mark.parametrize(("manner", "line"), [("terminal", b"\r"), ("terminal", b"why\r?"), ("lines", b"why\n")])
+def test_a_flood_costs_a_line_per_turn_of_the_loop_and_nothing_is_lost(manner: Manner, line: bytes) -> None:
+    async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
+        flood = line * 400
+        peer.send(flood + b"\n")
+        most_count, read_bytes = 0, 0
+        for _ in range(5_000):
+            before_count = plant.looked_count
+            await asyncio.sleep(0)
+            most_count = max(most_count, plant.looked_count - before_count)
+            assert len(session._pending) <= READ_BYTES
+            with contextlib.suppress(BlockingIOError):
+                read_bytes += len(peer.recv(65_536))
+        assert most_count <= 2  # the word and the prompt after it
+        assert plant.looked_count >= 400 and not session._pending
+        peer.send(b"hold\n")
+        await turn()
+
+    assert [request.kind for request in run(scenario, manner).asked] == ["hold"]
+
+
 def test_frames_for_a_slow_peer_are_dropped() -> None:
     async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
         session._watch_s = 1
@@ -267,6 +288,7 @@ def test_the_unix_socket_serves_the_client_and_survives_a_stale_file(
             ConsoleServer(Console(socket=path), plant).start()
         assert "may charge" in await asyncio.to_thread(ask, path, "show limits")
         assert json.loads(await asyncio.to_thread(ask, path, "why --json"))["ok"]
+        assert "takes no arguments" in await asyncio.to_thread(ask, path, "why\nhold", 1.0)
         assert await asyncio.to_thread(run_client, path, ["hold", "smoke"]) == 0
         read_fd, write_fd = os.pipe()
         os.write(write_fd, b"show bus\n")

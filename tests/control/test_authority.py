@@ -118,13 +118,13 @@ def test_reset_is_an_edge_of_one_cycle() -> None:
     assert [leases.settle(t).commands & COMMAND_RESET for t in (0, 100, 200)] == [COMMAND_RESET, 0, 0]
 
 
-def test_service_is_toggled_by_the_console_and_only_entered_by_the_fleet() -> None:
+def test_service_is_toggled_by_the_console_only() -> None:
     leases = Authority(auto_run=True)
     leases.offer(Request("fleet", "service"))
-    assert leases.settle(0).commands & COMMAND_SERVICE
-    leases.offer(Request("fleet", "service"))
-    assert leases.settle(1).commands & COMMAND_SERVICE
+    assert not leases.settle(0).commands & COMMAND_SERVICE
     assert (leases.refused_count, leases.refused_last) == (1, "service from fleet")
+    leases.offer(Request("console", "service"))
+    assert leases.settle(1).commands & COMMAND_SERVICE
     leases.offer(Request("console", "service"))
     assert not leases.settle(2).commands & COMMAND_SERVICE
     leases.offer(Request("console", "service"))
@@ -133,7 +133,7 @@ def test_service_is_toggled_by_the_console_and_only_entered_by_the_fleet() -> No
 
 
 @pytest.mark.parametrize("source", ["fleet", "plan", "rule", "nobody"])
-@pytest.mark.parametrize("kind", ["resume", "reset", "run"])
+@pytest.mark.parametrize("kind", ["resume", "reset", "run", "service"])
 def test_remote_can_never_permit(source: str, kind: RequestKind) -> None:
     leases = Authority(auto_run=False)
     leases.offer(Request("console", "hold"))
@@ -142,12 +142,25 @@ def test_remote_can_never_permit(source: str, kind: RequestKind) -> None:
     assert leases.refused_count == 1
 
 
+@pytest.mark.parametrize("source", ["console", "fleet", "plan", "rule"])
+def test_everybody_may_hold_and_only_the_console_ends_it(source: str) -> None:
+    leases = Authority(auto_run=True)
+    leases.offer(power("rule", 5, 10_000))
+    leases.offer(Request(source, "hold", reason="smoke"))
+    standing = leases.settle(0)
+    assert (standing.commands, standing.wish_w) == (COMMAND_RUN | COMMAND_HOLD, 0)
+    assert standing.text() == f"held by {source}: smoke"
+    leases.offer(Request("console", "resume"))
+    assert leases.settle(1).commands == COMMAND_RUN
+
+
 def test_a_full_queue_drops_and_counts_but_never_loses_a_hold() -> None:
     leases = Authority(auto_run=True)
     for _ in range(QUEUE_MAX + 10):
         leases.offer(power("rule", 1, 1_000))
     leases.offer(Request("fleet", "hold"))
-    assert leases.settle(0).commands & COMMAND_HOLD
+    standing = leases.settle(0)
+    assert standing.commands & COMMAND_HOLD and standing.source == "fleet"
     assert leases.dropped_count == 10
 
 

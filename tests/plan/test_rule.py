@@ -96,7 +96,7 @@ def test_it_never_turns_within_the_dwell_and_never_asks_blindly(
 ) -> None:
     state, changed_ms = RuleState(), None
     for index, (grams, load_w, soc_cpct) in enumerate(seconds):
-        mono_ms = index * 7_000
+        mono_ms = index * 1_700
         choice = choose_request(RULE, state, look(mono_ms, grams, load_w, soc_cpct))
         if choice.state.phase != state.phase:
             lost = grams is None or load_w is None

@@ -143,6 +143,17 @@ def test_a_good_push_is_taken_ages_and_goes_stale() -> None:
     assert signal.poll(7_300_000, 0).quality == "stale"
 
 
+def test_a_push_without_a_time_counts_from_its_arrival_unless_the_broker_had_kept_it() -> None:
+    signal = PushedSignal(7_200_000)
+    payload = b'{"intensity_g_per_kwh":312,"source":"ercot"}'
+    assert signal.note(payload, 5_000, START_MS, retained=True) == "retained without valid_from"
+    assert signal.poll(5_000, START_MS).quality == "none"
+    assert signal.note(payload, 5_000, START_MS) == ""
+    reading = signal.poll(6_000, START_MS)
+    assert (reading.value_mg_per_kwh, reading.age_ms, reading.valid_from_wall_ms) == (312_000, 1_000, START_MS)
+    assert signal.note(message(), 7_000, START_MS + 60_000, retained=True) == ""  # its own time says how old it is
+
+
 REFUSED = [
     b"",
     b"\xff",

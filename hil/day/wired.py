@@ -7,9 +7,10 @@ up to the present before every request, so that a slave never answers from the p
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from edge.app import Controller, Handover, bus_devices
+from edge.app import Controller, bus_devices
 from edge.config import options
 from edge.config.options import Config
+from edge.cycle import Handover
 from edge.field.port import Port
 from edge.model import CycleRecord, SiteFlows
 from edge.uplink import Mission

@@ -1,6 +1,6 @@
 """The one-screen story of a day: an hour a row, then what it came to. Text only; numbers come from hil.day."""
 
-from hil.day import ImageDay
+from hil.day.image import ImageDay
 
 BAR_WIDTH = 24
 

@@ -18,7 +18,7 @@ from hil.assembly import build_site, unit_specs
 from hil.plant.site import Site, SiteSpec
 from hil.virtual import WALL_START_MS
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "deploy" / "site.example.toml"
+EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "site.example.toml"
 PCS_RUNNING, PCS_FAULT, PCS_GUARDED = 2, 1, 16
 BMS_CONNECTED, BMS_ALARM, BMS_TRIP, BMS_NO_CHARGE, BMS_NO_DISCHARGE, BMS_GUARDED = 1, 2, 4, 8, 16, 32
 IMAGE_AGE_MS = 100
