@@ -24,6 +24,7 @@ class SeededIntensity:
 
     def __init__(self, seed: int, hours_per_hour: int = 1) -> None:
         """`hours_per_hour` speeds the grid's day up, so that a short demo sees all of it."""
+        self.source = "simulated grid"
         self._speed = hours_per_hour
         random = Random(f"{seed}-intensity")
         noise = ANOMALY_G_PER_KWH * math.sqrt(1 - HOURLY_CORRELATION**2)
@@ -36,7 +37,7 @@ class SeededIntensity:
         hour = mono_ms * self._speed / MS_PER_HOUR
         first = int(hour)
         value = (1 - hour + first) * self._at(first) + (hour - first) * self._at(first + 1)
-        return IntensityReading(round(1_000 * value), 0, "measured", "simulated grid", wall_ms)
+        return IntensityReading(round(1_000 * value), 0, "measured", self.source, wall_ms)
 
     def _at(self, hour: int) -> float:
         anomaly = self._anomaly[hour % len(self._anomaly)]

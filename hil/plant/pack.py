@@ -19,7 +19,9 @@ _GRID_COUNT = len(OCV_MV) - 1
 _OCV_V = tuple(mv / 1000 for mv in OCV_MV)
 _SLOPE_V = tuple(b - a for a, b in itertools.pairwise(_OCV_V))  # per grid step
 # Area under the curve up to each grid point, V: the energy a cell holds is this times its charge.
-_AREA_V = tuple(sum((a + b) / 2 / _GRID_COUNT for a, b in itertools.pairwise(_OCV_V)) for k in range(_GRID_COUNT + 1))
+_AREA_V = tuple(
+    sum((a + b) / 2 / _GRID_COUNT for a, b in itertools.pairwise(_OCV_V[: k + 1])) for k in range(_GRID_COUNT + 1)
+)
 MEAN_V = _AREA_V[-1]
 
 
