@@ -17,6 +17,8 @@ from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 REOPEN_S = 1.0
 LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
+SHUTDOWN_TRIES = 5
+SHUTDOWN_PAUSE_S = 0.05  # the longest reply of a fast bus is off the line by then
 TIMER_SLACK_S = 1e-6  # a loop may fire a timer this much early; without it the bus would spin until it is due
 
 Allowed = Callable[[int, int, int, int, int, int], bool]
@@ -80,26 +82,32 @@ class Bus:
         return PortHealth(self._port.name, self._load_permille, self._open, self._error)
 
     async def run(self) -> None:
-        """Forever, until cancelled."""
+        """Forever, until cancelled. The port stays open: `shutdown` has the last word on it."""
         self._loop = loop = asyncio.get_running_loop()
-        try:
-            while True:
-                if not self._open and not self._try_open():
-                    await self._sleep_until(loop.time() + REOPEN_S)
-                    continue
-                next_s = await self._do_next(loop.time() + TIMER_SLACK_S)
-                if next_s is not None:
-                    await self._sleep_until(next_s)
-        finally:
-            self._close("")
+        while True:
+            if not self._open and not self._try_open():
+                await self._sleep_until(loop.time() + REOPEN_S)
+                continue
+            next_s = await self._do_next(loop.time() + TIMER_SLACK_S)
+            if next_s is not None:
+                await self._sleep_until(next_s)
 
     async def shutdown(self) -> bool:
-        """After `run` was cancelled: the safe value to every write, waiting for each echo. True if all were echoed."""
-        self._loop = asyncio.get_running_loop()
-        all_echoed = self._open or self._try_open()
+        """After `run` was cancelled: the safe value to every write until it is echoed. True if all were.
+
+        The transaction that was cut short may still be answered, and that answer would collide with the first try.
+        """
+        self._loop = loop = asyncio.get_running_loop()
+        all_echoed = True
         for box in self._boxes:
             box.device.set_value(box.write.name, box.write.safe)
-            all_echoed = await self._send_box(box) and all_echoed
+            echoed = False
+            for _ in range(SHUTDOWN_TRIES):
+                await self._sleep_until(loop.time() + SHUTDOWN_PAUSE_S)
+                echoed = (self._open or self._try_open()) and await self._send_box(box)
+                if echoed:
+                    break
+            all_echoed = all_echoed and echoed
         self._close("")
         return all_echoed
 

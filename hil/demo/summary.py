@@ -11,7 +11,8 @@ def summarise(demo: "Demo", ingested: tuple[int, int], code: int) -> list[str]:
     balance, tally, last = demo.site.balance(), demo.tally, demo.tally.last
     uplink = last.get("uplink", {})
     rows, distinct = ingested
-    late = f"{last.get('late_count', 0)} of {last.get('cycle_count', 0)} over 5 ms; p99 {last.get('late_p99_us', 0) / 1e3:.2f} ms"
+    late = f"{last.get('late_count', 0)} of {last.get('cycle_count', 0)} over 5 ms; "
+    late += f"p99 {last.get('late_p99_us', 0) / 1e3:.2f} ms"
     pairs = [
         ("ran for", f"{demo.elapsed_s():.0f} s; RUN {tally.run_after_s:.1f} s after the start of the processes"),
         ("grid", f"{balance.grid_import_wh / 1e3:.3f} kWh in, {balance.grid_export_wh / 1e3:.3f} kWh out"),

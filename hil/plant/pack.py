@@ -5,9 +5,9 @@ step is solved for constant power so that chemistry, losses and terminal energy 
 P = U I - R I^2 with U the open-circuit voltage and the mean of a step written as extra resistance.
 """
 
+import itertools
 from dataclasses import dataclass
 from math import exp, sqrt
-import itertools
 
 # Rest voltage of an LFP cell at 25 C, mV, per 5 % of SOC: flat between 20 and 95 %, steep at both ends.
 # Typical shape of a prismatic 280 Ah cell (mean of charge and discharge); monotone by construction.

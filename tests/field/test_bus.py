@@ -1,6 +1,7 @@
 """The bus owner in virtual time: who is served when, and what a sick device does to the others."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +14,6 @@ from edge.field.rtu import with_crc
 from edge.model import Outcome, Reading
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.line import Answer, Line, Register
-import itertools
 
 POC_POWER, PCS_POWER, PCS_SET, PCS_STATUS = 0x5B14, 122, 135, 32
 
@@ -204,5 +204,31 @@ def test_shutdown_writes_the_safe_value_and_waits_for_its_echo() -> None:
         await asyncio.wait({task})
         assert await bench.bus.shutdown()
         assert bench.pcs.registers[PCS_SET] == 0
+
+    run_virtual(main)
+
+
+def test_a_shutdown_in_the_middle_of_a_transaction_still_ends_at_the_safe_value() -> None:
+    """The answer to the request that was cut short comes back while the first safe write is under way."""
+
+    async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
+        for offset_ms in range(0, 100, 7):
+            bench = Bench(clock)
+            busy_until_s = 0.0
+
+            def spoil(request: bytes, reply: bytes) -> Answer:
+                nonlocal busy_until_s
+                lost = loop.time() < busy_until_s  # two talk at once: both are lost
+                busy_until_s = loop.time() + 0.02
+                return [] if lost else [(0.02, reply)]
+
+            bench.line.spoil = spoil
+            bench.bus.set_value("pcs", "power_set", 20_000)
+            task = asyncio.create_task(bench.bus.run())
+            await asyncio.sleep(1 + offset_ms / 1000)
+            task.cancel()
+            await asyncio.wait({task})
+            assert await bench.bus.shutdown()
+            assert bench.pcs.registers[PCS_SET] == 0
 
     run_virtual(main)
