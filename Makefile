@@ -3,19 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 MINUTES ?= 0
-LEVEL ?= image
 SECONDS ?= 86400
 
-.PHONY: help setup demo test check day hil bench replay clean
+.PHONY: help setup demo test check day bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
 	@echo "make demo     a simulated site, the real controller, one live screen (MINUTES=2 ends by itself)"
 	@echo "make test     every test; sets up what it needs"
 	@echo "make check    ruff and mypy"
-	@echo "make day      24 h on one screen (LEVEL=image or LEVEL=wire)"
-	@echo "make hil      every HIL scenario in virtual time, with its verdict"
-	@echo "make bench    the numbers, as ratios measured side by side"
+	@echo "make day      24 h of kernel and plant, told on one screen"
+	@echo "make bench    the numbers, each with its bound"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -50,10 +48,7 @@ check: $(STAMP)
 	@$(BIN)/mypy
 
 day: $(STAMP)
-	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)
-
-hil: $(STAMP)
-	@$(BIN)/python -m hil run --all
+	@$(BIN)/python -m hil day --seconds $(SECONDS)
 
 bench: broker
 	@$(BIN)/python -m tests.bench

@@ -8,6 +8,7 @@ hold the same sequence number, the later one counts. After a power cut numbers a
 never reached the disk may have been sent already, and a number must not be used twice in one epoch.
 """
 
+import errno
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -253,8 +254,9 @@ class SegmentLog:
             self._delete_oldest()
         try:
             self._create_file(first_seq)
-        except OSError:
-            if len(self._segments) < 2 or self._gave_room:
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if not full or len(self._segments) < 2 or self._gave_room:
                 raise
             self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
             self._delete_oldest()

@@ -48,8 +48,8 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
         f"first out {status['first_out'] or '-'}",
         "",
         f"grid CI   {'?' if grams is None else f'{grams / 1e3:.0f} g/kWh'} ({uplink['grid_quality']})"
-        f"    consumed {'?' if site is None else f'{site / 1e3:.0f} g/kWh'}"
-        f"    in the battery {uplink['stored_carbon_mg'] / 1e6:.2f} kg",
+        f"   consumed {'?' if site is None else f'{site / 1e3:.0f} g/kWh'}"
+        f"   stored {uplink['stored_carbon_mg'] / 1e6:.2f} kg",
         f"rule      {uplink['rule']}",
         f"invited   {show(uplink['invite_w'], 'W')} of compute",
         "",

@@ -192,10 +192,12 @@ def test_at_most_three_bad_files_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("call", ["open", "allocate", "write", "sync", "sync_folder"])
 @pytest.mark.parametrize("at", range(1, 9))
 def test_one_disk_fault_loses_nothing(tmp_path: Path, call: str, at: int) -> None:
-    log = log_at(tmp_path, disk=FailingDisk(call, at, code=errno.ENOSPC), sync_ms=0)
+    disk = FailingDisk(call, at)
+    log = log_at(tmp_path, disk=disk, sync_ms=0)
     for step in range(150):
         fill(log, 1)
         log.sync_if_due(step * 500)
+    disk.broken = False
     log.sync_if_due(10**6)
     assert not log.fault
     assert content(log) == list(range(1, 151))
@@ -211,7 +213,7 @@ def test_a_broken_disk_degrades_to_memory_and_comes_back(tmp_path: Path, call: s
         fill(log, 1)
         log.sync_if_due(step * 1_000)
     assert "memory" in log.fault
-    newest = [entry.seq for entry in log._waiting]
+    newest = [one[0] for one in log._waiting]
     assert newest == list(range(251, 301))
     assert log.dropped_count > 0
     disk.broken = False
