@@ -9,34 +9,44 @@ import math
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from edge.errors import DataFault
 
+T = TypeVar("T", int, float)
 Row = tuple[float, float]
+Rows = tuple[Row, ...]
 
 
-def read_load(path: Path) -> list[Row]:
-    """(t_s, total_kw): the first two columns of a load trace."""
-    return [(_number(path, line, "t_s", a), _number(path, line, "total_kw", b)) for line, a, b in
-            _columns(path, "t_s", "total_kw")]  # fmt: skip
+def read_load_kw(path: Path, column: str = "total_kw") -> Rows:
+    """(t_s, kW) of a load trace."""
+    return _rising(
+        path,
+        [
+            (line, _number(path, line, "t_s", t_s), _number(path, line, column, value))
+            for line, t_s, value in _columns(path, "t_s", column)
+        ],
+    )
 
 
-def read_irradiance(path: Path, column: str = "mean50_wm2") -> list[Row]:
+def read_irradiance_w_per_m2(path: Path, column: str = "mean50_wm2") -> Rows:
     """(t_s since the first row, W/m2) of a file with a `utc` column."""
     rows = read_utc(path, column)
-    return [((wall_ms - rows[0][0]) / 1000, value) for wall_ms, value in rows]
+    return tuple(((wall_ms - rows[0][0]) / 1000, value) for wall_ms, value in rows)
 
 
-def read_utc(path: Path, column: str) -> list[tuple[int, float]]:
+def read_utc(path: Path, column: str) -> tuple[tuple[int, float], ...]:
     """(wall_ms, value) of a file with a `utc` column; without an offset the stamp is taken as UTC."""
-    return [
-        (_stamp_ms(path, line, stamp), _number(path, line, column, value))
+    rows = [
+        (line, _stamp_ms(path, line, stamp), _number(path, line, column, value))
         for line, stamp, value in _columns(path, "utc", column)
     ]
+    return _rising(path, rows)
 
 
-def read_intensity(path: Path, column: str = "ci_lifecycle_g") -> list[tuple[int, float]]:
+def read_intensity(path: Path, column: str = "ci_lifecycle_g") -> tuple[tuple[int, float], ...]:
     """(wall_ms, g/kWh) of an hourly intensity file."""
     return read_utc(path, column)
 
@@ -61,6 +71,14 @@ def _columns(path: Path, first: str, second: str) -> Iterator[tuple[int, str, st
         raise DataFault(f"{path}: cannot be read: {error}") from error
     if count < 2:
         raise DataFault(f"{path}: {count} rows, expected at least 2")
+
+
+def _rising(path: Path, rows: list[tuple[int, T, float]]) -> tuple[tuple[T, float], ...]:
+    """Without the line numbers; a time that does not increase is refused."""
+    for (_, last, _), (line, this, _) in pairwise(rows):
+        if this <= last:
+            raise DataFault(f"{path}:{line}: time {this} after {last}, expected it to increase")
+    return tuple((time, value) for _, time, value in rows)
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:

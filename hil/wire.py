@@ -1,20 +1,24 @@
-"""A bus in virtual time: implements edge.field.port.Port; frames go to the slaves at once, replies come after wire time.
+"""A port of the bus whose wire and devices are simulated: for virtual time, where a day of frames takes seconds.
 
-One request on the line at a time, as the master's discipline has it. `spoil` is where faults act: it gets request, reply
-and the slave, and says what arrives when.
+The time of a transaction is that of the real wire: request, the device's turnaround (at least t3.5), reply, all at 10 or
+11 bits a character. A request that runs into a reply is lost with it, as it would be. Faults act by a schedule (`faults`)
+or by a test's own `spoil`. The plant is asked when the request is written, a few ms earlier than a device would.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from edge.errors import EdgeError
+from hil.faults import Arrivals, FaultBox
+from hil.framing import char_s, silence_s
 from hil.slave import Slave
 
-Arrivals = list[tuple[float, bytes]]  # (seconds after the slave's turnaround, bytes)
-Spoil = Callable[[Slave, bytes, bytes], Arrivals | None]  # None: nothing is wrong
+OnBytes = Callable[[bytes], None]
+Spoil = Callable[[Slave, bytes, bytes], Arrivals | None]  # (slave, request, reply); None: nothing is wrong
 
 
 class WirePort:
-    """One RS-485 segment with its slaves. `before` is called with the loop time ahead of each request."""
+    """Implements edge.field.port.Port over slaves of this process. `before` is called ahead of each request."""
 
     def __init__(
         self,
@@ -23,42 +27,69 @@ class WirePort:
         slaves: Sequence[Slave],
         before: Callable[[], None] = lambda: None,
         spoil: Spoil | None = None,
+        *,
+        parity: str = "N",
+        stopbits: int = 1,
+        faults: FaultBox | None = None,
     ) -> None:
         self.name = name
-        self.is_cut = False
+        self.is_cut = False  # the adapter is gone: the port says so, unlike a bus_cut
         self.request_count = 0
-        self._char_s = 10 / baud
+        self.lost_count = 0  # requests that ran into a reply
+        self._char_s = char_s(baud, parity, stopbits)
+        self._silence_s = silence_s(baud, parity, stopbits)
         self._slaves = {slave.address: slave for slave in slaves}
-        self._before = before
-        self._spoil = spoil
-        self._on_bytes: Callable[[bytes], None] | None = None
+        if len(self._slaves) != len(slaves):
+            raise EdgeError(f"port {name}: two devices have one address")
+        self._before, self._spoil, self._faults = before, spoil, faults
+        self._on_bytes: OnBytes | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reply_start_s = self._reply_end_s = 0.0
+        self._reply: asyncio.TimerHandle | None = None
 
-    def open(self, on_bytes: Callable[[bytes], None]) -> None:
+    def open(self, on_bytes: OnBytes) -> None:
         if self.is_cut:
             raise OSError(f"{self.name}: the cable is cut")
-        self._on_bytes = on_bytes
+        self._on_bytes, self._loop = on_bytes, asyncio.get_running_loop()
 
     def close(self) -> None:
         self._on_bytes = None
 
     def write(self, frame: bytes) -> None:
-        """The frame reaches every slave; the one it is for answers."""
-        if self.is_cut:
-            raise OSError(f"{self.name}: the cable is cut")
+        """Sends a request; replies come through `on_bytes`."""
+        loop = self._loop
+        if self.is_cut or loop is None:
+            raise OSError(f"{self.name}: the cable is cut or the port was never opened")
         self.request_count += 1
         self._before()
-        slave = self._slaves.get(frame[0])
-        reply = slave.receive(frame) if slave is not None else None
-        if slave is None or reply is None:
+        now_s, faults = loop.time(), self._faults
+        if self._reply is not None and self._reply_start_s <= now_s < self._reply_end_s:
+            self.lost_count += 1
+            self._reply.cancel()
             return
-        loop = asyncio.get_running_loop()
-        heard_s = loop.time() + len(frame) * self._char_s + slave.turnaround_s
+        slave = self._slaves.get(frame[0])
+        if slave is None:
+            return
+        if faults is not None and not (faults.hears(self.name, now_s) and faults.hears(slave.name, now_s)):
+            return
+        reply = slave.receive(frame)
+        if reply is None:
+            return
+        start_s = now_s + len(frame) * self._char_s + max(slave.turnaround_s, self._silence_s)
         arrivals = self._spoil(slave, frame, reply) if self._spoil is not None else None
         if arrivals is None:
-            loop.call_at(heard_s + len(reply) * self._char_s, self._deliver, reply)
-            return
+            if faults is None:
+                self._send(reply, start_s)
+                return
+            arrivals = faults.shape(slave.name, frame, reply, now_s)
         for delay_s, data in arrivals:
-            loop.call_at(heard_s + delay_s + len(data) * self._char_s, self._deliver, data)
+            self._send(data, start_s + delay_s)
+
+    def _send(self, data: bytes, start_s: float) -> None:
+        assert self._loop is not None
+        self._reply_start_s = start_s
+        self._reply_end_s = end_s = start_s + len(data) * self._char_s
+        self._reply = self._loop.call_at(end_s, self._deliver, data)
 
     def _deliver(self, data: bytes) -> None:
         if self._on_bytes is not None and not self.is_cut:

@@ -24,7 +24,7 @@ from hil.demo.site import demo_tables, example_config, render
 from hil.demo.summary import summarise
 from hil.plant.site import SiteSpec, TraceSpec
 from hil.pty import PtyBus
-from hil.traces import read_load
+from hil.traces import read_load_kw
 
 PLANT_STEP_S = 0.02  # a fifth of the cycle: the PCS's lag of 50 ms has a shape
 NOON_S = 11.0 * 3_600
@@ -67,7 +67,7 @@ class Demo:
         self.config = example_config()
         spec = SiteSpec(units=unit_specs(self.config), start_s=NOON_S)
         if options.load_trace is not None:
-            rows = read_load(options.load_trace)
+            rows = read_load_kw(options.load_trace)
             spec = SiteSpec(
                 units=spec.units, start_s=NOON_S, load=TraceSpec(tuple(rows), float(options.load_scale_w), NOON_S)
             )
