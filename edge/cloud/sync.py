@@ -26,10 +26,11 @@ STREAM = "site"
 KIND_SAMPLE = 1
 BATCH_MAX_COUNT = 60
 LIVE_MAX_COUNT = 5  # samples waiting for the live lane; more is backlog
-ACK_MAX_MS = 10_000  # an ingest commits each second
+ACK_MAX_MS = 5_000  # an ingest commits each second
 ACK_LONGEST_MS = 300_000
 UNACKED_MAX_BATCHES = 32  # sent, but not yet acked by the ingest
 CURSOR_WRITE_MS = 10_000
+READ_PATIENCE_MS = 300_000  # a fault of reading the ring may pass; after this the records behind it are given up
 GONE = json.dumps({"online": False}).encode()
 
 
@@ -69,6 +70,7 @@ class Sync:
         *,
         backfill_per_s: int = 10,
         version: str = "",
+        ack_max_ms: int = ACK_MAX_MS,
     ) -> None:
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._backfill_per_s, self._version = backfill_per_s, version
@@ -79,9 +81,10 @@ class Sync:
         self._gone_count = self._known.gone_count  # numbers passed over: overwritten, damaged or never used
         self._unacked: deque[tuple[int, int, int, bool]] = deque()  # first, last, due, backfill
         self._fresh: deque[tuple[int, Sample]] = deque(maxlen=LIVE_MAX_COUNT)
-        self._patience_ms = ACK_MAX_MS
+        self._ack_max_ms = self._patience_ms = ack_max_ms
         self._tokens = 0.0
         self._tokens_mono_ms: int | None = None
+        self._unreadable_mono_ms: int | None = None  # since when the next stretch of the backlog cannot be read
         self._cursor_due_mono_ms = 0
         self._up_count = 0
         self._schemas: set[str] = set()
@@ -218,7 +221,7 @@ class Sync:
         return taken.gap_from(self._known.seq + 1, self.log.next_seq - 1)
 
     def _send_stretch(self, first: int, last: int) -> bool:
-        """One batch from what the ring still holds of first..last. False: no room now."""
+        """One batch from what the ring still holds of first..last. False: no room, or not readable now."""
         entries: list[Entry] = []
         for entry in takewhile(lambda entry: entry.seq <= last, self.log.read_from(first)):
             if entries and (entry.seq != entries[-1].seq + 1 or entry.context != entries[0].context):
@@ -226,6 +229,9 @@ class Sync:
             entries.append(entry)
             if len(entries) == BATCH_MAX_COUNT:
                 break
+        if (not entries or entries[0].seq > first) and self._waits_for_disk():
+            return False
+        self._unreadable_mono_ms = None
         if not entries:
             self._acked.add(first, last)  # damaged or skipped: nobody will ever get these
             self._gone_count += last - first + 1
@@ -234,6 +240,14 @@ class Sync:
             self._acked.add(first, entries[0].seq - 1)
             self._gone_count += entries[0].seq - first
         return self._send_entries(entries)
+
+    def _waits_for_disk(self) -> bool:
+        """True while a fault of reading is so young that it may pass: what is on disk is not given up for it."""
+        if self.log.read_fault and self._unreadable_mono_ms is None:
+            self._unreadable_mono_ms = self._now_mono_ms
+        since_mono_ms = self._unreadable_mono_ms
+        young = since_mono_ms is not None and self._now_mono_ms - since_mono_ms < READ_PATIENCE_MS
+        return bool(self.log.read_fault) and young
 
     def _send_entries(self, entries: list[Entry]) -> bool:
         samples = [decode_sample(entry.body) for entry in entries]
@@ -277,9 +291,9 @@ class Sync:
             if first <= last:
                 self._acked.add(max(first, self._known.seq + 1), min(until, last))
         self._advance()
-        if self._patience_ms > ACK_MAX_MS:  # the ingest is back: do not sit out the long waits
-            self._patience_ms = ACK_MAX_MS
-            due = self._now_mono_ms + ACK_MAX_MS
+        if self._patience_ms > self._ack_max_ms:  # the ingest is back: do not sit out the long waits
+            self._patience_ms = self._ack_max_ms
+            due = self._now_mono_ms + self._ack_max_ms
             self._unacked = deque((a, b, min(at, due), lane) for a, b, at, lane in self._unacked)
         self._unacked = deque(one for one in self._unacked if not self._covered(one[0], one[1]))
 

@@ -12,6 +12,9 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from edge.store.disk import Disk
 
 MAGIC = b"TWSEGMNT"
 VERSION = 1
@@ -66,6 +69,15 @@ def read_header(read: Read) -> Header | str:
     if len(context) != size or zlib.crc32(context, zlib.crc32(raw[:-4])) != crc or first_seq > SEQ_MAX:
         return f"offset {HEADER.size - 4}: the CRC of the header is wrong"
     return Header(epoch, first_seq, boot, skipped, context)
+
+
+def look(disk: Disk, path: Path) -> tuple[int, Header | str]:
+    """Size and header of a file, or what is wrong with the header. Raises OSError when it cannot be read now."""
+    fd = disk.open(path, write=False)
+    try:
+        return disk.size(fd), read_header(lambda size, at: disk.read(fd, size, at))
+    finally:
+        disk.close(fd)
 
 
 def pack_record(salt: int, kind: int, seq: int, body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.frames import HEADER, MARK, MARK_BODY, RECORD, Header, Walk, pack_record, read_header
+from edge.store.frames import HEADER, MARK, MARK_BODY, RECORD, Header, Walk, look, pack_record
 
 SEGMENT_BYTES = 1 << 20
 RETRY_MS = 1_000  # after a disk fault
@@ -75,6 +75,7 @@ class SegmentLog:
         self._gave_room = False
         self.fault = ""  # what is wrong now
         self.notes: list[str] = []  # damage found: what, where
+        self.read_fault = ""  # why the last `read_from` left something out that is perhaps still there
         self.dropped_count = 0  # records lost because neither disk nor RAM would take them
         self.epoch = 0
         self.next_seq = 1
@@ -102,7 +103,7 @@ class SegmentLog:
 
     def read_from(self, seq: int) -> Iterator[Entry]:
         """Records from `seq` on, oldest first. Damage ends a segment early and is noted; the next one follows."""
-        segments = list(self._segments)
+        self.read_fault, segments = "", list(self._segments)
         starts = [segment.header.first_seq for segment in segments[1:]]
         starts.append(self._waiting[0][0] if self._waiting else self.next_seq)
         for segment, until in zip(segments, starts, strict=True):
@@ -118,7 +119,7 @@ class SegmentLog:
         try:
             fd = self._disk.open(segment.path, write=False)
         except OSError as error:
-            self._note(f"{segment.path.name}: cannot be read: {error.strerror or error}")
+            self._unreadable(segment, error)
             return
         try:
             walk = Walk(lambda size, at: self._disk.read(fd, size, at), offset, segment.end, header.salt, at_seq)
@@ -131,9 +132,13 @@ class SegmentLog:
             if walk.fault:
                 self._note(f"{segment.path.name}: {walk.fault}; the rest of it is skipped")
         except OSError as error:
-            self._note(f"{segment.path.name}: cannot be read: {error.strerror or error}")
+            self._unreadable(segment, error)
         finally:
             self._disk.close(fd)
+
+    def _unreadable(self, segment: _Segment, error: OSError) -> None:
+        self.read_fault = f"{segment.path.name}: cannot be read: {error.strerror or error}"
+        self._note(self.read_fault)
 
     def _note(self, text: str) -> None:
         if text not in self.notes and len(self.notes) < 100:
@@ -200,7 +205,7 @@ class SegmentLog:
 
     def _degrade(self, error: OSError, record: tuple[int, int, bytes] | None = None) -> None:
         """The file in hand is not to be trusted any more; what it was given since the last sync is still in RAM."""
-        self.fault = f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
+        self.fault = self._in_memory(error)
         self._close_fd()
         kept = list(self._unsynced)
         if record is not None and (not kept or kept[-1][0] != record[0]):
@@ -209,6 +214,9 @@ class SegmentLog:
         for one in kept:
             self._wait(one)
         self._retry_mono_ms = None
+
+    def _in_memory(self, error: OSError) -> str:
+        return f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
 
     def _close_fd(self) -> None:
         if self._fd >= 0:
@@ -226,12 +234,9 @@ class SegmentLog:
             for record in waiting:
                 self._make_room(record)
                 self._put(record)
-            if waiting:
-                self._disk.sync(self._fd)
+            self._disk.sync(self._fd)
         except OSError as error:
-            self.fault = (
-                f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
-            )
+            self.fault = self._in_memory(error)
             self._close_fd()
             self._unsynced.clear()
             self._forget(lambda segment: segment.index > newest)  # all they hold is still waiting in memory
@@ -316,39 +321,37 @@ class SegmentLog:
             uncertain = self._open_all()
             boot = self._open_last()
             if self._segments and (uncertain or boot not in (self._boot, CLOSED[:16])):
-                jump = self._segment_bytes // RECORD.size + 1  # more than one lost segment could have held
+                jump = max(1, uncertain) * (self._segment_bytes // RECORD.size + 1)  # more than those could have held
                 self.next_seq += jump
                 self.skipped_count += jump
             self.epoch = self.epoch or secrets.randbits(63) | 1
-            self._continue_last(boot)
+            self._continue_last(boot, uncertain)
         except OSError as error:
             self._segments.clear()  # unreadable now: what is on disk stays there, what comes gets an epoch of its own
             self.epoch, self.next_seq, self.skipped_count = secrets.randbits(63) | 1, 1, 0
-            self.fault = (
-                f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
-            )
+            self.fault = self._in_memory(error)
             self._close_fd()
 
-    def _open_all(self) -> bool:
-        """Reads every header; puts damaged files aside. True when the newest file was one of those."""
+    def _open_all(self) -> int:
+        """Reads every header; puts damaged files aside. Returns how many of the newest could not be used."""
         names = self._disk.names(self.folder)
-        uncertain = False
+        uncertain = 0
         for path in [self.folder / name for name in names if name.endswith(".seg") and name[:-4].isdigit()]:
-            fd = self._disk.open(path, write=False)
             try:
-                size = self._disk.size(fd)
-                header = read_header(lambda size, at, fd=fd: self._disk.read(fd, size, at))  # type: ignore[misc]
-            finally:
-                self._disk.close(fd)
+                size, header = look(self._disk, path)
+            except OSError as error:
+                self._note(f"{path.name}: cannot be read: {error.strerror or error}; left for the next start")
+                uncertain += 1
+                continue
             if isinstance(header, Header):
                 self._segments.append(_Segment(int(path.stem), path, header, size, size))
-                uncertain = False
+                uncertain = 0
             elif header == "empty":
                 self._disk.remove(path)  # cut off while it was created: it never held anything
             else:
                 self._note(f"{path.name}: {header}; put aside as .bad")
                 self._disk.rename(path, path.with_suffix(".bad"))
-                uncertain = True
+                uncertain += 1
         for segment in [one for one in self._segments if one.header.epoch != self._segments[-1].header.epoch]:
             self._segments.remove(segment)
             self._disk.rename(segment.path, segment.path.with_suffix(".bad"))
@@ -374,6 +377,7 @@ class SegmentLog:
         self.next_seq = max(walk.next_seq, last.header.first_seq)
         if walk.fault:
             self._note(f"{last.path.name}: {walk.fault}; cut there")
+            boot = b""  # what followed may have been sent already: its numbers are not given again
         last.end = walk.offset
         self._clear_tail(last)
         return bytes(boot)
@@ -386,8 +390,8 @@ class SegmentLog:
                 self._disk.write(self._fd, bytes(size), offset)
         self._disk.sync(self._fd)
 
-    def _continue_last(self, boot: bytes) -> None:
-        last = self._segments[-1] if self._segments else None
+    def _continue_last(self, boot: bytes, uncertain: int) -> None:
+        last = None if uncertain or not self._segments else self._segments[-1]
         if last is None or last.header.context != self._context or last.end + MARK_ROOM_BYTES > last.size_bytes:
             self._close_fd()
             self._create(self.next_seq)

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,21 @@ class OtherBoot(Disk):
         return b"another boot   !"
 
 
+OPENED: list[SegmentLog] = []
+
+
+@pytest.fixture(autouse=True)
+def release_descriptors() -> Iterator[None]:
+    """Dropping a log without `close` is what a killed process looks like; its descriptors go back after the test."""
+    yield
+    while OPENED:
+        OPENED.pop()._close_fd()
+
+
 def log_at(folder: Path, **more: Any) -> SegmentLog:
-    return SegmentLog(folder, **({"max_bytes": 64 * SEGMENT, "segment_bytes": SEGMENT, "sync_ms": 10_000} | more))
+    log = SegmentLog(folder, **({"max_bytes": 64 * SEGMENT, "segment_bytes": SEGMENT, "sync_ms": 10_000} | more))
+    OPENED.append(log)
+    return log
 
 
 def body(seq: int) -> bytes:
