@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from edge.field.profile import REGISTERS, Point, Profile, Write
 from edge.roles import FLAGS
-from hil.framing import checksum, is_intact, refusal, sealed
-from hil.plant.faces import Face, Value
+from hil.framing import is_intact, refusal, sealed
+from hil.plant.faces import Face
 
 Encode = Callable[[], bytes]
 READ_FUNCTIONS = (3, 4)
@@ -56,7 +56,6 @@ class Slave:
         self._points: dict[int, tuple[int, Encode]] = {}  # first address -> registers, encoder
         self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
         self._writes = {write.addr: write for write in profile.writes}
-        self._commands = {addr: (value, c.name) for c in reversed(profile.commands) for addr, value in c.writes[-1:]}
         self._layout()
 
     # ---- the wire
@@ -240,8 +239,8 @@ class Slave:
         return encode
 
     def _flag_encoder(self, point: Point) -> Encode:
-        flags, masks, bits = self.face.flags, self._masks, self._bits
-        known: dict[int, bytes] = {}
+        flags, details, masks, bits = self.face.flags, self.face.details, self._masks, self._bits
+        known: dict[tuple[int, frozenset[str]], bytes] = {}
         encode = _bits_raw if point.type == "bits" else _value_raw
 
         def part() -> bytes:
@@ -249,9 +248,10 @@ class Slave:
             mask = masks.get(names)
             if mask is None:
                 mask = masks[names] = sum(bits[name] for name in names)
-            raw = known.get(mask)
+            key = (mask, details())
+            raw = known.get(key)
             if raw is None:
-                raw = known[mask] = encode(point, mask).to_bytes(2, "big")
+                raw = known[key] = encode(point, *key).to_bytes(2, "big")
             return raw
 
         return part
@@ -266,9 +266,11 @@ def _turned(registers: bytes) -> bytes:
     return b"".join([registers[at : at + 2] for at in range(len(registers) - 2, -1, -2)])
 
 
-def _bits_raw(point: Point, mask: int) -> int:
-    """For each flag that is set, the lowest bit that stands for it (a device has one cause at a time here)."""
+def _bits_raw(point: Point, mask: int, details: frozenset[str]) -> int:
+    """The bits named by a detail; for each flag that is set, the lowest bit that stands for it."""
     raw, done = 0, 0
+    for bit, name in point.names:
+        raw |= (name in details) << bit
     for bit, flag in point.flags:
         if flag & mask and not flag & done:
             raw |= 1 << bit
@@ -276,10 +278,13 @@ def _bits_raw(point: Point, mask: int) -> int:
     return raw
 
 
-def _value_raw(point: Point, mask: int) -> int:
-    """The first value whose flags are set; else the smallest number that means nothing."""
+def _value_raw(point: Point, mask: int, details: frozenset[str]) -> int:
+    """The first value whose flags are set, else one named by a detail, else the smallest number without flags."""
     for raw, flag in point.flags:
         if flag & mask:
+            return raw
+    for raw, name in point.names:
+        if name in details:
             return raw
     taken = {raw for raw, _ in point.flags}
     return next(raw for raw in range(len(taken) + 1) if raw not in taken)
@@ -301,6 +306,3 @@ def _number_encoder(point: Point, read: Callable[[], float] | None, constant: fl
         return pack(raw)
 
     return encode
-
-
-__all__ = ["Slave", "Value", "checksum"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edge.clock import Clock
 from edge.config import options
+from edge.field.budget import char_bits, gap_us
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
 from edge.field.port import Port
 from edge.field.rtu import BUFFER_MAX_BYTES, Expect, read_request, write_request
@@ -17,7 +18,7 @@ from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 REOPEN_S = 1.0
 LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
-SHUTDOWN_TRIES = 5
+SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
 SHUTDOWN_PAUSE_S = 0.05  # the longest reply of a fast bus is off the line by then
 TIMER_SLACK_S = 1e-6  # a loop may fire a timer this much early; without it the bus would spin until it is due
 
@@ -42,14 +43,13 @@ class Bus:
         self._boxes = [box for device in devices for box in device.boxes.values()]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        bits = 10 + (settings.parity != "N") + (settings.stopbits == 2)
-        self._char_s = bits / settings.baud
-        silence_s = 3.5 * self._char_s if settings.baud <= 19_200 else 0.00175
-        gap_ms = settings.gap_ms or max((d.profile.link.min_gap_ms for d in devices), default=20)
-        self._gap_s = max(silence_s, gap_ms / 1000)
+        self._char_s = char_bits(settings) / settings.baud
+        self._gap_s = gap_us(settings, devices) / 1_000_000
         self._buffer = bytearray()
         self._expect: Expect | None = None
         self._waiter: asyncio.Future[bytes | int | Outcome] | None = None
+        self._timer: asyncio.TimerHandle | None = None  # of the request that waits for its gap or its answer
+        self._sent_s = NEVER_S
         self._free_s = NEVER_S  # when the line was last in use
         self._busy_s = 0.0
         self._window_s = NEVER_S
@@ -92,31 +92,30 @@ class Bus:
             if next_s is not None:
                 await self._sleep_until(next_s)
 
-    async def shutdown(self) -> bool:
-        """After `run` was cancelled: the safe value to every write until it is echoed. True if all were.
+    async def shutdown(self, timeout_ms: int = SHUTDOWN_MS) -> bool:
+        """After `run` was cancelled: the safe value to every write until each is echoed. True if all were in time.
 
         The transaction that was cut short may still be answered, and that answer would collide with the first try.
         """
         self._loop = loop = asyncio.get_running_loop()
-        all_echoed = True
+        end_s = loop.time() + timeout_ms / 1000
         for box in self._boxes:
             box.device.set_value(box.write.name, box.write.safe)
-            echoed = False
-            for _ in range(SHUTDOWN_TRIES):
-                await self._sleep_until(loop.time() + SHUTDOWN_PAUSE_S)
-                echoed = (self._open or self._try_open()) and await self._send_box(box)
-                if echoed:
-                    break
-            all_echoed = all_echoed and echoed
+        left = list(self._boxes)
+        while left and loop.time() < end_s:
+            await self._sleep_until(loop.time() + SHUTDOWN_PAUSE_S)
+            for box in tuple(left):
+                if (self._open or self._try_open()) and await self._send_box(box):
+                    left.remove(box)
         self._close("")
-        return all_echoed
+        return not left
 
     # ---- choosing
 
     async def _do_next(self, now_s: float) -> float | None:
         """One transaction if any is due; else the time when the next one is."""
         for device in self._devices.values():
-            if device.command and device.quiet_until_s <= now_s and self._command_due(device, now_s):
+            if device.command and self._command_due(device, now_s):
                 await self._send_command(device)
                 return None
         box = self._due_box(now_s)
@@ -124,7 +123,9 @@ class Bus:
             await self._send_box(box)
             return None
         for device in self._devices.values():
-            if device.answered and not device.guarded and device.guard_due_s <= now_s >= device.quiet_until_s:
+            if device.guarded or device.suspect or not device.answered:
+                continue
+            if device.guard_due_s <= now_s >= device.quiet_until_s:
                 await self._guard(device, now_s)
                 return None
         poll, next_s = self._due_poll(now_s)
@@ -134,7 +135,12 @@ class Bus:
         return None
 
     def _command_due(self, device: BusDevice, now_s: float) -> bool:
-        return now_s - device.command_sent_s.get(device.command, NEVER_S) >= COMMAND_INTERVAL_S
+        command = device.commands.get(device.command)
+        if command is None or device.already_there(command):
+            device.command = ""
+            return False
+        waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
+        return device.quiet_until_s <= now_s and waited_s >= COMMAND_INTERVAL_S
 
     def _due_box(self, now_s: float) -> WriteBox | None:
         repeat = None
@@ -150,11 +156,12 @@ class Bus:
         """The read that is due most: by priority, but each period of lateness lifts it by one, so that none starves."""
         best, best_rank, next_s = None, 1e9, float("inf")
         for poll in self._polls:
-            ready_s = max(poll.due_s, poll.device.quiet_until_s)
+            device = poll.device
+            ready_s = poll.due_s if poll.due_s > device.quiet_until_s else device.quiet_until_s
             if ready_s > now_s:
                 next_s = min(next_s, ready_s)
                 continue
-            rank = poll.priority - (now_s - poll.due_s) / poll.period_s
+            rank = poll.priority - (now_s - ready_s) / poll.period_s
             if rank < best_rank:
                 best, best_rank = poll, rank
         return best, next_s
@@ -168,45 +175,37 @@ class Bus:
 
     async def _read(self, poll: Poll) -> None:
         assert self._loop is not None
-        device, sent_mono_ms, sent_s = poll.device, self._clock.mono_ms(), self._loop.time()
-        poll.due_s = max(poll.due_s + poll.period_s, sent_s)
+        device, sent_s = poll.device, self._loop.time()
+        if device.suspect:  # what it says next may be a late answer: not to be taken for this one
+            device.note_probe(await self._exchange(device, next(device.probes)), self._loop.time())
+            return
+        sent_mono_ms = self._clock.mono_ms()
+        poll.due_s += poll.period_s
+        if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
+            poll.due_s = sent_s + poll.period_s
         answer = await self._exchange(device, poll.expect)
         if not isinstance(answer, bytes):
             return
-        if device.suspect:  # the first answer after a failure may be a late one: ask again before believing
-            device.suspect = False
-            poll.due_s = sent_s
-            return
-        for box, offset in poll.checks:
-            size = 2 if box.write.type in ("u16", "s16") else 4
-            signed = box.write.type in ("s16", "s32")
-            box.note_read_back(int.from_bytes(answer[offset : offset + size], "big", signed=signed), sent_s)
+        for box, read in poll.checks:
+            box.note_read_back(read(answer), sent_s)
         if poll.decoder is not None:
             reading = poll.decoder.decode(answer, sent_mono_ms)
-            if reading.complete:
-                device.complete_mono_ms = sent_mono_ms
+            device.note_reading(poll, reading)
             self._on_reading(reading)
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert self._loop is not None and box.wanted is not None
         wanted, write = box.wanted, box.write
         answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
-        if answer is None:
-            box.sent_raw = None
-            box.sent_s = self._loop.time()
-            return False
-        box.sent_raw, box.sent_s = wanted.raw, self._loop.time()
-        return True
+        return box.note_sent(wanted, answer, self._loop.time())
 
     async def _send_command(self, device: BusDevice) -> None:
         assert self._loop is not None
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for command in device.profile.commands:
-            if command.name == name:
-                for addr, value in command.writes:
-                    if await self._write(device, 6, addr, (value,), value) is None:
-                        return
+        for addr, value in device.commands[name].writes:
+            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+                return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
         """Writes the device's own comm-loss timer and believes only what is read back."""
@@ -215,18 +214,20 @@ class Bus:
         if found is None:
             return
         watchdog, value = found
-        if await self._write(device, watchdog.fc, watchdog.addr, (value,), value) is None:
+        if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
             return
         answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
         device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
 
-    async def _write(self, device: BusDevice, fc: int, addr: int, registers: tuple[int, ...], raw: int) -> bytes | None:
+    async def _write(
+        self, device: BusDevice, fc: int, addr: int, registers: tuple[int, ...], raw: int
+    ) -> bytes | int | Outcome:
+        """Past the gate, or not at all."""
         assert self._loop is not None
         if not self._allowed(self._index, device.settings.address, fc, addr, len(registers), raw):
             device.note_failure(Outcome.GATE, self._loop.time())
-            return None
-        answer = await self._exchange(device, Expect(write_request(device.settings.address, fc, addr, registers)))
-        return answer if isinstance(answer, bytes) else None
+            return Outcome.GATE
+        return await self._exchange(device, Expect(write_request(device.settings.address, fc, addr, registers)))
 
     async def _exchange(self, device: BusDevice, expect: Expect) -> bytes | int | Outcome:
         """One request and its answer: the payload, an exception code, or how it failed."""
@@ -235,31 +236,41 @@ class Bus:
         if not self._open:
             device.note_failure(Outcome.PORT, loop.time())
             return Outcome.PORT
-        wait_s = self._free_s + self._gap_s - loop.time()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        self._buffer.clear()  # whatever came late belongs to nobody
-        self._expect, self._waiter = expect, loop.create_future()
-        device.sent_count += 1
-        sent_s = loop.time()
-        wire_s = (len(expect.request) + expect.size_bytes) * self._char_s
-        handle = loop.call_at(sent_s + wire_s + device.profile.link.timeout_ms / 1000, self._expire)
+        waiter: asyncio.Future[bytes | int | Outcome] = loop.create_future()
+        self._waiter = waiter
+        self._sent_s, send_s = loop.time(), self._free_s + self._gap_s
+        if send_s > self._sent_s:
+            self._timer = loop.call_at(send_s, self._transmit, device, expect)
+        else:
+            self._transmit(device, expect)
         try:
-            self._port.write(expect.request)
-            answer = await self._waiter
-        except OSError as error:
-            self._close(str(error))
-            answer = Outcome.PORT
+            answer: bytes | int | Outcome = await waiter
         finally:
-            handle.cancel()
-            self._expect = self._waiter = None
-        now_s = self._free_s = loop.time()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._expect = self._waiter = None
+            now_s = self._free_s = loop.time()  # also when cancelled: the next request keeps its distance
+        sent_s = self._sent_s
         self._note_load(now_s, now_s - sent_s)
         if isinstance(answer, bytes):
             device.note_ok(int((now_s - sent_s) * 1_000_000))
         else:
             device.note_failure(answer if isinstance(answer, Outcome) else Outcome.EXCEPTION, now_s)
         return answer
+
+    def _transmit(self, device: BusDevice, expect: Expect) -> None:
+        """The request goes out and its time begins. A callback, not a step of the task: one turn of the loop less."""
+        assert self._loop is not None
+        self._buffer.clear()  # whatever came late belongs to nobody
+        self._expect = expect
+        device.sent_count += 1
+        self._sent_s = sent_s = self._loop.time()
+        wire_s = (len(expect.request) + expect.size_bytes) * self._char_s
+        self._timer = self._loop.call_at(sent_s + wire_s + device.profile.link.timeout_ms / 1000, self._expire)
+        try:
+            self._port.write(expect.request)
+        except OSError as error:
+            self._close(str(error))
 
     def _on_bytes(self, data: bytes) -> None:
         if not data:
@@ -270,10 +281,18 @@ class Bus:
         if len(buffer) > BUFFER_MAX_BYTES:
             del buffer[:-BUFFER_MAX_BYTES]
         waiter, expect = self._waiter, self._expect
-        if waiter is not None and expect is not None and len(buffer) >= SHORTEST_REPLY_BYTES and not waiter.done():
+        if waiter is None or expect is None or waiter.done():
+            self._note_stray(data[0])
+        elif len(buffer) >= SHORTEST_REPLY_BYTES:
             answer = expect.match(buffer)
             if answer is not None:
                 waiter.set_result(answer)
+
+    def _note_stray(self, address: int) -> None:
+        """Bytes that nobody waits for: the late answer of a device that failed?"""
+        for device in self._devices.values():
+            if device.suspect and device.settings.address == address and self._loop is not None:
+                device.note_stray(self._loop.time())
 
     def _expire(self) -> None:
         if self._waiter is not None and self._expect is not None and not self._waiter.done():

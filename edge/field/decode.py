@@ -1,6 +1,6 @@
 """Registers to a Reading: each block of a profile compiled once, exact integers, missing is None.
 
-canonical = sign * (raw * factor) + offset, rounded to the nearest (halves away from zero). A sentinel, a value outside
+canonical = sign * raw * factor + offset, rounded to the nearest (halves away from zero). A sentinel, a value outside
 the point's range, an infinity or a NaN is missing; a missing mandatory value makes the reading incomplete.
 """
 
@@ -38,7 +38,9 @@ class BlockDecoder:
         self._converts: tuple[Convert, ...] = tuple(_converter(point) for point in block.points)
 
     def decode(self, payload: bytes, taken_mono_ms: int) -> Reading:
-        """`payload` is exactly the block's registers, two bytes each."""
+        """`payload` is the block's registers, two bytes each; of any other length nothing is believed."""
+        if len(payload) != self.payload_bytes:
+            return Reading(self._device, self._block, taken_mono_ms, (None,) * len(self._converts), False)
         raws = self._unpack(payload)
         if self._swapped:
             raws = self._unswap(raws)
@@ -66,7 +68,7 @@ def _converter(point: Point) -> Convert:
     if point.type == "bits":
         return _bits_converter(point)
     if point.type == "value":
-        masks = dict(point.flags)
+        masks: dict[int, int | None] = {**dict(point.flags), **dict.fromkeys(point.sentinels)}
         return lambda raw: masks.get(raw, 0)
     if point.type == "f32":
         return _float_converter(point)
@@ -74,11 +76,11 @@ def _converter(point: Point) -> Convert:
 
 
 def _bits_converter(point: Point) -> Convert:
-    seen: dict[int, int] = {}  # a status word takes few values: remember them
+    seen: dict[int, int | None] = dict.fromkeys(point.sentinels)  # a status word takes few values: remember them
 
-    def convert(raw: int) -> int:
-        mask = seen.get(raw)
-        if mask is None:
+    def convert(raw: int) -> int | None:
+        mask = seen.get(raw, -1)
+        if mask == -1:
             mask = 0
             for bit, flag in point.flags:
                 mask |= flag if raw >> bit & 1 else 0

@@ -3,19 +3,23 @@
 Times are loop times in seconds (monotonic, also in virtual time); ages and stamps are the clock's milliseconds.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from edge.config import options
 from edge.field.decode import BlockDecoder
-from edge.field.encode import Encoded, encode
-from edge.field.profile import Profile, Verify, Watchdog, Write
+from edge.field.encode import Encoded, encode, raw_reader
+from edge.field.profile import REGISTERS, Command, Profile, Verify, Watchdog, Write
 from edge.field.rtu import Expect, read_request
-from edge.model import DeviceHealth, Outcome
+from edge.model import DeviceHealth, Outcome, Reading
+from edge.roles import FLAGS
 
 NEVER_S = -1e9
 LOST_COUNT = 3  # failures in a row after which a device may have restarted: its watchdog is armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
+WRITE_RETRY_MS = 1_000
 GUARD_RETRY_S = 2.0
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
@@ -23,7 +27,7 @@ BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
 
 @dataclass(slots=True)
 class Poll:
-    """One block, read again and again. `checks` are the writes whose read-back is inside it: (box, byte offset)."""
+    """One block, read again and again. `checks` are the writes whose read-back is inside it, and how to read it."""
 
     device: "BusDevice"
     name: str
@@ -32,7 +36,9 @@ class Poll:
     period_s: float
     priority: int
     due_s: float = 0.0
-    checks: "list[tuple[WriteBox, int]]" = field(default_factory=list)
+    checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
+    flag_indices: tuple[int, ...] = ()
+    flags: int | None = None  # of its flag points, as last read; None: not known
 
 
 @dataclass(slots=True)
@@ -42,36 +48,53 @@ class WriteBox:
     device: "BusDevice"
     write: Write
     wanted: Encoded | None = None
-    sent_raw: int | None = None
+    sent_raw: int | None = None  # echoed; None: to be sent again
+    tried_raw: int | None = None  # put on the wire, echoed or not: what a read-back must show
     sent_s: float = NEVER_S
     differ_count: int = 0
+    missed_count: int = 0  # attempts in a row that were not echoed
+
+    def _wait_ms(self) -> int:
+        """From one attempt to the next. Who ignores writes must still be read between them."""
+        if self.wanted is not None and self.wanted.raw == self.sent_raw:
+            return self.write.max_interval_ms
+        return self.write.min_interval_ms if self.missed_count < 2 else max(self.write.min_interval_ms, WRITE_RETRY_MS)
 
     def urgency(self, now_s: float) -> int | None:
         """0: a new value is due, 1: the old one must be repeated, None: nothing to send now."""
         if self.wanted is None:
             return None
-        waited_ms = (now_s - self.sent_s) * 1000
-        if self.wanted.raw != self.sent_raw:
-            return 0 if waited_ms >= self.write.min_interval_ms else None
-        return 1 if waited_ms >= self.write.max_interval_ms else None
+        if (now_s - self.sent_s) * 1000 < self._wait_ms():
+            return None
+        return 0 if self.wanted.raw != self.sent_raw else 1
 
     def next_due_s(self) -> float:
         """When `urgency` may become a number without a new value."""
-        if self.wanted is None:
-            return float("inf")
-        wait_ms = self.write.min_interval_ms if self.wanted.raw != self.sent_raw else self.write.max_interval_ms
-        return self.sent_s + wait_ms / 1000
+        return float("inf") if self.wanted is None else self.sent_s + self._wait_ms() / 1000
 
-    def note_read_back(self, raw: int, read_s: float) -> None:
+    def note_sent(self, encoded: Encoded, answer: "bytes | int | Outcome", now_s: float) -> bool:
+        """What became of one attempt. True when it was echoed; the read-back is judged in either case."""
+        self.sent_s = now_s
+        echoed = isinstance(answer, bytes)
+        self.sent_raw = encoded.raw if echoed else None
+        if answer in (Outcome.GATE, Outcome.PORT):
+            return False  # it never left
+        self.tried_raw = encoded.raw
+        self.missed_count = 0 if echoed else self.missed_count + 1
+        if self.write.verify is None:  # the echo is all there is to judge by
+            self.differ_count = 0 if echoed else self.differ_count + 1
+        return echoed
+
+    def note_read_back(self, raw: float, read_s: float) -> None:
         """Compares what the device says now with what it was sent, once it has had time to take it."""
         verify = self.write.verify
-        if verify is None or self.sent_raw is None or (read_s - self.sent_s) * 1000 < verify.delay_ms:
+        if verify is None or self.tried_raw is None or (read_s - self.sent_s) * 1000 < verify.delay_ms:
             return
-        if abs(raw - self.sent_raw) <= verify.tol:
+        if abs(raw - self.tried_raw) <= verify.tol:
             self.differ_count = 0
         else:
             self.differ_count += 1
-            self.sent_raw = None  # send it again
+            self.sent_raw = self.tried_raw = None  # send it again, and judge only that
 
 
 class BusDevice:
@@ -90,9 +113,11 @@ class BusDevice:
                 BlockDecoder(block, settings.name),
                 max(block.period_ms, cycle_ms) / 1000,
                 block.priority,
+                flag_indices=tuple(i for i, point in enumerate(block.points) if point.flags),
             )
             for block in profile.blocks
         ]
+        self.commands = {command.name: command for command in profile.commands}
         self.boxes = {write.name: WriteBox(self, write) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
@@ -101,7 +126,8 @@ class BusDevice:
         self.answered = False
         self.guarded = profile.watchdog is None and settings.use not in ("pcs", "bms")
         self.guard_due_s = 0.0
-        self.suspect = False
+        self.suspect = False  # it failed, and what it says next may be the late answer to an older question
+        self.probes = _probes(settings.address, profile)
         self.quiet_until_s = 0.0
         self.failed_count = 0
         self.sent_count = 0
@@ -113,13 +139,15 @@ class BusDevice:
         """Finds the block that reads the value back anyway, or adds a read of its own."""
         if verify is None:
             return
+        count = REGISTERS[box.write.type]
         for poll, block in zip(self.polls, self.profile.blocks, strict=False):
-            if block.fc == verify.fc and block.start <= verify.addr < block.start + block.count:
-                poll.checks.append((box, 2 * (verify.addr - block.start)))
+            if block.fc == verify.fc and block.start <= verify.addr <= block.start + block.count - count:
+                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - block.start))))
                 return
-        count = 1 if box.write.type in ("u16", "s16") else 2
         expect = Expect(read_request(self.settings.address, verify.fc, verify.addr, count))
-        self.polls.append(Poll(self, f"verify {box.write.name}", expect, None, 1.0, 2, checks=[(box, 0)]))
+        self.polls.append(
+            Poll(self, f"verify {box.write.name}", expect, None, 1.0, 2, checks=[(box, raw_reader(box.write, 0))])
+        )
 
     @property
     def write_failed(self) -> bool:
@@ -139,11 +167,47 @@ class BusDevice:
         box = self.boxes[write]
         box.wanted = encode(box.write, value)
 
+    def already_there(self, command: Command) -> bool:
+        """Is its `unless` flag what it would bring about? Also while that is not known: such a command may do harm."""
+        word = command.unless
+        if not word:
+            return False
+        mask, wanted = FLAGS[self.profile.kind][word.removeprefix("!")], not word.startswith("!")
+        known = [poll.flags for poll in self.polls if poll.flag_indices]
+        if None in known:
+            return True
+        return any(flags & mask for flags in known if flags is not None) == wanted
+
+    def note_reading(self, poll: Poll, reading: Reading) -> None:
+        if reading.complete:
+            self.complete_mono_ms = reading.taken_mono_ms
+        if poll.flag_indices:
+            values = [reading.values[index] for index in poll.flag_indices]
+            flags: int | None = 0
+            for value in values:
+                flags = None if flags is None or value is None else flags | value
+            poll.flags = flags
+
     def note_ok(self, latency_us: int) -> None:
         self.answered = True
-        self.failed_count = 0
         self.latency_us = latency_us
         self.outcome_counts[Outcome.OK] += 1
+        if not self.suspect:
+            self.failed_count = 0
+
+    def note_probe(self, answer: bytes | int | Outcome, now_s: float) -> None:
+        """A device answers in order: behind the answer to a probe no older answer can follow, so reads count again."""
+        if isinstance(answer, bytes):
+            self.suspect, self.failed_count = False, 0
+        elif isinstance(answer, int) and not isinstance(
+            answer, Outcome
+        ):  # it reads its blocks only whole: wait instead
+            self.suspect, self.failed_count = False, 0
+            self.quiet_until_s = now_s + BACKOFF_MAX_S[self.settings.use]
+
+    def note_stray(self, now_s: float) -> None:
+        """It speaks unasked: a late answer. Nothing is sent to it until it has been silent for a while."""
+        self.quiet_until_s = max(self.quiet_until_s, now_s + self.profile.link.timeout_ms / 1000)
 
     def note_failure(self, outcome: Outcome, now_s: float) -> None:
         """Counts it; a device that did not answer rightly is left alone until a late reply must have passed."""
@@ -165,3 +229,22 @@ class BusDevice:
             self.name, port, self.settings.address, self.sent_count, self.outcome_counts[Outcome.OK], self.failed_count,
             tuple(self.outcome_counts), self.latency_us, age_ms, self.guarded, self.write_failed,
         )  # fmt: skip
+
+
+def _probes(address: int, profile: Profile) -> Iterator[Expect]:
+    """Reads that no other read of this device looks like, in turn: parts of blocks, of lengths that nothing else has.
+
+    Nothing in a frame says which registers it holds, so a late answer could pass for that of another block of the same
+    length. After a failure one of these is asked first: only its own answer fits. They take turns, so that the late
+    answer to one does not pass for the next. A device without such a length has to do with its shortest block.
+    """
+    used = {(block.fc, block.count) for block in profile.blocks}
+    used |= {(write.verify.fc, REGISTERS[write.type]) for write in profile.writes if write.verify}
+    used |= {(3, 1)} if profile.watchdog else set()
+    blocks = sorted(profile.blocks, key=lambda block: block.count)
+    found = {
+        (block.fc, count): block for block in blocks for count in range(1, block.count) if (block.fc, count) not in used
+    }
+    even = {shape: block for shape, block in found.items() if shape[1] % 2 == 0}
+    shapes = even or found or {(blocks[0].fc, blocks[0].count): blocks[0]}  # some refuse half of a 32-bit value
+    return cycle([Expect(read_request(address, fc, block.start, count)) for (fc, count), block in shapes.items()])

@@ -1,30 +1,33 @@
-"""A canonical value to registers for a write: clamped to the write's range, rounded towards zero, never beyond."""
+"""A canonical value to registers for a write: clamped to the write's range, rounded towards `safe`, never beyond."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.field.profile import REGISTERS, Write
 
-_LIMITS = {"u16": (0, 65_535), "s16": (-32_768, 32_767), "u32": (0, (1 << 32) - 1), "s32": (-(1 << 31), (1 << 31) - 1)}
+_LIMITS = {
+    "u16": (0, 65_535), "s16": (-32_768, 32_767), "u32": (0, (1 << 32) - 1), "s32": (-(1 << 31), (1 << 31) - 1),
+    "f32": (-(1 << 24), 1 << 24),  # beyond this a float skips whole numbers
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What goes onto the wire: registers high word first as sent, and the raw signed number for gate and read-back."""
+    """What goes onto the wire: registers in the order they are sent, and the raw signed number for gate and read-back."""
 
     registers: tuple[int, ...]
     raw: int
 
 
 def encode(write: Write, value: int) -> Encoded:
-    """Registers of a canonical value. Out of range is clamped; a fraction of a count is dropped towards zero."""
+    """Registers of a canonical value. Out of range is clamped; a fraction of a count is dropped towards `safe`."""
     clamped = min(max(value, write.min), write.max)
     num = clamped * write.sign * write.factor.denominator
     den = write.factor.numerator
-    if den < 0:
-        num, den = -num, -den
-    raw = num // den if num >= 0 else -(-num // den)
-    low, high = _LIMITS[write.type if write.type != "f32" else "s32"]
+    downwards = (clamped >= write.safe) == (write.sign > 0)
+    raw = num // den if downwards else -(-num // den)
+    low, high = _LIMITS[write.type]
     raw = min(max(raw, low), high)
     if write.type == "f32":
         words = struct.unpack(">2H", struct.pack(">f", raw))
@@ -33,3 +36,14 @@ def encode(write: Write, value: int) -> Encoded:
         mask = raw & ((1 << 16 * count) - 1)
         words = tuple(mask >> 16 * (count - 1 - i) & 0xFFFF for i in range(count))
     return Encoded(words if write.word_order == "big" else words[::-1], raw)
+
+
+def raw_reader(write: Write, offset_bytes: int) -> Callable[[bytes], float]:
+    """Reads the raw number of a write back out of a payload: the inverse of `encode(...).raw`."""
+    code = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "f32": "f"}[write.type]
+    unpack = struct.Struct(">" + code).unpack
+    if write.word_order == "big" or REGISTERS[write.type] == 1:
+        plain = struct.Struct(">" + code).unpack_from
+        return lambda payload: plain(payload, offset_bytes)[0]
+    low, high = slice(offset_bytes, offset_bytes + 2), slice(offset_bytes + 2, offset_bytes + 4)
+    return lambda payload: unpack(payload[high] + payload[low])[0]

@@ -53,8 +53,12 @@ class TtyPort:
             )
         except (serial.SerialException, ValueError) as error:
             raise OSError(f"{settings.path}: {error}") from error
-        if settings.rs485 == "kernel":
-            line.rs485_mode = serial.rs485.RS485Settings()
+        try:
+            if settings.rs485 == "kernel":
+                line.rs485_mode = serial.rs485.RS485Settings()
+        except (OSError, ValueError) as error:  # this UART cannot turn the direction itself
+            line.close()
+            raise OSError(f'{settings.path}: rs485 = "kernel" is refused: {error}') from error
         with contextlib.suppress(OSError, serial.SerialException, ValueError, NotImplementedError):
             line.set_low_latency_mode(True)  # a PTY and some adapters have none
         self._serial, self._fd, self._on_bytes = line, line.fileno(), on_bytes

@@ -34,7 +34,8 @@ class Link:
 class Point:
     """One quantity of a block. A numeric point has a role (or none: not used yet); a bits or value point has flags.
 
-    canonical = sign * (raw * factor + offset) where factor already holds scale and the unit's conversion.
+    canonical = sign * raw * factor + offset, where factor holds scale and the unit's conversion, and offset is already
+    turned by the sign (the file says sign * (raw * scale + offset), which is how data sheets say it).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Point:
     min: int | None  # canonical; outside is treated as missing
     max: int | None
     flags: tuple[tuple[int, int], ...]  # bits: (bit, flag mask); value: (raw value, flag mask)
+    names: tuple[tuple[int, str], ...] = ()  # bits: (bit, what the vendor calls it); value: (raw value, name)
 
 
 @dataclass(frozen=True, slots=True)

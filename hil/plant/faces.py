@@ -28,6 +28,9 @@ class Face:
     values: Mapping[str, Value]
     version: Callable[[], int]
     flags: Callable[[], frozenset[str]] = _no_flags
+    details: Callable[[], frozenset[str]] = (
+        _no_flags  # what vendors name beyond the flags; a profile may know the words
+    )
     writes: Mapping[str, Callable[[float], None]] = field(default_factory=dict)
     commands: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     watchdog_s: Callable[[], float] | None = None
@@ -44,6 +47,17 @@ def pcs_face(site: Site, unit: Unit) -> Face:
         named = (("fault", pcs.state == "fault"), ("running", pcs.state == "running"))
         return frozenset(n for n, is_set in (*named, ("local", pcs.local), ("estop", pcs.estop)) if is_set)
 
+    def details() -> frozenset[str]:
+        if pcs.state == "running" and not pcs.comm_lost:
+            return _GRID_MODE
+        named = (
+            ("grid mode", pcs.state == "running"),
+            ("standby", pcs.state == "standby"),
+            ("DC voltage low", "dc_under_voltage" in pcs.fault_names),
+            ("EMS communication lost", pcs.comm_lost),
+        )
+        return frozenset([name for name, is_set in named if is_set])
+
     return Face(
         values={
             "pcs.power": lambda: pcs.power_w,
@@ -55,6 +69,7 @@ def pcs_face(site: Site, unit: Unit) -> Face:
         },
         version=lambda: site.version,
         flags=flags,
+        details=details,
         writes={"power_set": pcs.set_power_w},
         commands={"start": pcs.start, "stop": pcs.stop, "clear": pcs.clear},
         watchdog_s=lambda: pcs.comm_timeout_s,
@@ -63,6 +78,8 @@ def pcs_face(site: Site, unit: Unit) -> Face:
 
 
 _RUNNING = frozenset({"running"})
+_GRID_MODE = frozenset({"grid mode"})
+_CONTACTOR = {"open": frozenset({"off"}), "precharge": frozenset({"precharging"}), "closed": NO_FLAGS}
 
 
 def bms_face(site: Site, unit: Unit) -> Face:
@@ -94,6 +111,7 @@ def bms_face(site: Site, unit: Unit) -> Face:
         },
         version=lambda: site.version,
         flags=flags,
+        details=lambda: _CONTACTOR[bms.contactor],
         commands={"connect": bms.connect, "disconnect": bms.disconnect, "clear": bms.clear},
         watchdog_s=lambda: bms.comm_timeout_s,
         set_watchdog_s=bms.set_comm_timeout_s,

@@ -9,6 +9,7 @@ from hil.day.image import day_config, default_day
 from hil.day.wired import play
 from hil.plant.site import SiteSpec
 from tests.bench import kernel
+from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS = 3_600
 
@@ -28,9 +29,12 @@ def wire_day_s() -> float:
 
 
 def main() -> int:
+    rtu = rtu_cpu_ratio()
     rows = [
         ("kernel step, 1 unit (callgrind)", kernel.instructions_per_step(), 3_000, "instructions"),
         ("cffi call with reused structs", kernel.call_ns() / 1_000, 1.0, "us"),
+        ("RTU transaction, 20 registers, ours / pymodbus", rtu["ratio"], 0.6, "x client CPU"),
+        ("the same, both keeping the silence", rtu["ratio_paced"], 0.6, "x client CPU"),
         ("simulated day, image level 1 Hz", image_day_s(), 2.0, "s of CPU"),
         ("simulated day, wire level (an hour, times 24)", wire_day_s(), 20.0, "s of CPU"),
     ]

@@ -94,6 +94,24 @@ def registers(slave: Slave, start: int, count: int = 1) -> list[int]:
     return [int.from_bytes(reply[at : at + 2], "big") for at in range(3, len(reply) - 2, 2)]
 
 
+def test_the_vendors_own_words_are_shown_where_the_profile_knows_them() -> None:
+    kit = Kit()
+    assert registers(kit.pcs, 32) == [1 << 7], "standby"
+    kit.pcs.receive(write_request(2, 6, 327, (1,)))
+    kit.pcs.receive(write_request(2, 6, 650, (1,)))
+    kit.step(2.5)
+    assert registers(kit.pcs, 32) == [1 << 2 | 1 << 3] and registers(kit.pcs, 44) == [1 << 5], "EMS communication lost"
+    kit.bms.receive(write_request(1, 6, 0x2010, (0,)))
+    kit.step(0.2)
+    assert registers(kit.pcs, 32) == [1] and registers(kit.pcs, 37) == [1 << 9], "fault, DC voltage low"
+    assert registers(kit.bms, 0x2010) == [0]
+    kit.bms.receive(write_request(1, 6, 0x2010, (1,)))
+    kit.step(1.0)
+    assert registers(kit.bms, 0x2010) == [2], "precharging"
+    kit.step(1.5)
+    assert registers(kit.bms, 0x2010) == [3]
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import tomli
 
@@ -27,7 +27,8 @@ FOLDER = Path(__file__).parent
 WIDTH_BITS = {"u16": 16, "s16": 16, "bits": 16, "value": 16, "u32": 32, "s32": 32, "u64": 64, "s64": 64}
 KINDS = ("pcs", "bms", "pv", "meter")
 ADDRESS_MAX = 65_535
-CANONICAL_MAX = 1 << 40  # a canonical value beyond this is a wrong scale
+VALUE_MAX = 2_000_000_000  # a canonical value beyond this does not fit the kernel's image: a wrong scale, or rubbish
+ENERGY_MAX_WH = 10**15
 
 
 def load_profile(profile_id: str) -> Profile:
@@ -45,7 +46,7 @@ def read_profile(path: Path) -> Profile:
         tables = tomli.loads(path.read_bytes().decode())
     except OSError as error:
         raise ConfigFault([Problem(path.name, "file", None, f"cannot be read: {error.strerror}")]) from error
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number of thousands of digits
         raise ConfigFault([Problem(path.name, "file", None, f"not TOML: {error}")]) from error
     return parse_profile(tables, path.name)
 
@@ -95,28 +96,35 @@ def _link(table: Table) -> Link:
     return link
 
 
-def _flag_pairs(table: Table, key: str, kind: str, highest: int) -> tuple[tuple[int, int], ...]:
-    found = []
-    for number, word in table.pairs(key).items():
-        mask = FLAGS[kind].get(word)
-        if mask is None or number > highest:
-            allowed = f"must be 0..{highest} and one of " + (", ".join(FLAGS[kind]) or "(this kind has no flags)")
-            table.note(f"{key}.{number}", word, allowed)
-        else:
-            found.append((number, mask))
-    return tuple(found)
+def _flag_pairs(table: Table, kind: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, str], ...]]:
+    """Flags (number, mask) and names (number, name) of [point.bits] and [point.values]."""
+    flags: list[tuple[int, int]] = []
+    names: list[tuple[int, str]] = []
+    for key, highest in (("bits", 15), ("values", 0xFFFF)):
+        for number, (flag, name) in table.pairs(key).items():
+            mask = FLAGS[kind].get(flag)
+            if number > highest or (flag and mask is None):
+                allowed = f"must be 0..{highest} and one of " + (", ".join(FLAGS[kind]) or "(this kind has no flags)")
+                table.note(f"{key}.{number}", flag, allowed)
+                continue
+            if mask is not None:
+                flags.append((number, mask))
+            if name:
+                names.append((number, name))
+    return tuple(flags), tuple(names)
 
 
-def _scaled(table: Table, role: str) -> tuple[Fraction, int]:
-    """Canonical units per count, and offset."""
+def _scaled(table: Table, wanted: str, of: str) -> tuple[Fraction, int]:
+    """Canonical units per count, and offset. `wanted` is the canonical unit `of` the role; "" when there is no role."""
     factor = table.number("scale", 1)
     offset = table.number("offset", 0)
-    unit = table.word("unit", tuple(CANONICAL), "W") if role or "unit" in table.values else "W"
+    unit = table.word("unit", tuple(CANONICAL), "W") if wanted or "unit" in table.values else "W"
     canonical, conversion = CANONICAL[unit]
-    if role in ROLES and ROLES[role].unit != canonical:
-        table.note("unit", unit, f"must convert to {ROLES[role].unit}, the unit of {role}")
-    if factor == 0:
-        table.note("scale", 0, "must not be 0")
+    if wanted not in ("", canonical):
+        table.note("unit", unit, f"must convert to {wanted}, the unit of {of}")
+    if factor <= 0:
+        table.note("scale", table.values.get("scale"), "must be above 0; sign = -1 turns it round")
+        factor = Fraction(1)
     return factor * conversion, round(offset * conversion)
 
 
@@ -128,23 +136,49 @@ def _point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
         table.note("role", role, "must be one of " + ", ".join(r for r in ROLES if ROLES[r].kind == kind))
         role = ""
     kind_of = table.word("type", tuple(t for t in REGISTERS if t != "str"))
-    factor, offset = _scaled(table, role)
-    flags = _flag_pairs(table, "bits", kind, 15) + _flag_pairs(table, "values", kind, 0xFFFF)
-    if (kind_of in ("bits", "value")) != bool(flags):
-        table.note("type", kind_of, "bits needs [point.bits], value needs values; other types have neither")
-    sign = table.whole("sign", -1, 1, 1)
-    low, high = table.take("min"), table.take("max")
-    for key, limit in (("min", low), ("max", high)):
-        if limit is not None and (type(limit) is not int or abs(limit) > CANONICAL_MAX):
-            table.note(key, limit, "must be a whole number in the role's unit")
-            low = high = None
+    factor, offset = _scaled(table, ROLES[role].unit if role else "", role)
+    flags, names = _flag_pairs(table, kind)
+    wanted = {"bits": "bits", "value": "values"}.get(kind_of, "")
+    if {key for key in ("bits", "values") if table.values.get(key)} != ({wanted} if wanted else set()):
+        table.note("type", kind_of, "bits needs [point.bits], value needs [point.values]; other types have neither")
+    sign = _sign(table)
+    low, high = _range(table, role)
     point = Point(
         name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
-        cast(Any, table.word("word_order", ("big", "little"), "big")), factor, offset,
-        -1 if sign < 0 else 1, _sentinels(table, kind_of), low, high, flags,
+        cast(Any, table.word("word_order", ("big", "little"), "big")), factor, sign * offset, sign,
+        _sentinels(table, kind_of), low, high, flags, names,
     )  # fmt: skip
     table.close()
     return block, point
+
+
+def _sign(table: Table) -> Literal[1, -1]:
+    sign = table.whole("sign", -1, 1, 1)
+    if sign == 0:
+        table.note("sign", 0, "must be 1 or -1")
+    return -1 if sign < 0 else 1
+
+
+def _range(table: Table, role: str) -> tuple[int | None, int | None]:
+    """Where a value is believed. Without words of the profile: what the kernel's 32 bits can hold, and no counter < 0."""
+    low: int | None = None
+    high: int | None = None
+    if role:
+        counter = ROLES[role].unit == "Wh"
+        low, high = (0, ENERGY_MAX_WH) if counter else (-VALUE_MAX, VALUE_MAX)
+    limits = [low, high]
+    for index, key in enumerate(("min", "max")):
+        limit = table.take(key)
+        if limit is None:
+            continue
+        if type(limit) is not int or (role and not cast(int, low) <= limit <= cast(int, high)):
+            table.note(key, limit, f"must be a whole number in the unit of the role, {low}..{high}")
+        else:
+            limits[index] = limit
+    low, high = limits
+    if low is not None and high is not None and low > high:
+        table.note("min", low, f"must not be above max = {high}")
+    return low, high
 
 
 def _sentinels(table: Table, kind_of: str) -> tuple[int, ...]:
@@ -188,12 +222,13 @@ def _write(table: Table, kind: str, shift: int) -> Write:
     fc, kind_of = table.whole("fc", 6, 16), table.word("type", ("u16", "s16", "u32", "s32", "f32"))
     if fc not in (6, 16) or (fc == 6 and REGISTERS[kind_of] != 1):
         table.note("fc", fc, "must be 6 (one register) or 16")
-    factor, _ = _scaled(table, "")
-    sign = table.whole("sign", -1, 1, 1)
-    low, high = (table.whole(key, -CANONICAL_MAX, CANONICAL_MAX) for key in ("min", "max"))
-    safe = table.whole("safe", -CANONICAL_MAX, CANONICAL_MAX)
+    factor, _ = _scaled(table, WRITES[kind].get(name, ""), name)
+    sign = _sign(table)
+    low, high, safe = (table.whole(key, -VALUE_MAX, VALUE_MAX) for key in ("min", "max", "safe"))
     if not low <= safe <= high:
         table.note("safe", safe, f"must be within min..max = {low}..{high}")
+    if factor > 0:
+        _check_counts(table, kind_of, factor * sign, {"min": low, "max": high, "safe": safe})
     verify_table = table.table("verify")
     verify = None
     if verify_table:
@@ -205,8 +240,19 @@ def _write(table: Table, kind: str, shift: int) -> Write:
     order = cast(Any, table.word("word_order", ("big", "little"), "big"))
     interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
     table.close()
-    return Write(name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, -1 if sign < 0 else 1, low, high, safe,
-                 *interval, verify)  # fmt: skip
+    return Write(name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, sign, low, high, safe, *interval, verify)
+
+
+def _check_counts(table: Table, kind_of: str, factor: Fraction, limits: dict[str, int]) -> None:
+    """The limits must fit the register, and safe must be a whole count: otherwise it cannot be written."""
+    bits = 25 if kind_of == "f32" else WIDTH_BITS[kind_of]  # an f32 holds whole numbers of 24 bits and a sign
+    signed = kind_of in ("s16", "s32", "f32")
+    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    for key, limit in limits.items():
+        if not least <= limit / factor <= most:
+            table.note(key, limit, f"is {float(limit / factor):g} counts and does not fit {kind_of}")
+    if (limits["safe"] / factor).denominator != 1:
+        table.note("safe", limits["safe"], "must be a whole number of counts")
 
 
 def _command(table: Table, kind: str, shift: int) -> Command:

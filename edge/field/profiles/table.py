@@ -1,11 +1,12 @@
 """Reads the keys of one TOML table and notes everything wrong with it; the grammar of profiles is in loader.py."""
 
-import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from edge.errors import Problem
+
+NUMBER_MAX = 10**15  # a scale or an offset beyond this is a slip
 
 
 @dataclass(slots=True)
@@ -19,6 +20,10 @@ class Table:
     taken: list[str] = field(default_factory=list)
 
     def note(self, key: str, value: object, allowed: str, hint: str = "") -> None:
+        try:
+            repr(value)
+        except ValueError:  # a hexadecimal number of thousands of digits: Python does not print it
+            value = "a number too long to show"
         self.problems.append(Problem(self.file, f"{self.path}.{key}" if self.path else key, value, allowed, hint))
 
     def take(self, key: str, default: object = None) -> Any:
@@ -56,8 +61,8 @@ class Table:
             self.note(key, None, "is missing: a number")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self.note(key, value, "must be a number")
-        elif not math.isfinite(value):
-            self.note(key, value, "must be a finite number")
+        elif not -NUMBER_MAX <= value <= NUMBER_MAX:  # also an infinity or a NaN
+            self.note(key, value, f"must be within +-{NUMBER_MAX}")
         else:
             return Fraction(str(value))
         return Fraction(default if default is not None else 1)
@@ -80,18 +85,25 @@ class Table:
             return None
         return Table(self.file, f"{self.path}.{key}" if self.path else key, value, self.problems)
 
-    def pairs(self, key: str) -> dict[int, str]:
-        """`{ 0 = "fault" }`: whole number to word; TOML keys are texts."""
+    def pairs(self, key: str) -> dict[int, tuple[str, str]]:
+        """`{ 0 = "fault", 5 = { name = "door", flag = "" } }` to number: (flag, name); TOML keys are texts."""
         value = self.take(key, {})
-        found: dict[int, str] = {}
+        found: dict[int, tuple[str, str]] = {}
         if not isinstance(value, dict):
             self.note(key, value, 'must be a table such as { 0 = "fault" }')
             return found
-        for name, word in value.items():
-            if not isinstance(word, str) or not _is_whole(name):
-                self.note(f"{key}.{name}", word, 'must be a number and a flag, such as 0 = "fault"')
+        for number, word in value.items():
+            parts = word if isinstance(word, dict) else {"flag": word}
+            flag, name = parts.get("flag", ""), parts.get("name", "")
+            good = (
+                isinstance(flag, str) and isinstance(name, str) and (flag or name) and not {*parts} - {"flag", "name"}
+            )
+            if not good or not _is_whole(number):
+                self.note(f"{key}.{number}", word, 'must be a number and a flag, or { name = "...", flag = "..." }')
+            elif int(number, 0) in found:
+                self.note(f"{key}.{number}", word, "the same number is there twice")
             else:
-                found[int(name, 0)] = word
+                found[int(number, 0)] = (flag, name)
         return found
 
     def close(self) -> None:
