@@ -12,6 +12,7 @@ import termios
 import tty
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hil.faults import FaultBox
 from hil.framing import FRAME_MAX_BYTES, char_s, silence_s
@@ -70,9 +71,8 @@ class PtyBus:
         os.set_blocking(self._main_fd, False)
         self.path = os.ttyname(self._tty_fd)
         if self._link:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._link)  # noqa: PTH108
-            os.symlink(self.path, self._link)  # noqa: PTH211
+            Path(self._link).unlink(missing_ok=True)
+            Path(self._link).symlink_to(self.path)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._main_fd, self._readable)
 
@@ -89,8 +89,7 @@ class PtyBus:
         os.close(self._tty_fd)
         self._loop = None
         if self._link:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._link)  # noqa: PTH108
+            Path(self._link).unlink(missing_ok=True)
 
     # ---- from the master
 

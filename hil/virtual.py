@@ -50,8 +50,8 @@ class _NeverWaits(selectors.SelectSelector):
             # To the timer's own time, not by the rounded difference, so that 0.1 s stays 0.1 s.
             while scheduled and scheduled[0].cancelled():
                 handle = heapq.heappop(scheduled)
-                setattr(handle, "_scheduled", False)  # noqa: B010
-                self._loop._timer_cancelled_count -= 1  # type: ignore[attr-defined]
+                setattr(handle, "_scheduled", False)  # noqa: B010 (as the loop does when it drops one)
+                self._loop._timer_cancelled_count -= 1  # type: ignore[attr-defined]  # not in the stubs
             if scheduled:
                 self._loop.now_s = max(self._loop.now_s, scheduled[0].when())
         return []
