@@ -1,0 +1,38 @@
+/* What every proof shares: values that may be anything, what is given, what must hold. The harnesses are read by CBMC only
+ * and are never compiled into the kernel; a function without a body returns any value of its type. */
+#ifndef TW_PROOF_H
+#define TW_PROOF_H
+
+#include <stdbool.h>
+
+#include "../kernel.h"
+
+#define GIVEN(condition) __CPROVER_assume(condition)
+#define HOLDS(condition, name) __CPROVER_assert((condition), name)
+
+bool any_bool(void);
+int32_t any_int32(void);
+uint32_t any_uint32(void);
+int64_t any_int64(void);
+uint64_t any_uint64(void);
+tw_config_t any_config(void);
+tw_unit_config_t any_unit_config(void);
+tw_input_t any_input(void);
+tw_unit_input_t any_unit_input(void);
+tw_state_t any_state(void);
+tw_unit_state_t any_unit_state(void);
+tw_output_t any_output(void);
+tw_unit_output_t any_unit_output(void);
+tw_wish_state_t any_wish_state(void);
+tw_wish_t any_wish(void);
+tw_gate_rule_t any_rule(void);
+tw_write_t any_write(void);
+
+static inline int32_t any_between(int32_t low, int32_t high)
+{
+    int32_t value = any_int32();
+    GIVEN(value >= low && value <= high);
+    return value;
+}
+
+#endif
