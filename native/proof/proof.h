@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
-#include "../kernel.h"
+#include "../inner.h"
 
 #define GIVEN(condition) __CPROVER_assume(condition)
 #define HOLDS(condition, name) __CPROVER_assert((condition), name)
+#define SHOW(name, value) const int64_t name##_is = (int64_t)(value) /* printed beside a refutation */
 
 bool any_bool(void);
 int32_t any_int32(void);
@@ -27,6 +28,9 @@ tw_wish_state_t any_wish_state(void);
 tw_wish_t any_wish(void);
 tw_gate_rule_t any_rule(void);
 tw_write_t any_write(void);
+tw_cause_row_t any_row(void);
+tw_facts_t any_facts(void);
+tw_cycle_t any_cycle(void);
 
 static inline int32_t any_between(int32_t low, int32_t high)
 {

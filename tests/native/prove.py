@@ -21,7 +21,6 @@ from typing import Any
 
 from tests.native import tools
 
-PROOF = tools.NATIVE / "proof"
 WORK = tools.BUILD / "prove"
 SECONDS_MAX = 900
 # machine -> (compiler whose headers and type sizes are used, CBMC's name of it)
@@ -147,11 +146,11 @@ def prove(proof: Proof, machine: str, native: Path = tools.NATIVE, label: str = 
     return read_answer(done.stdout, time.monotonic() - begin_s)
 
 
-def broken_native(each: Break) -> Path:
+def broken_native(each: Break, native: Path) -> Path:
     """A copy of the kernel with one piece of text replaced, which must occur exactly once."""
     folder = WORK / "broken" / re.sub(r"\W+", "-", each.name)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(tools.NATIVE, folder, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    shutil.copytree(native, folder, ignore=shutil.ignore_patterns("build", "__pycache__"))
     path = folder / each.file
     text = path.read_text()
     if text.count(each.old) != 1:
@@ -160,9 +159,9 @@ def broken_native(each: Break) -> Path:
     return folder
 
 
-def load() -> tuple[dict[str, Proof], list[Break]]:
-    proofs = [Proof(**row) for row in tomllib.loads((PROOF / "proofs.toml").read_text())["proof"]]
-    breaks = [Break(**row) for row in tomllib.loads((PROOF / "breaks.toml").read_text())["break"]]
+def load(native: Path = tools.NATIVE) -> tuple[dict[str, Proof], list[Break]]:
+    proofs = [Proof(**row) for row in tomllib.loads((native / "proof" / "proofs.toml").read_text())["proof"]]
+    breaks = [Break(**row) for row in tomllib.loads((native / "proof" / "breaks.toml").read_text())["break"]]
     return {proof.name: proof for proof in proofs}, breaks
 
 
@@ -180,21 +179,21 @@ def print_break(each: Break, result: Result) -> bool:
     return refuted
 
 
-def prove_all(proofs: list[Proof], machines: list[str], jobs_count: int) -> bool:
+def prove_all(proofs: list[Proof], machines: list[str], native: Path, jobs_count: int) -> bool:
     print("What holds, and for which inputs:\n")
     for proof in proofs:
         print(f"{proof.name:<22} {proof.says}\n{'':<22} given: {proof.given}")
     print(f"\n{'proof':<22} {'machine':<8} {'checks':>6} {'seconds':>7}  result")
     pairs = [(proof, machine) for machine in machines for proof in proofs if machine in proof.machines]
     with ThreadPoolExecutor(jobs_count) as pool:
-        results = pool.map(lambda pair: prove(*pair), pairs)
+        results = pool.map(lambda pair: prove(*pair, native), pairs)
         return all([print_proof(*pair, result) for pair, result in zip(pairs, results, strict=True)])
 
 
-def break_all(breaks: list[Break], proofs: dict[str, Proof], jobs_count: int) -> bool:
+def break_all(breaks: list[Break], proofs: dict[str, Proof], native: Path, jobs_count: int) -> bool:
     def attempt(each: Break) -> Result:
         label = "break-" + re.sub(r"\W+", "-", each.name)
-        return prove(proofs[each.proof], "x86-64", broken_native(each), label, trace=True)
+        return prove(proofs[each.proof], "x86-64", broken_native(each, native), label, trace=True)
 
     print(f"\n{'the kernel broken on purpose':<40} {'seconds':>6}  result")
     with ThreadPoolExecutor(jobs_count) as pool:
@@ -205,6 +204,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one machine only")
     parser.add_argument("--only", default="", help="proofs and breaks whose name matches this pattern")
+    parser.add_argument("--native", type=Path, default=tools.NATIVE, help="another copy of the kernel and its proofs")
+    parser.add_argument("--no-breaks", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     machines = ["x86-64"] if given.short else list(MACHINES)
@@ -214,12 +215,13 @@ def main() -> int:
     except tools.Missing as fault:
         print(fault)
         return 1
-    proofs, breaks = load()
+    proofs, breaks = load(given.native)
     begin_s = time.monotonic()
     chosen = [proof for proof in proofs.values() if re.search(given.only, proof.name)]
-    holds = prove_all(chosen, machines, given.jobs) if chosen else True
+    holds = prove_all(chosen, machines, given.native, given.jobs) if chosen else True
+    breaks = [] if given.no_breaks else breaks
     picked = [each for each in breaks if re.search(given.only, each.name) or re.search(given.only, each.proof)]
-    refuted = break_all(picked, proofs, given.jobs)
+    refuted = break_all(picked, proofs, given.native, given.jobs) if picked else True
     print(f"\n{len(chosen)} proofs, {len(picked)} breaks, {time.monotonic() - begin_s:.0f} s")
     return 0 if holds and refuted else 1
 
