@@ -248,7 +248,7 @@ typedef struct {
 
 typedef struct { /* the clever half's; the guard never reads it */
     int64_t mean_mw, slow_mw, slower_mw; /* low-passed net load: 60 s; 8 s once, and twice */
-    int64_t reference_mw, trim_mw;
+    int64_t reference_mw, trim_mw, held_mw; /* held: what a change of gain would have made jump */
     int64_t window_mj;                   /* grid energy of this billing window so far, in watt-milliseconds */
     int64_t announced_until_mono_ms;     /* announcements up to this time have been acted on */
     int64_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
