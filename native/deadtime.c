@@ -7,32 +7,43 @@
  * are read one after the other, and a moving battery would otherwise show up as a load. */
 #include "wish.h"
 
+#define MOVED_PART 512     /* of the rating, in the last 16 cycles: else there is nothing to see */
 #define MEMORY 64          /* cycles in which the setpoints moved */
-#define COUNT_MIN 40       /* of them, before a delay is believed */
-#define DEFAULT_CYCLES 3   /* until it is measured and the configuration does not know */
+#define COUNT_MIN 80       /* of them, before a delay is believed */
+#define DEFAULT_MS 800     /* until it is measured and the configuration does not know: a slow loop */
 #define DEAD_TIME_MAX_MS 5000
 #define AGE_MAX_MS 10000
+#define QUICK_MS 800
+#define LIMIT_MW (TW_LOAD_LIMIT_W * 1000)
 
 static int32_t first(const tw_wish_state_t *state)
 {
     return tw_within32(state->setpoint_index, 0, TW_DELAYS - 1);
 }
 
+/* Without its slow part: a PCS that is a percent off, or a long slope, says nothing about delay. */
+static int32_t quick_w(int64_t *slow_mw, int64_t power_w, int32_t dt_ms)
+{
+    *slow_mw = tw_towards(tw_within(*slow_mw, -LIMIT_MW, LIMIT_MW), power_w * 1000, dt_ms, QUICK_MS);
+    return tw_within32(power_w - *slow_mw / 1000, -(int32_t)TW_LOAD_LIMIT_W, (int32_t)TW_LOAD_LIMIT_W);
+}
+
 /* Keeps the last setpoints, newest first, and how much they move. */
 static bool moved(tw_wish_state_t *state, const tw_now_t *now)
 {
+    int32_t setpoint_w = quick_w(&state->setpoint_slow_mw, now->before_w, now->dt_ms);
     int32_t index = first(state);
-    int64_t step_w = tw_size(now->before_w - state->setpoint_then_w[index]);
+    int64_t step_w = tw_size((int64_t)setpoint_w - state->setpoint_then_w[index]);
     index = index > 0 ? index - 1 : TW_DELAYS - 1;
     state->setpoint_index = index;
-    state->setpoint_then_w[index] = state->setpoint_then_w[index + TW_DELAYS] = (int32_t)now->before_w;
+    state->setpoint_then_w[index] = state->setpoint_then_w[index + TW_DELAYS] = setpoint_w;
     int64_t activity_w = tw_within(state->activity_w, 0, TW_LOAD_LIMIT_W);
     state->activity_w = tw_within32(activity_w - activity_w / 16 + step_w, 0, (int32_t)TW_LOAD_LIMIT_W);
-    return state->activity_w > now->rating_w / 32;
+    return state->activity_w > now->rating_w / MOVED_PART;
 }
 
 /* Mean square error of each delay; returns the index of the least. Halves: a square of any difference fits. */
-static int32_t least_error(tw_wish_state_t *state, int64_t power_w)
+static int32_t least_error(tw_wish_state_t *state, int32_t power_w)
 {
     const int32_t *then_w = &state->setpoint_then_w[first(state)];
     int32_t least = 0;
@@ -40,7 +51,9 @@ static int32_t least_error(tw_wish_state_t *state, int64_t power_w)
         int64_t error = power_w / 2 - then_w[i] / 2;
         int64_t before = state->delay_error[i];
         state->delay_error[i] = before - before / MEMORY + error * error / MEMORY;
-        least = state->delay_error[i] < state->delay_error[least] ? i : least;
+        int64_t bound = state->delay_error[least];
+        bound = i == least + 1 ? bound : bound - bound / 4; /* a second valley must be deeper: setpoints may repeat */
+        least = state->delay_error[i] < bound ? i : least;
     }
     return least;
 }
@@ -61,10 +74,12 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
     bool moving = moved(state, now);
     state->poc_age_q8_ms = (int32_t)tw_towards(tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256),
                                                now->poc_age_ms * 256, 1, 15);
+    int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
+    int32_t quick = quick_w(&state->power_slow_mw, power_w, now->dt_ms);
     if (!now->measured || !now->usable || !moving) {
         return;
     }
-    int32_t least = least_error(state, tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W));
+    int32_t least = least_error(state, quick);
     int32_t count = tw_within32(state->delay_count, 0, COUNT_MIN);
     int32_t delay_q8 = (least + 1) * 256;
     if (least > 0 && least < TW_DELAYS - 1) {
@@ -82,11 +97,16 @@ int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now)
 {
     if (state->delay_count < COUNT_MIN) {
         int32_t given_ms = now->config->wish.dead_time_ms;
-        return given_ms > 0 ? given_ms : DEFAULT_CYCLES * now->config->cycle_ms;
+        return given_ms > 0 ? given_ms : DEFAULT_MS;
     }
     int64_t sum_ms = (tw_within(state->actuation_q8_ms, 0, DEAD_TIME_MAX_MS * 256) +
                       tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256)) / 256;
     return tw_within32(sum_ms, 1, DEAD_TIME_MAX_MS);
+}
+
+bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
+{
+    return state->delay_count >= COUNT_MIN || now->config->wish.dead_time_ms > 0;
 }
 
 /* The setpoint that stood this long ago, straight between cycles; the first of them was given one cycle ago. */

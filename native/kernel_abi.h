@@ -252,6 +252,7 @@ typedef struct { /* the clever half's; the guard never reads it */
     int64_t window_mj;                   /* grid energy of this billing window so far, in watt-milliseconds */
     int64_t announced_until_mono_ms;     /* announcements up to this time have been acted on */
     int64_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
+    int64_t setpoint_slow_mw, power_slow_mw; /* see deadtime.c */
     int64_t delay_error[TW_DELAYS];      /* setpoint against measured power, by delay */
     int64_t disagreement;                /* mean square of now less one period before */
     int32_t lag_mean[TW_LAGS];           /* autocorrelation */
@@ -268,6 +269,7 @@ typedef struct { /* the clever half's; the guard never reads it */
     int32_t announced_w, announced_base_w, announced_left_ms;
     int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
     uint32_t flags;
+    int32_t reserved;
 } tw_wish_state_t;
 
 typedef struct {
@@ -361,7 +363,8 @@ void tw_step(const tw_config_t *config, tw_state_t *state, const tw_input_t *inp
 int32_t tw_tx_allowed(const tw_gate_rule_t *rules, int64_t *written_mono_ms, int32_t rule_count,
                       const tw_output_t *output, const tw_write_t *write);
 
-/* The transition table and the tables of causes, for handbook and tests. Index out of range: `mode`, or all zero. */
+/* The transition table and the tables of causes, for handbook and tests. A mode that does not exist: BOOT; an event that
+ * does not: `mode`; a cause that does not: all zero. */
 uint32_t tw_next_mode(uint32_t mode, uint32_t event);
 tw_cause_row_t tw_site_row(int32_t cause);
 tw_cause_row_t tw_unit_row(int32_t cause);

@@ -36,7 +36,7 @@ static int32_t stage_w(int64_t power_w)
 static int64_t site_functions_w(tw_wish_state_t *state, const tw_now_t *now, int64_t load_w, tw_wish_t *wish)
 {
     int64_t demand_w = tw_demand_allowed_w(state, now);
-    int64_t battery_w = tw_asked(now, load_w, wish);
+    int64_t battery_w = tw_asked_for_w(now, load_w, wish);
     wish->stage_w[TW_STAGE_ASKED] = stage_w(battery_w);
     if ((wish->functions & (1U << TW_FUNCTION_MANUAL)) != 0) {
         return battery_w;
