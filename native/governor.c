@@ -20,7 +20,8 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define QUIET (64 * SCALE) /* 0.1 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
-#define PROBE 60           /* moves the battery just enough to measure the dead time */
+#define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
+#define PROBE 50           /* moves the battery just enough to measure the dead time */
 #define BLIND_MS 400       /* of cycle */
 #define FALL_PER_S 4000    /* gain, permille a second */
 #define RISE_PER_S 67
@@ -76,7 +77,7 @@ static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation
 static int32_t best_gain(int64_t cross, int64_t power)
 {
     int64_t gain = cross <= 0 || power <= 0 ? 0 : tw_within(cross * ONE / power, 0, ONE);
-    return gain < WORTH ? 0 : (int32_t)((gain - WORTH) * ONE / (ONE - WORTH));
+    return tw_within32((gain - WORTH) * ONE / (WHOLE - WORTH), 0, ONE);
 }
 
 /* What the gain would have taken away. */

@@ -265,11 +265,11 @@ typedef struct { /* the clever half's; the guard never reads it */
     int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
     int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
     int32_t innovation;
-    int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, activity_w; /* see deadtime.c; 1/256 ms */
+    int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
+    int32_t power_then_w;
     int32_t announced_w, announced_base_w, announced_left_ms;
     int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
-    uint32_t flags;
-    int32_t reserved;
+    uint32_t flags, reserved;
 } tw_wish_state_t;
 
 typedef struct {

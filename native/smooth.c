@@ -6,7 +6,7 @@
 #include "wish.h"
 
 #define MEAN_MS 60000
-#define SLOW_MS 8000       /* twice: 0.02 Hz, and next to nothing left of 0.2 Hz */
+#define SLOW_MS 16000       /* twice: 0.02 Hz, and next to nothing left of 0.2 Hz */
 #define TRIM_MS 100000
 #define TRIM_PART 20       /* the trim is at most a twentieth of the rating */
 #define BOUND_MS 5000      /* at a bound, the reference gives way to what the grid really does */

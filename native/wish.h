@@ -54,7 +54,7 @@ static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int
 void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now);
 int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now);
 bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now);
-int64_t tw_misaligned_w(const tw_wish_state_t *state, const tw_now_t *now);
+int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now);
 
 /* asked.c, shave.c, demand.c, centre.c, droop.c, reactive.c, genset.c: the site functions. Each takes the battery power
  * so far and the load to reckon with, and returns the battery power that it wants. */
