@@ -3,8 +3,8 @@
  * holds the half cycle already that this adds on average. What it means for a change of the load: the age of the meter's
  * sample plus the time from a setpoint to AC power.
  *
- * Beside it, the power that the battery had when the meter took its sample, from its last two samples: meter and PCS are
- * read one after the other, and a moving battery would otherwise show up as a load. */
+ * Beside it, the power that the battery had when the meter took its sample, from its samples: meter and PCS are read
+ * one after the other, and a moving battery would otherwise show up as a load. */
 #include "wish.h"
 
 #define MOVED_PART 1024    /* of the rating, in that span: else there is nothing to see */
@@ -134,9 +134,15 @@ bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
 
 int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now)
 {
+    int32_t cycle_ms = now->config->cycle_ms;
     int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int64_t before_w = tw_within(state->power_then_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int64_t older_ms = tw_within(now->poc_age_ms - now->pcs_age_ms, -now->config->cycle_ms / 2, now->config->cycle_ms);
-    state->power_then_w = (int32_t)power_w;
-    return (before_w - power_w) * older_ms / now->config->cycle_ms;
+    int32_t index = tw_within32(state->power_index, 0, TW_DELAYS - 1);
+    index = index > 0 ? index - 1 : TW_DELAYS - 1;
+    state->power_index = index;
+    state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = (int32_t)power_w;
+    int32_t older_ms = tw_within32(now->poc_age_ms - now->pcs_age_ms, -cycle_ms / 2, (TW_DELAYS - 2) * cycle_ms);
+    const int32_t *then_w = &state->power_then_w[index + (older_ms > 0 ? older_ms / cycle_ms : 0)];
+    int64_t part_ms = older_ms > 0 ? older_ms % cycle_ms : older_ms; /* a younger meter: straight on */
+    int64_t aligned_w = then_w[0] + ((int64_t)then_w[1] - then_w[0]) * part_ms / cycle_ms;
+    return aligned_w - power_w;
 }

@@ -117,7 +117,9 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
     int64_t load_long = state->score_long[SCORE_NONE];
     bool worse = load > QUIET && state->score_short[SCORE_REAL] > load + load / 4 + load_long / 8;
     bool useless = load_long > QUIET && state->score_long[SCORE_REAL] * 10 > load_long * 9;
+    bool announced = state->announced_left_ms > 0; /* what was put in by hand is not the estimate's fault */
     bool harm = (state->applied_short > ONE * 256 / 10 && worse) || (state->applied_long > ONE * 256 / 2 && useless);
+    harm = harm && !announced;
     state->distrust_permille =
         move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
 }

@@ -256,17 +256,16 @@ typedef struct { /* the clever half's; the guard never reads it */
     int64_t delay_error[TW_DELAYS];      /* setpoint against measured power, by delay */
     int64_t disagreement;                /* mean square of now less one period before */
     int32_t lag_mean[TW_LAGS];           /* autocorrelation */
-    int32_t setpoint_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
+    int32_t setpoint_then_w[2 * TW_DELAYS], power_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
     int32_t band_slow[TW_BANDPASSES][2]; /* the two filters of each band: see governor.c */
     int16_t history[2 * TW_LAGS];        /* net load less `slower`, scaled; each twice, so that it reads in one piece */
     int16_t load_then[TW_RING], predicted_then[TW_RING]; /* their bands */
-    int32_t setpoint_index, history_index, ring_index;
+    int32_t setpoint_index, power_index, history_index, ring_index;
     int32_t gain_permille[2], blend_permille, distrust_permille; /* direct, predicted; from one to the other */
     int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
     int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
     int32_t innovation;
     int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
-    int32_t power_then_w;
     int32_t announced_w, announced_base_w, announced_left_ms;
     int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
     uint32_t flags, reserved;

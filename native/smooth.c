@@ -46,7 +46,6 @@ static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t 
     int32_t blend = state->blend_permille;
     wish->functions |= state->gain_permille[0] > 0 && blend < ONE ? 1U << TW_FUNCTION_FEED_FORWARD : 0U;
     wish->functions |= state->gain_permille[1] > 0 && blend > 0 ? 1U << TW_FUNCTION_PREDICTOR : 0U;
-    wish->functions |= state->announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
     wish->gain_permille = (state->gain_permille[0] * (ONE - blend) + state->gain_permille[1] * blend) / ONE;
     wish->functions |= wish->gain_permille < ONE * 9 / 10 ? 1U << TW_FUNCTION_GOVERNED : 0U;
     wish->period_ms = tw_within32((int64_t)state->period_q8 * now->config->cycle_ms / 256, 0, TW_LAGS * 1000);
@@ -58,6 +57,7 @@ static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t d
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t announced_w = tw_announced_w(state, now, dead_time_ms); /* first: it moves the slow part */
+    wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
     int64_t slow_w = state->slower_mw / 1000;
     int64_t off_w = now->load_w - slow_w;
     int32_t off = counts(now, off_w);

@@ -12,7 +12,7 @@ enum { LOAD_MS = 10, RING = 8192, WRITES = 64 };
 typedef struct { /* all from the first line of stdin, in this order */
     int cycle_ms, poc_age_ms, pcs_age_ms, age_jitter_ms, meter_ms, write_ms, dead_ms, tau_ms, error_permille, noise_w;
     int ramp_w_per_min, import_w, dead_time_given_ms, lost_at_ms, lost_ms, announce_at_ms, announce_w, measure_from_s;
-    int functions, verbose;
+    int poc_half_ms, verbose;
 } setting_t;
 
 typedef struct {
@@ -67,8 +67,8 @@ static void sense(plant_t *plant, const setting_t *set, int t_ms, tw_input_t *in
     int lost = set->lost_ms > 0 && t_ms >= set->lost_at_ms && t_ms < set->lost_at_ms + set->lost_ms;
     input->mono_ms = t_ms + 1000000;
     if (!lost) {
-        input->poc_age_ms = set->poc_age_ms + jitter_ms;
-        input->poc_power_w = (int)(plant->poc[past(t_ms, input->poc_age_ms)] + noise(plant) * set->noise_w);
+        input->poc_age_ms = set->poc_age_ms + jitter_ms + set->poc_half_ms;
+        input->poc_power_w = (int)(plant->poc[past(t_ms, set->poc_age_ms + jitter_ms)] + noise(plant) * set->noise_w);
     } else {
         input->poc_age_ms += set->cycle_ms;
     }

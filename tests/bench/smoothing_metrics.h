@@ -218,8 +218,8 @@ static void metrics(const double *load, const double *grid, const double *soc, i
     for (int i = 0; i < count; i++) {
         low = fmin(low, soc[i]);
         high = fmax(high, soc[i]);
-        run_s = grid[i] > *import_w * 1.0005 ? run_s + step_s : 0;
-        above_s += grid[i] > *import_w * 1.0005 ? step_s : 0;
+        run_s = grid[i] > *import_w * 1.01 ? run_s + step_s : 0;
+        above_s += grid[i] > *import_w * 1.01 ? step_s : 0;
         longest_s = fmax(longest_s, run_s);
         steepest = i >= 100 ? fmax(steepest, fabs(grid[i] - load[i] - grid[i - 100] + load[i - 100])) : 0;
     }
