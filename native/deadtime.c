@@ -8,8 +8,9 @@
 #include "wish.h"
 
 #define MOVED_PART 1024    /* of the rating, in that span: else there is nothing to see */
-#define MEMORY 64          /* cycles in which the setpoints moved */
-#define COUNT_MIN 80       /* of them, before a delay is believed */
+#define MEMORY_BITS 6      /* 64 cycles in which the setpoints moved */
+#define LOOK_CYCLES 5      /* the delay is looked up in one of so many */
+#define COUNT_MIN 16       /* times, before it is believed */
 #define DEFAULT_CYCLES 3   /* until it is measured and the configuration does not know */
 #define DEAD_TIME_MAX_MS 5000
 #define AGE_MAX_MS 10000
@@ -51,18 +52,18 @@ static void compare(tw_wish_state_t *state, int32_t power_w)
 {
     const int32_t *then_w = &state->setpoint_then_w[first(state)];
     for (int32_t i = 0; i < TW_DELAYS; i++) {
-        int64_t error = power_w / 2 - then_w[i] / 2;
-        int64_t before = state->delay_error[i];
-        state->delay_error[i] = before - before / MEMORY + error * error / MEMORY;
+        int64_t error = (int64_t)(power_w / 2) - then_w[i] / 2;
+        uint64_t before = state->delay_error[i];
+        state->delay_error[i] = before - (before >> MEMORY_BITS) + ((uint64_t)(error * error) >> MEMORY_BITS);
     }
 }
 
 /* The deepest valley of the errors, or -1 where another is half as deep: setpoints that repeat look right at two delays. */
-static int32_t deepest(const int64_t error[TW_DELAYS])
+static int32_t deepest(const uint64_t error[TW_DELAYS])
 {
     int32_t deepest = -1;
-    int64_t least = INT64_MAX;
-    int64_t second = INT64_MAX;
+    uint64_t least = UINT64_MAX;
+    uint64_t second = UINT64_MAX;
     bool falling = true;
     for (int32_t i = 1; i <= TW_DELAYS; i++) {
         bool falls = i < TW_DELAYS && error[i] < error[i - 1];
@@ -78,10 +79,10 @@ static int32_t deepest(const int64_t error[TW_DELAYS])
 }
 
 /* Vertex of the parabola through three errors, in 1/256 of a cycle from the middle one; -128..128. */
-static int32_t vertex_q8(int64_t before, int64_t middle, int64_t after)
+static int32_t vertex_q8(uint64_t before, uint64_t middle, uint64_t after)
 {
-    int64_t left = before / 4096 - middle / 4096; /* both >= 0 at a minimum */
-    int64_t right = after / 4096 - middle / 4096;
+    int64_t left = (int64_t)(before >> 12) - (int64_t)(middle >> 12); /* both >= 0 at a minimum */
+    int64_t right = (int64_t)(after >> 12) - (int64_t)(middle >> 12);
     left = tw_within(left, 0, 1LL << 52);
     right = tw_within(right, 0, 1LL << 52);
     return left + right == 0 ? 0 : tw_within32((left - right) * 128 / (left + right), -128, 128);
@@ -99,7 +100,7 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
         return;
     }
     compare(state, quick);
-    int32_t least = deepest(state->delay_error);
+    int32_t least = first(state) % LOOK_CYCLES == 0 ? deepest(state->delay_error) : -1;
     if (least < 0) {
         return;
     }
@@ -112,7 +113,7 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
     int64_t before_q8 = tw_within(state->actuation_q8_ms, 0, DEAD_TIME_MAX_MS * 256);
     bool near = tw_size(actuation_q8 - before_q8) <= (int64_t)cycle_ms * 256; /* setpoints that repeat mislead by a period */
     state->actuation_q8_ms = (int32_t)(count < COUNT_MIN ? actuation_q8
-                                                         : tw_towards(before_q8, actuation_q8, 1, near ? 15 : 255));
+                                                         : tw_towards(before_q8, actuation_q8, 1, near ? 3 : 63));
     state->delay_count = count < COUNT_MIN ? count + 1 : count;
 }
 

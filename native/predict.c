@@ -6,7 +6,7 @@
  * stays. Whether a prediction does any good is for the governor to say. */
 #include "wish.h"
 
-#define MEMORY 128          /* cycles */
+#define MEMORY_BITS 7       /* 128 cycles */
 #define SEEK_COUNT 8        /* lags looked at in one cycle: the whole in eight */
 #define LAG_MIN 3
 #define DEAD_TIMES_MAX 16   /* a period longer than this is followed as well without */
@@ -22,9 +22,9 @@ static void correlate(tw_wish_state_t *state, int32_t deviation)
     state->history[index] = (int16_t)deviation;
     state->history[index + TW_LAGS] = (int16_t)deviation;
     const int16_t *then = &state->history[index];
-    for (int32_t i = 0; i < TW_LAGS; i++) {
-        int32_t mean = state->lag_mean[i];
-        state->lag_mean[i] = mean - mean / MEMORY + deviation * then[i] / MEMORY;
+    const int16_t newest = (int16_t)deviation;
+    for (int32_t i = 0; i < TW_LAGS; i++) { /* >> of a negative: towards minus infinity in gcc and clang; a count is nothing */
+        state->lag_mean[i] += ((newest * then[i]) >> MEMORY_BITS) - (state->lag_mean[i] >> MEMORY_BITS);
     }
 }
 
