@@ -8,8 +8,8 @@
 #include "wish.h"
 
 #define MOVED_PART 1024    /* of the rating, in that span: else there is nothing to see */
-#define MEMORY_BITS 6      /* 64 cycles in which the setpoints moved */
-#define LOOK_CYCLES 5      /* the delay is looked up in one of so many */
+#define MEMORY_BITS 5      /* 32 times; compared in every second cycle in which the setpoints move */
+#define LOOK_CYCLES 4      /* the delay is looked up in one of so many */
 #define COUNT_MIN 16       /* times, before it is believed */
 #define DEFAULT_CYCLES 3   /* until it is measured and the configuration does not know */
 #define DEAD_TIME_MAX_MS 5000
@@ -26,7 +26,7 @@ static int32_t first(const tw_wish_state_t *state)
 /* Without its slow part: a PCS that is a percent off, or a long slope, says nothing about delay. */
 static int32_t quick_w(int64_t *slow_mw, int64_t power_w)
 {
-    *slow_mw = tw_towards(tw_within(*slow_mw, -LIMIT_MW, LIMIT_MW), power_w * 1000, 1, QUICK_CYCLES);
+    *slow_mw = tw_towards(tw_sane(*slow_mw, LIMIT_MW), power_w * 1000, 1, QUICK_CYCLES);
     return tw_within32(power_w - *slow_mw / 1000, -(int32_t)TW_LOAD_LIMIT_W, (int32_t)TW_LOAD_LIMIT_W);
 }
 
@@ -36,7 +36,7 @@ static bool moved(tw_wish_state_t *state, const tw_now_t *now)
     int32_t setpoint_w = quick_w(&state->setpoint_slow_mw, now->before_w);
     int32_t index = first(state);
     int64_t step_w = tw_size((int64_t)setpoint_w - state->setpoint_then_w[index]);
-    index = index > 0 ? index - 1 : TW_DELAYS - 1;
+    index = tw_next_place(index, TW_DELAYS);
     state->setpoint_index = index;
     state->setpoint_then_w[index] = state->setpoint_then_w[index + TW_DELAYS] = setpoint_w;
     int32_t limit_w = (int32_t)TW_LOAD_LIMIT_W;
@@ -99,6 +99,9 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
     if (!now->measured || !now->usable || !moving) {
         return;
     }
+    if (first(state) % 2 != 0) {
+        return;
+    }
     compare(state, quick);
     int32_t least = first(state) % LOOK_CYCLES == 0 ? deepest(state->delay_error) : -1;
     if (least < 0) {
@@ -137,8 +140,7 @@ int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int32_t index = tw_within32(state->power_index, 0, TW_DELAYS - 1);
-    index = index > 0 ? index - 1 : TW_DELAYS - 1;
+    int32_t index = tw_next_place(state->power_index, TW_DELAYS);
     state->power_index = index;
     state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = (int32_t)power_w;
     int32_t older_ms = tw_within32(now->poc_age_ms - now->pcs_age_ms, -cycle_ms / 2, (TW_DELAYS - 2) * cycle_ms);
