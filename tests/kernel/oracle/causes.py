@@ -125,17 +125,18 @@ class Reset(NamedTuple):
 
 
 def run_latches(table: Table, state: Any, latching: int, reset: Reset, dt: int, service: bool) -> tuple[int, bool]:
-    """clear_ms, reset, then new latches; returns the new ones, and whether a reset cleared some."""
+    """clear_ms, reset, then new latches; returns the new ones, and whether a reset left nothing latched."""
     latched = state.latched & table.can_latch
     causing = state.active & (table.yes | latched)
     state.clear_ms = 0 if causing else later(state.clear_ms, dt)
-    gone = 0
+    released = False
     if reset.edge and state.clear_ms >= reset.hold_ms:
         gone = latched & (table.console | (table.service if service else 0))
+        released = latched != 0 and gone == latched
         latched &= ~gone
     new = ((state.active & table.yes) | latching) & ~latched
     state.latched = latched | new
-    return new, gone != 0
+    return new, released
 
 
 def note_first_out(state: Any, new_site: int, new_units: Sequence[int], site_count: int, unit_count: int) -> None:

@@ -35,15 +35,16 @@ class View:
         self.forbids = table.level[w.L_ZERO] | table.level[w.L_STOP] | table.level[w.L_OPEN]
 
 
-def initial(c: Any) -> State:
-    """What tw_init leaves."""
+def initial(c: Any, accepted: bool = True) -> State:
+    """What tw_init leaves (section 12)."""
     state = State(w.UNITS)
     state.overrun_recent_ms = [w.NEVER, w.NEVER]
     state.grid_good_ms = w.NEVER
     state.first_out = state.first_out_unit = -1
-    state.pv_limit_w = c.pv_rated_w
+    state.pv_limit_w = c.pv_rated_w if accepted else 0
     for s in state.unit:
         s.recent_ms = [w.NEVER] * len(s.recent_ms)
+        s.temp_then_ms = -1
     return state
 
 
@@ -64,8 +65,8 @@ def run_unit_causes(f: Any, s: Any, reset: Reset, dt: int) -> int:
     note_temperature_after(f)
     rose = run_engine(UNIT, s, trip, clear, dt, HASTY_IN_BOOT if s.mode == w.BOOT else 0)
     latching = note_hours(UNIT, s, rose, dt)
-    new, cleared = run_latches(UNIT, s, latching, reset, dt, s.mode == w.SERVICE)
-    if cleared:
+    new, released = run_latches(UNIT, s, latching, reset, dt, s.mode == w.SERVICE)
+    if released:
         s.tries = 0
     return new
 
