@@ -139,3 +139,15 @@ def differences(layout: Layout, theirs: bytes, ours: bytes) -> list[str]:
     return [
         f"{name}: C {c:#x} oracle {o:#x}" if c > 2**20 else f"{name}: C {c} oracle {o}" for name, c, o in rows if c != o
     ]
+
+
+def read_output(raw: Any) -> r.Output:
+    def lists(layout: Layout, row: tuple[int, ...]) -> list[Any]:
+        return [row[start] if stop < 0 else list(row[start:stop]) for _, start, stop in layout.fields]
+
+    units = [r.UnitOutput(*lists(UNIT_OUTPUT, row)) for row in unit_rows(OUTPUT, UNIT_OUTPUT, raw)]
+    return r.Output(*lists(OUTPUT, OUTPUT.unpack_from(raw)), units)
+
+
+def read_write(raw: Any) -> Any:
+    return r.Write._make(WRITE.unpack_from(raw))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tests.kernel.oracle.words import INT64_MIN, KIND_ORDER, KIND_POWER, KIND_VALUE, U64, UNITS
+from tests.kernel.oracle.words import INT64_MIN, KIND_ORDER, KIND_POWER, KIND_VALUE, MODES, U64, UNITS
 
 
 def lists(rule: Any, write: Any) -> bool:
@@ -18,7 +18,9 @@ def lists(rule: Any, write: Any) -> bool:
 
 
 def rested(rule: Any, written_ms: int, write: Any) -> bool:
-    return written_ms == INT64_MIN or (write.mono_ms - written_ms) & U64 >= rule.interval_ms
+    return (
+        written_ms == INT64_MIN or (write.mono_ms - written_ms) & U64 >= rule.interval_ms & U64
+    )  # a negative one is endless
 
 
 def passes(rule: Any, written_ms: int, output: Any, write: Any) -> bool:
@@ -36,7 +38,7 @@ def passes(rule: Any, written_ms: int, output: Any, write: Any) -> bool:
             return False
     if rule.kind == KIND_ORDER and rule.order != place.order:
         return False
-    return place.mode < 32 and rule.modes >> place.mode & 1 == 1 and rested(rule, written_ms, write)
+    return place.mode < len(MODES) and rule.modes >> place.mode & 1 == 1 and rested(rule, written_ms, write)
 
 
 def tx_allowed(rules: Sequence[Any], written_ms: list[int], output: Any, write: Any) -> int:

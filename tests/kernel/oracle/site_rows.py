@@ -121,7 +121,8 @@ def note_held(c: Any, f: SiteFacts, state: Any, rose: int, reset: Reset) -> None
     )
     if rose & asks:
         state.held = 1
-    f.held = state.held != 0
+    state.held = int(state.held != 0)  # any other number counts as held
+    f.held = state.held == 1
 
 
 def run_site(table: Table, f: SiteFacts, state: Any, reset: Reset, dt: int) -> None:
