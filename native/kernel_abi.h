@@ -271,7 +271,8 @@ typedef struct {
     uint32_t held, mode;         /* held: a safe action HOLD waits for `resume` */
     int32_t first_out, first_out_unit; /* index of a cause, -1: none; unit -1: a cause of the site */
     uint32_t cycle_count, sharing; /* units that share the power now */
-    int32_t pv_limit_w, reserved;
+    int32_t pv_limit_w;
+    uint32_t config_sum;         /* of the configuration that was last found to be one */
     tw_wish_state_t wish;
     tw_unit_state_t unit[TW_UNITS];
 } tw_state_t;
