@@ -74,7 +74,7 @@ def test_a_configuration_is_refused_exactly_where_the_handbook_says() -> None:
         config = draw_config(rng, tight=seed % 2 == 0)
         for _ in range(25):
             spoiled = ffi.new("tw_config_t *", config[0])
-            spoil(rng, spoiled)
+            spoil(rng, spoiled, count=rng.choice((1, 1, 2)))
             duel = Duel(spoiled, hostile=True)  # compares the verdict, and the state that tw_init leaves
             refused += not duel.accepted
             if not duel.accepted:
@@ -82,9 +82,9 @@ def test_a_configuration_is_refused_exactly_where_the_handbook_says() -> None:
     assert 2_000 < refused < 7_000
 
 
-def spoil(rng: Random, config: Any) -> None:
-    """One or two numbers at an edge: of the field's own, of another's, or of the type's."""
-    for _ in range(rng.choice((1, 1, 2))):
+def spoil(rng: Random, config: Any, count: int) -> None:
+    """Some numbers at an edge: of the field's own, of another's, or of the type's."""
+    for _ in range(count):
         unit = rng.random() < 0.7
         struct, layout = (config.unit[0], b.UNIT_CONFIG) if unit else (config, b.CONFIG)
         name, other = rng.choice(layout.names), rng.choice(layout.names)
@@ -94,6 +94,28 @@ def spoil(rng: Random, config: Any) -> None:
         )
         top = w.U32 if name == "abi" else w.INT32_MAX
         setattr(struct, name, w.clamp(value, 0 if name == "abi" else w.INT32_MIN, top))
+
+
+def test_one_number_changed_in_a_running_configuration_is_judged_in_the_next_step() -> None:
+    verdicts = []
+    for seed in range(500):
+        rng = Random(seed)
+        duel = Duel(draw_config(rng, tight=seed % 2 == 0), hostile=True)
+        site = Weather(rng, duel.c).base
+        units = [Plant(rng, duel.c.unit[n]).measure(0) for n in duel.units] + [[0] * len(U)] * (
+            w.UNITS - len(duel.units)
+        )
+        before = bytes(ffi.buffer(duel.config))
+        for turn in range(12):
+            if turn in (3, 6, 9):
+                ffi.buffer(duel.config)[:] = before
+                if turn != 6:
+                    spoil(rng, duel.config, count=1)
+                duel.adopt_config()
+            site[S["mono_ms"]] += 50
+            duel.step(site, units, [0] * 18)
+            verdicts.append(duel.accepted)
+    assert verdicts.count(False) > 1_000
 
 
 # ---- tables

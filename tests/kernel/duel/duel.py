@@ -38,6 +38,8 @@ class Duel:
             raw[:] = b"\xa5" * len(raw)
         self.accepted = self._init()
         self.ours, self.last = initial(self.c, self.accepted), None
+        self.config_sum = self.state.config_sum  # the kernel's own: taken as it is, but always the same
+        self.note_config_sum()
         self.units = range(self.c.unit_count if self.accepted else 0)
         self.tail = self.raw_state[self.end :]
         self.compare_states()
@@ -59,6 +61,19 @@ class Duel:
             raise Disagreement(f"tw_init: C {status} oracle {accepts(self.c)}")
         return status == 0
 
+    def adopt_config(self) -> None:
+        """The configuration was changed in place: the oracle judges it and goes on with it."""
+        self.c = b.read_config(ffi.buffer(self.config))
+        self.accepted, self.config_sum = accepts(self.c) == 0, None
+        self.units = range(self.c.unit_count if self.accepted else 0)
+        self.tail = self.raw_state[self.end :]
+
+    def note_config_sum(self) -> None:
+        if self.config_sum is None and self.accepted:
+            self.config_sum = self.state.config_sum
+        if self.accepted:
+            self.ours.config_sum = self.config_sum
+
     def load_state(self, raw: bytes) -> None:
         """Both continue from these bytes."""
         self.raw_state[:] = raw
@@ -79,6 +94,7 @@ class Duel:
             lib.tw_step(self.config, self.state, self.input, self.output)
             door = b.read_door(self.raw_output)
         self.ours, self.last = step(self.c, self.ours, seen, door, self.accepted)
+        self.note_config_sum()
         self.compare_states()
         self.compare_outputs()
         return self.last

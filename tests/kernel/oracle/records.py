@@ -78,7 +78,7 @@ class State:
 
     FIELDS = named(
         "mono_ms first_out_mono_ms started commands active latched timer_ms overrun_recent_ms clear_ms grid_good_ms"
-        " held mode first_out first_out_unit cycle_count sharing pv_limit_w reserved"
+        " held mode first_out first_out_unit cycle_count sharing pv_limit_w config_sum"
     )
     __slots__ = (*FIELDS, "busy", "unit")
 
