@@ -4,14 +4,17 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 MINUTES ?= 0
 SECONDS ?= 86400
+STEPS ?= 1000000
+SEED ?= 0
 
-.PHONY: help setup demo test check day bench replay clean
+.PHONY: help setup demo test check oracle day bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
 	@echo "make demo     a simulated site, the real controller, one live screen (MINUTES=2 ends by itself)"
 	@echo "make test     every test; sets up what it needs"
-	@echo "make check    ruff and mypy"
+	@echo "make check    ruff, mypy, and the oracle's long run"
+	@echo "make oracle   the guard in C beside its oracle in Python, every field compared (STEPS=1000000 SEED=0)"
 	@echo "make day      24 h of kernel and plant, told on one screen"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make replay   re-run the kernel on the demo's trace"
@@ -46,6 +49,10 @@ check: $(STAMP)
 	@$(BIN)/ruff check edge hil native tests
 	@$(BIN)/ruff format --check edge hil native tests
 	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory oracle
+
+oracle: $(STAMP)
+	@$(BIN)/python -m tests.kernel.duel --steps $(STEPS) --seed $(SEED)
 
 day: $(STAMP)
 	@$(BIN)/python -m hil day --seconds $(SECONDS)
