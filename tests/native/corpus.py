@@ -86,7 +86,7 @@ def compile_c(target: Path, compiler: str, flags: tuple[str, ...], sources: list
 def vectors(seed: int = SEED, steps: int = STEPS) -> Path:
     """The vector file, written anew whenever the generator or the ABI is newer."""
     target = tools.BUILD / f"vectors-{seed}-{steps}.bin"
-    sources = [HERE / "vectors.c", HERE / "vectors.h", HERE / "vectors_site.h", tools.NATIVE / "kernel_abi.h"]
+    sources = [*HERE.glob("vectors*"), tools.NATIVE / "kernel_abi.h"]
     if target.exists() and target.stat().st_mtime > max(path.stat().st_mtime for path in sources):
         return target
     tools.need("gcc")

@@ -22,7 +22,7 @@ from typing import Any
 from tests.native import tools
 
 WORK = tools.BUILD / "prove"
-SECONDS_MAX = 900
+SECONDS_MAX = 60
 # machine -> (compiler whose headers and type sizes are used, CBMC's name of it)
 MACHINES = {
     "x86-64": ("gcc", "x86_64"),
@@ -87,6 +87,19 @@ def replace_calls(text: str, replace: dict[str, str]) -> str:
     return text
 
 
+WRAPS = re.compile(r"\((?:uint32_t|uint64_t)\)")
+
+
+def allow_wraps(text: str) -> str:
+    """A cast written out to an unsigned type is meant to wrap; every other conversion must keep its value."""
+    off = ["#pragma CPROVER check push", '#pragma CPROVER check disable "conversion"']
+    lines: list[str] = []
+    for line in text.split("\n"):
+        wraps = WRAPS.search(line) and not line.startswith("#")
+        lines += [*off, line, "#pragma CPROVER check pop"] if wraps else [line]
+    return "\n".join(lines)
+
+
 def preprocess(proof: Proof, machine: str, native: Path, folder: Path) -> list[str]:
     compiler = MACHINES[machine][0]
     names = []
@@ -96,7 +109,8 @@ def preprocess(proof: Proof, machine: str, native: Path, folder: Path) -> list[s
         if done.returncode != 0:
             raise SystemExit(done.stderr)
         target = folder / f"{source.stem}-{len(names)}.i"
-        target.write_text(replace_calls(done.stdout, proof.replace) if not names else done.stdout)
+        text = replace_calls(done.stdout, proof.replace) if not names else done.stdout
+        target.write_text(allow_wraps(text))
         names.append(str(target))
     return names
 
@@ -186,18 +200,17 @@ def prove_all(proofs: list[Proof], machines: list[str], native: Path, jobs_count
     print(f"\n{'proof':<22} {'machine':<8} {'checks':>6} {'seconds':>7}  result")
     pairs = [(proof, machine) for machine in machines for proof in proofs if machine in proof.machines]
     with ThreadPoolExecutor(jobs_count) as pool:
-        results = pool.map(lambda pair: prove(*pair, native), pairs)
-        return all([print_proof(*pair, result) for pair, result in zip(pairs, results, strict=True)])
+        return all(list(pool.map(lambda pair: print_proof(*pair, prove(*pair, native)), pairs)))
 
 
 def break_all(breaks: list[Break], proofs: dict[str, Proof], native: Path, jobs_count: int) -> bool:
-    def attempt(each: Break) -> Result:
+    def attempt(each: Break) -> bool:
         label = "break-" + re.sub(r"\W+", "-", each.name)
-        return prove(proofs[each.proof], "x86-64", broken_native(each, native), label, trace=True)
+        return print_break(each, prove(proofs[each.proof], "x86-64", broken_native(each, native), label, trace=True))
 
     print(f"\n{'the kernel broken on purpose':<40} {'seconds':>6}  result")
     with ThreadPoolExecutor(jobs_count) as pool:
-        return all([print_break(*pair) for pair in zip(breaks, pool.map(attempt, breaks), strict=True)])
+        return all(list(pool.map(attempt, breaks)))
 
 
 def main() -> int:

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "door.h"
 #include "vectors.h"
 
 enum { CRC_MAX_BYTES = 40 };
 
 tw_wish_t replay_wish; /* what wish_stub.c answers, where it stands in for the wish half */
+tw_view_t replay_view; /* and what it was shown */
 
 static uint64_t mix(uint64_t hash, const void *from, size_t size_bytes)
 {
@@ -57,17 +59,37 @@ static struct {
     record_write_t write;
 } now;
 
+/* In pieces, and without the wish half's: its layout is its own, and its outputs show what it does. */
+static uint64_t mix_state(uint64_t hash)
+{
+    hash = mix(hash, &now.state, offsetof(tw_state_t, wish));
+    return mix(hash, now.state.unit, sizeof now.state.unit);
+}
+
 static uint64_t mix_init(uint64_t hash)
 {
     int32_t status = tw_init(&now.config, &now.state);
-    hash = mix(hash, &now.state, sizeof now.state);
-    return mix(hash, &status, sizeof status);
+    return mix(mix_state(hash), &status, sizeof status);
+}
+
+static void patch_state(const unsigned char *bytes)
+{
+    record_patch_t patch;
+    memcpy(&patch, bytes, sizeof patch);
+    unsigned char *part = patch.of_unit ? (unsigned char *)now.state.unit : (unsigned char *)&now.state;
+    memcpy(part + patch.offset_bytes, &patch.value, patch.size_bytes);
+}
+
+static void show_mode(int32_t mode)
+{
+    for (int32_t i = 0; mode >= 0 && i < TW_UNITS; i++) {
+        now.output.mode = now.output.unit[i].mode = (uint32_t)mode;
+    }
 }
 
 static uint64_t mix_record(uint64_t hash, record_head_t head, const unsigned char *bytes)
 {
     record_word_t word;
-    record_patch_t patch;
     switch (head.kind) {
     case RECORD_CONFIG:
         memcpy(&now.config, bytes, sizeof now.config);
@@ -77,17 +99,18 @@ static uint64_t mix_record(uint64_t hash, record_head_t head, const unsigned cha
         memcpy((unsigned char *)&now.config + word.offset_bytes, &word.value, sizeof word.value);
         return mix_init(hash);
     case RECORD_PATCH:
-        memcpy(&patch, bytes, sizeof patch);
-        memcpy((unsigned char *)&now.state + patch.offset_bytes, &patch.value, patch.size_bytes);
+        patch_state(bytes);
         return hash;
     case RECORD_STEP:
         memcpy(&now.step, bytes, sizeof now.step);
         replay_wish = now.step.wish;
         memset(&now.output, 0x5A, sizeof now.output); /* whatever was there: it must be written wholly */
         tw_step(&now.config, &now.state, &now.step.input, &now.output);
-        return mix(mix(hash, &now.state, sizeof now.state), &now.output, sizeof now.output);
+        hash = mix(mix_state(hash), &replay_view, sizeof replay_view);
+        return mix(hash, &now.output, sizeof now.output);
     case RECORD_WRITE: {
         memcpy(&now.write, bytes, sizeof now.write);
+        show_mode(now.write.mode_shown);
         int32_t row = tw_tx_allowed(now.write.rule, now.write.written_mono_ms, now.write.rule_count, &now.output,
                                     &now.write.write);
         hash = mix(hash, now.write.written_mono_ms, sizeof now.write.written_mono_ms);

@@ -5,183 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vectors.h"
-#include "vectors_site.h"
-
-static uint64_t seed;
-
-static uint64_t draw(void)
-{
-    uint64_t z = (seed += 0x9E3779B97F4A7C15U);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-}
-
-static int32_t below(int32_t count)
-{
-    return (int32_t)(draw() % (uint64_t)count);
-}
-
-static bool one_in(int32_t count)
-{
-    return below(count) == 0;
-}
-
-/* The value, or one less or more. Here and below one draw a statement: C does not say which of two comes first. */
-static int64_t nudge(int64_t value)
-{
-    return value - 1 + below(3);
-}
-
-static int32_t either_sign(int32_t value)
-{
-    return one_in(2) ? value : -value;
-}
-
-static int32_t narrow(int64_t value)
-{
-    return (int32_t)(value < INT32_MIN ? INT32_MIN : value > INT32_MAX ? INT32_MAX : value);
-}
-
-static int32_t extreme(void)
-{
-    static const int32_t pool[] = {INT32_MIN, INT32_MAX, TW_UNKNOWN, 0, 1, -1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1,
-                                   -TW_POWER_LIMIT_W, -TW_POWER_LIMIT_W - 1, 10000, 10001, 20000, 20001, 100000, 100001,
-                                   -100000, -100001, 5000, 5001, -600, -601, 1500, 1501, 100, 99, 101};
-    return one_in(12) ? (int32_t)draw() : pool[below((int32_t)(sizeof pool / sizeof pool[0]))];
-}
-
-/* One of the limits, or the sum, difference or mean of two of them, by -1, 0 or +1. */
-static int32_t near_limit(const int32_t *limits, int32_t count)
-{
-    int64_t a = limits[below(count)];
-    int64_t b = limits[below(count)];
-    int64_t value = a;
-    switch (below(8)) {
-    case 0: value = a + b; break;
-    case 1: value = a - b; break;
-    case 2: value = (a + b) / 2; break;
-    case 3: value = a - a / 8; break;
-    default: break;
-    }
-    return narrow(nudge(value));
-}
-
-static void emit(uint32_t kind, const void *bytes, size_t size_bytes)
-{
-    record_head_t head = {kind, (uint32_t)size_bytes};
-    fwrite(&head, sizeof head, 1, stdout);
-    fwrite(bytes, 1, size_bytes, stdout);
-}
-
-static void emit_patch(size_t offset_bytes, size_t size_bytes, int64_t value)
-{
-    record_patch_t patch = {(uint32_t)offset_bytes, (uint32_t)size_bytes, value};
-    emit(RECORD_PATCH, &patch, sizeof patch);
-}
-
-#define SITE(field) offsetof(tw_state_t, field), sizeof(((tw_state_t *)0)->field)
-#define UNIT(index, field) \
-    offsetof(tw_state_t, unit) + (size_t)(index) * sizeof(tw_unit_state_t) + offsetof(tw_unit_state_t, field), \
-        sizeof(((tw_unit_state_t *)0)->field)
-
-static tw_config_t config;
-static record_step_t step;
-
-static int32_t any_delay_ms(void)
-{
-    static const int32_t delays_ms[] = {0, 1000, 2000, 5000, 10000, 60000, 3600000, TW_AGE_NEVER};
-    int64_t delay_ms = delays_ms[below(8)];
-    delay_ms -= below(3) * config.cycle_ms;
-    return narrow(nudge(delay_ms));
-}
-
-static int64_t any_set(int32_t count)
-{
-    switch (below(6)) {
-    case 0: return 0;
-    case 1: return (int64_t)draw();
-    case 2: {
-        uint64_t set = draw();
-        set &= draw();
-        return (int64_t)(set & draw());
-    }
-    default: return (int64_t)(UINT64_C(1) << below(count));
-    }
-}
-
-static void patch_unit(int32_t i)
-{
-    const int32_t holds_ms[] = {config.reset_hold_ms, config.boot_settle_ms, config.connect_max_ms, config.start_max_ms,
-                                config.stop_max_ms, config.cooldown_ms, config.cycle_ms, 0};
-    const tw_unit_config_t *unit = &config.unit[i];
-    int32_t cause = below(TW_UNIT_CAUSES);
-    int32_t hour = below(TW_HOURLY);
-    int32_t past = below(2);
-    switch (below(17)) {
-    case 0: emit_patch(UNIT(i, active), any_set(TW_UNIT_CAUSES)); break;
-    case 1: emit_patch(UNIT(i, latched), one_in(2) ? 0 : any_set(TW_UNIT_CAUSES)); break;
-    case 2: emit_patch(UNIT(i, charge_limit_mw), one_in(3) ? (int64_t)draw() : extreme() * INT64_C(1000)); break;
-    case 3: emit_patch(UNIT(i, discharge_limit_mw), one_in(3) ? (int64_t)draw() : extreme() * INT64_C(1000)); break;
-    case 4: case 5: emit_patch(UNIT(i, timer_ms[cause]), one_in(9) ? extreme() : any_delay_ms()); break;
-    case 6: emit_patch(UNIT(i, recent_ms[hour][past]), one_in(5) ? extreme() : any_delay_ms()); break;
-    case 7: emit_patch(UNIT(i, clear_ms), one_in(6) ? extreme() : near_limit(holds_ms, 8)); break;
-    case 8: emit_patch(UNIT(i, fresh_ms), one_in(6) ? extreme() : near_limit(holds_ms, 8)); break;
-    case 9: emit_patch(UNIT(i, mode), one_in(20) ? extreme() : below(TW_MODES + 1)); break;
-    case 10: emit_patch(UNIT(i, mode_ms), one_in(6) ? extreme() : near_limit(holds_ms, 8)); break;
-    case 11: emit_patch(UNIT(i, cooldown_ms), one_in(6) ? extreme() : near_limit(holds_ms, 8)); break;
-    case 12: emit_patch(UNIT(i, tries), one_in(6) ? extreme() : below(4)); break;
-    case 13: emit_patch(UNIT(i, setpoint_w), one_in(4) ? extreme() : below(unit->power_charge_max_w + 1) - 20000); break;
-    case 14: emit_patch(UNIT(i, heartbeat_ms), one_in(5) ? extreme() : near_limit(&unit->heartbeat_max_ms, 1)); break;
-    case 15:
-        emit_patch(UNIT(i, temp_then_ms), one_in(4) ? extreme() : any_delay_ms());
-        emit_patch(UNIT(i, temp_then_dc), one_in(4) ? extreme()
-                   : nudge((int64_t)step.input.unit[i].cell_temp_max_dc - unit->temp_rise_max_dc_per_min));
-        break;
-    default: emit_patch(UNIT(i, seen), below(5)); break;
-    }
-}
-
-static void patch_site(void)
-{
-    const int32_t holds_ms[] = {config.reset_hold_ms, config.grid_return_ms, config.cycle_ms};
-    int32_t cause = below(TW_SITE_CAUSES);
-    int32_t past = below(2);
-    switch (below(13)) {
-    case 0: emit_patch(SITE(active), any_set(TW_SITE_CAUSES)); break;
-    case 1: emit_patch(SITE(latched), one_in(2) ? 0 : any_set(TW_SITE_CAUSES)); break;
-    case 2: case 3: emit_patch(SITE(timer_ms[cause]), one_in(9) ? extreme() : any_delay_ms()); break;
-    case 4: emit_patch(SITE(overrun_recent_ms[past]), one_in(4) ? extreme() : any_delay_ms()); break;
-    case 5: emit_patch(SITE(clear_ms), one_in(6) ? extreme() : near_limit(holds_ms, 3)); break;
-    case 6: emit_patch(SITE(grid_good_ms), one_in(6) ? extreme() : near_limit(holds_ms, 3)); break;
-    case 7: emit_patch(SITE(held), below(3)); break;
-    case 8: emit_patch(SITE(mode), one_in(9) ? extreme() : below(TW_MODES + 1)); break;
-    case 9: emit_patch(SITE(first_out), one_in(3) ? extreme() : below(60) - 1); break;
-    case 10: emit_patch(SITE(first_out_unit), one_in(3) ? extreme() : below(10) - 1); break;
-    case 11: emit_patch(SITE(sharing), one_in(3) ? (int32_t)draw() : below(256)); break;
-    default: emit_patch(SITE(pv_limit_w), one_in(3) ? extreme() : below(config.pv_rated_w + 1)); break;
-    }
-}
-
-/* The units at rest in one mode with full limits: where most cycles of a site's life are. */
-static void patch_whole(uint32_t mode)
-{
-    emit_patch(SITE(active), 0);
-    emit_patch(SITE(latched), 0);
-    emit_patch(SITE(held), 0);
-    emit_patch(SITE(sharing), below(256));
-    for (int32_t i = 0; i < config.unit_count; i++) {
-        emit_patch(UNIT(i, active), 0);
-        emit_patch(UNIT(i, latched), 0);
-        emit_patch(UNIT(i, seen), 3);
-        emit_patch(UNIT(i, mode), mode);
-        emit_patch(UNIT(i, mode_ms), 0);
-        emit_patch(UNIT(i, cooldown_ms), 0);
-        emit_patch(UNIT(i, charge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
-        emit_patch(UNIT(i, discharge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
-    }
-}
+#include "vectors_state.h"
 
 static int32_t any_age_ms(const int32_t *limits_ms, int32_t count)
 {
@@ -220,14 +44,19 @@ static void spoil_bms(int32_t i)
         break;
     }
     case 6: in->soc_cpct = wild ? value : near_limit(&unit->soc_min_cpct, 5); break;
-    case 7: in->current_charge_max_da = wild ? value : below(700); break;
-    case 8: in->current_discharge_max_da = wild ? value : below(700); break;
+    case 7: in->current_charge_max_da = wild ? value : one_in(3) ? 0 : below(700); break;
+    case 8: in->current_discharge_max_da = wild ? value : one_in(3) ? 0 : below(700); break;
     case 9: in->cell_voltage_min_mv = wild ? value : near_limit(&unit->cell_voltage_dead_mv, 8); break;
     case 10: in->cell_voltage_max_mv = wild ? value : near_limit(&unit->cell_voltage_dead_mv, 8); break;
     case 11: in->cell_temp_min_dc = wild ? value : near_limit(&unit->temp_min_dc, 9); break;
     case 12: in->cell_temp_max_dc = wild ? value : near_limit(&unit->temp_min_dc, 9); break;
     case 13: in->insulation_kohm = wild ? value : near_limit(&unit->insulation_warn_kohm, 2); break;
-    case 14: in->bms_heartbeat = one_in(3) ? TW_UNKNOWN : below(2); break;
+    case 14: /* a counter, and one that has stood still for nearly too long */
+        in->bms_heartbeat = one_in(3) ? TW_UNKNOWN : below(2);
+        in->bms_age_ms = one_in(4) ? -1 : in->bms_age_ms;
+        emit_patch(UNIT(i, heartbeat), one_in(4) ? below(2) : in->bms_heartbeat);
+        emit_patch(UNIT(i, heartbeat_ms), nudge(unit->heartbeat_max_ms));
+        break;
     default: /* a spread: both ends moved, the middle kept */
         if (one_in(2)) {
             in->cell_voltage_min_mv = narrow((int64_t)in->cell_voltage_max_mv - near_limit(&unit->cell_spread_warn_mv, 3));
@@ -304,6 +133,7 @@ static void emit_write(void)
     static const uint8_t functions[] = {5, 6, 15, 16};
     record_write_t record;
     memset(&record, 0, sizeof record);
+    record.mode_shown = one_in(9) ? 12 + below(30) : -1;
     record.rule_count = one_in(8) ? 0 : 1 + below(RULES);
     tw_write_t *write = &record.write;
     write->port_index = (uint8_t)below(2);
@@ -414,7 +244,13 @@ int main(int argc, char **argv)
         if (done % 10 == 0) {
             heal();
             choose_wish();
-            patch_whole(one_in(4) ? (uint32_t)below(TW_MODES) : (uint32_t)TW_MODE_RUN);
+            uint32_t mode = one_in(3) ? (uint32_t)below(TW_MODES) : (uint32_t)TW_MODE_RUN;
+            patch_whole(mode);
+            if (mode != TW_MODE_RUN) {
+                patch_sequence(mode);
+            } else if (one_in(8)) {
+                patch_reset();
+            }
         }
         emit_cycle();
     }

@@ -25,13 +25,14 @@ typedef struct {
 } record_word_t;
 
 typedef struct {
-    uint32_t offset_bytes, size_bytes; /* size 4 or 8 */
+    uint16_t of_unit, size_bytes; /* of_unit 1: the offset is from the first unit's, else from the state's; size 4 or 8 */
+    uint32_t offset_bytes;
     int64_t value;
 } record_patch_t;
 
 typedef struct {
     tw_gate_rule_t rule[RULES];
-    int32_t rule_count, reserved;
+    int32_t rule_count, mode_shown; /* mode_shown: what the output's modes are made to be for the gate; -1: as they are */
     int64_t written_mono_ms[RULES];
     tw_write_t write;
 } record_write_t;

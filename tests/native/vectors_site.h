@@ -61,10 +61,43 @@ static inline void healthy_config(tw_config_t *config, int32_t unit_count)
     }
 }
 
+/* Site functions of the wish half, any mix of them. */
+static inline void vary_wish(tw_wish_config_t *wish, uint64_t dice)
+{
+    wish->ramp_up_max_w_per_s = (dice & 3) == 0 ? 0 : 500;
+    wish->ramp_down_max_w_per_s = (dice & 6) == 0 ? 0 : 800;
+    wish->dead_time_ms = (dice & 8) ? 400 : 0;
+    wish->soc_target_cpct = 5500;
+    wish->soc_band_cpct = (dice & 0x10) ? 1000 : 0;
+    wish->self_consumption = (dice & 0x20) ? 1 : 0;
+    wish->grid_target_w = (dice & 0x40) ? 1000 : -500;
+    wish->peak_shave_w = (dice & 0x80) ? 35000 : 0;
+    wish->recharge_w = (dice & 0x100) ? 30000 : 0;
+    wish->demand_max_w = (dice & 0x200) ? 38000 : 0;
+    wish->frequency_nominal_mhz = (dice & 0x400) ? 50000 : 0;
+    wish->droop_deadband_mhz = 20;
+    wish->droop_w_per_hz = 20000;
+    wish->droop_max_w = 30000;
+    wish->power_factor_permille = (dice & 0x1800) == 0 ? 950 : (dice & 0x1800) == 0x800 ? -900 : 0;
+    wish->voltage_nominal_dv = (dice & 0x2000) ? 2300 : 0;
+    const int32_t voltages[4] = {920, 970, 1030, 1080};
+    const int32_t vars[4] = {440, 0, 0, -440};
+    for (int32_t i = 0; i < 4; i++) {
+        wish->var_voltage_permille[i] = voltages[i];
+        wish->var_permille[i] = vars[i];
+    }
+    wish->calibrate_w = 5000;
+    wish->calibrate_hold_ms = 1000;
+    wish->genset_start_soc_cpct = (dice & 0x4000) ? 3000 : 0;
+    wish->genset_stop_soc_cpct = 6000;
+    wish->genset_min_run_ms = 2000;
+}
+
 /* Other valid sites: what may be zero is, what may be equal is, what is a choice is chosen. */
 static inline void vary_config(tw_config_t *config, uint64_t (*draw)(void))
 {
     const uint64_t dice = draw();
+    vary_wish(&config->wish, draw());
     config->cycle_ms = dice % 7 == 0 ? 1000 : dice % 5 == 0 ? 50 : 100;
     config->import_max_w = (dice & 0x10) ? (int32_t)(draw() % 150000) : config->import_max_w;
     config->fuse_max_w = (dice & 0x20) ? (int32_t)(draw() % 150000) : config->fuse_max_w;
@@ -79,17 +112,20 @@ static inline void vary_config(tw_config_t *config, uint64_t (*draw)(void))
     config->safe_poc = (dice & 0x10000) ? TW_SAFE_HOLD : TW_SAFE_ZERO;
     config->safe_grid = (int32_t)((dice >> 17) % 3);
     config->safe_door = (dice & 0x100000) ? TW_SAFE_WARN : (dice & 0x200000) ? TW_SAFE_ZERO : TW_SAFE_HOLD;
-    config->reset_hold_ms = (dice & 0x400000) ? 0 : config->reset_hold_ms;
+    config->reset_hold_ms = (dice & 0x400000) ? 1 : config->reset_hold_ms;
     for (int32_t i = 0; i < TW_UNITS; i++) {
         tw_unit_config_t *unit = &config->unit[i];
         const uint64_t die = draw();
+        const int32_t efficient_w = (int32_t)((die >> 24) % 20000);
         unit->power_charge_max_w = (die & 7) == 0 ? (int32_t)((die >> 8) % 100000) : unit->power_charge_max_w;
         unit->power_discharge_max_w = (die & 0x38) == 0 ? (int32_t)((die >> 16) % 100000) : unit->power_discharge_max_w;
-        unit->power_efficient_min_w = (die & 0x40) ? (int32_t)((die >> 24) % 20000) : unit->power_efficient_min_w;
+        const int32_t most_w = unit->power_charge_max_w > unit->power_discharge_max_w ? unit->power_charge_max_w
+                                                                                      : unit->power_discharge_max_w;
+        unit->power_efficient_min_w = (die & 0x40) && efficient_w <= most_w ? efficient_w : most_w / 10;
         unit->soc_reserve_cpct = (die & 0x80) ? 0 : unit->soc_reserve_cpct;
         unit->soc_taper_cpct = (die & 0x30000) == 0 ? 0 : unit->soc_taper_cpct;
         unit->limit_rise_w_per_s = (die & 0xC0000) == 0 ? TW_POWER_LIMIT_W : unit->limit_rise_w_per_s;
-        unit->deviation_max_w = (die & 0x100000) ? (int32_t)((die >> 40) % 10000) : unit->deviation_max_w;
+        unit->deviation_max_w = (die & 0x100000) ? 1 + (int32_t)((die >> 40) % 10000) : unit->deviation_max_w;
     }
 }
 

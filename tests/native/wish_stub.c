@@ -2,19 +2,27 @@
 #include "door.h"
 
 extern tw_wish_t replay_wish;
+extern tw_view_t replay_view;
 
 void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t *input, const tw_view_t *view,
              tw_wish_t *wish)
 {
     (void)config;
+    (void)state;
     (void)input;
-    state->trim_mw = view->net_load_w * 31 + view->dt_ms; /* what the guard shows is part of what is compared */
-    state->mean_mw = view->before_w * INT64_C(7) + view->power_w;
-    state->slow_mw = view->pcs_age_ms * INT64_C(5) + view->soc_cpct;
-    state->fast_mw = view->band_min_w * INT64_C(3) + view->band_max_w;
-    state->reference_mw = view->cell_voltage_max_mv;
-    state->flags = (uint32_t)view->usable | (uint32_t)view->measured << 1 | (uint32_t)view->full << 2
-        | (uint32_t)view->island << 3;
+    replay_view.net_load_w = view->net_load_w; /* one by one: what lies between the fields is nobody's */
+    replay_view.dt_ms = view->dt_ms;
+    replay_view.before_w = view->before_w;
+    replay_view.power_w = view->power_w;
+    replay_view.pcs_age_ms = view->pcs_age_ms;
+    replay_view.band_min_w = view->band_min_w;
+    replay_view.band_max_w = view->band_max_w;
+    replay_view.soc_cpct = view->soc_cpct;
+    replay_view.cell_voltage_max_mv = view->cell_voltage_max_mv;
+    replay_view.usable = view->usable;
+    replay_view.measured = view->measured;
+    replay_view.full = view->full;
+    replay_view.island = view->island;
     *wish = replay_wish;
 }
 
