@@ -36,6 +36,9 @@ def compile_object(source: Path, native: Path, target: Path) -> bool:
     return tools.run(command).returncode == 0
 
 
+VECTORS = corpus.vectors()
+
+
 def prepare() -> Path:
     """Objects and trail of the original."""
     shutil.rmtree(WORK, ignore_errors=True)
@@ -46,7 +49,7 @@ def prepare() -> Path:
     trail = WORK / "trail.bin"
     binary = WORK / "original"
     tools.run(["gcc", "-o", str(binary), *(str(path) for path in sorted((WORK / "objects").glob("*.o")))])
-    corpus.replay(binary, corpus.vectors(), (), "write", str(trail))
+    corpus.replay(binary, VECTORS, (), "write", str(trail))
     return trail
 
 
@@ -81,7 +84,7 @@ def judge(mutant: Mutant, trail: Path) -> str:
         binary = folder / "mutant"
         tools.run(["gcc", "-o", str(binary), *(str(path) for path in objects.values())])
         try:
-            command = [str(binary), str(corpus.vectors()), "check", str(trail)]
+            command = [str(binary), str(VECTORS), "check", str(trail)]
             done = subprocess.run(command, capture_output=True, timeout=SECONDS_MAX, check=False)
         except subprocess.TimeoutExpired:
             return "killed"

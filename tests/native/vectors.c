@@ -77,8 +77,8 @@ static void spoil_site(void)
     case 3: in->io_age_ms = any_age_ms(&config.io_age_max_ms, 1); break;
     case 4: in->poc_age_ms = any_age_ms(&config.poc_age_fade_ms, 2); break;
     case 5: case 6: in->poc_power_w = one_in(5) ? extreme() : either_sign(near_limit(powers_w, 5)); break;
-    case 7: in->poc_voltage_dv = one_in(4) ? extreme() : near_limit(&config.voltage_min_dv, 2); break;
-    case 8: in->poc_frequency_mhz = one_in(4) ? extreme() : near_limit(&config.frequency_min_mhz, 2); break;
+    case 7: in->poc_voltage_dv = one_in(6) ? TW_UNKNOWN : one_in(4) ? extreme() : near_limit(&config.voltage_min_dv, 2); break;
+    case 8: in->poc_frequency_mhz = one_in(6) ? TW_UNKNOWN : one_in(4) ? extreme() : near_limit(&config.frequency_min_mhz, 2); break;
     case 9: in->wish_kind = below(5); in->wish_w = one_in(2) ? 0 : extreme(); break;
     case 10: in->wish_left_ms = below(3) - 1; break;
     case 11: in->pv_power_w = one_in(3) ? extreme() : below(config.pv_rated_w + 1); break;
