@@ -20,7 +20,7 @@ from tests.native import tools
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = tools.ROOT / "tests" / "golden" / "kernel_vectors.toml"
-SEED, STEPS = 7, 20_000
+SEED, STEPS = 7, 40_000
 WARNINGS = [
     "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wstrict-prototypes",
     "-Werror",

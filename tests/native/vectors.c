@@ -50,7 +50,7 @@ static void spoil_bms(int32_t i)
     case 10: in->cell_voltage_max_mv = wild ? value : near_limit(&unit->cell_voltage_dead_mv, 8); break;
     case 11: in->cell_temp_min_dc = wild ? value : near_limit(&unit->temp_min_dc, 9); break;
     case 12: in->cell_temp_max_dc = wild ? value : near_limit(&unit->temp_min_dc, 9); break;
-    case 13: in->insulation_kohm = wild ? value : near_limit(&unit->insulation_warn_kohm, 2); break;
+    case 13: in->insulation_kohm = one_in(4) ? TW_UNKNOWN : wild ? value : near_limit(&unit->insulation_warn_kohm, 2); break;
     case 14: /* a counter, and one that has stood still for nearly too long */
         in->bms_heartbeat = one_in(3) ? TW_UNKNOWN : below(2);
         in->bms_age_ms = one_in(4) ? -1 : in->bms_age_ms;
