@@ -18,7 +18,7 @@ NATIVE = ROOT / "native"
 BUILD = ROOT / "build" / "native"
 PROVER = ROOT / "build" / "prover"  # CBMC and the libraries of its own release
 RELEASE = "trixie"  # the first Debian release whose CBMC is 6.x
-PROVER_PACKAGES = ["cbmc", "minisat", "libc6", "libstdc++6", "libgcc-s1", "zlib1g"]
+PROVER_PACKAGES = ["cbmc", "minisat", "cadical", "kissat", "libc6", "libstdc++6", "libgcc-s1", "zlib1g"]
 
 # command -> the Debian package that brings it
 PACKAGES = {
