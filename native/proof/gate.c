@@ -1,8 +1,9 @@
 /* The gate: what passes is listed, in its range, of its kind, in its mode and after its interval; only the row that passes is
  * stamped. The rule is written here a second time, from the handbook; any rules, any history, any output, any write. */
+#include "../gate.c"
 #include "proof.h"
 
-enum { ROWS = 3 };
+enum { ROWS = 12 };
 
 static bool in_band(const tw_gate_rule_t *rule, const tw_unit_output_t *unit, const tw_write_t *write)
 {
@@ -41,25 +42,57 @@ static bool may_pass(const tw_gate_rule_t *rule, int64_t written_mono_ms, const 
     return kind_ok && in_mode(rule->modes, of_unit ? unit->mode : output->mode) && rested;
 }
 
-void prove_gate(void)
+/* One rule, whatever it, its history, the output and the write are. */
+void prove_rule(void)
 {
-    tw_gate_rule_t rules[ROWS] = {nondet_rule(), nondet_rule(), nondet_rule()};
-    const int64_t before_ms[ROWS] = {nondet_int64(), nondet_int64(), nondet_int64()};
-    int64_t written_ms[ROWS] = {before_ms[0], before_ms[1], before_ms[2]};
-    int32_t rule_count = any_between(INT32_MIN, ROWS);
+    tw_gate_rule_t rule = nondet_rule();
+    int64_t written_ms = nondet_int64();
+    const int64_t before_ms = written_ms;
     tw_output_t output = nondet_output();
+    tw_write_t write = nondet_write();
+    SHOW(value, write.value);
+    SHOW(value_min, rule.value_min);
+    SHOW(value_max, rule.value_max);
+    SHOW(scale_w, rule.scale_w);
+    SHOW(unit_index, rule.unit_index);
+
+    bool passed = tw_tx_allowed(&rule, &written_ms, 1, &output, &write) == 0;
+
+    bool may = may_pass(&rule, before_ms, &output, &write);
+    HOLDS(!passed || may, "(h) what passes is listed, in range, of its kind, in its mode and after its interval");
+    HOLDS(passed || !may, "what the rule lists passes");
+    HOLDS(written_ms == (passed ? write.mono_ms : before_ms), "a row is stamped when it passes, and only then");
+}
+
+bool any_passes(const tw_gate_rule_t *rule, int64_t written_mono_ms, const tw_output_t *output, const tw_write_t *write)
+{
+    (void)rule;
+    (void)output;
+    (void)write;
+    return written_mono_ms != 0; /* any answer: the history is any, and this is the row's own */
+}
+
+/* Several rules: the first that lets the write pass, and no other is stamped. */
+void prove_rows(void)
+{
+    tw_gate_rule_t rules[ROWS];
+    int64_t before_ms[ROWS];
+    int64_t written_ms[ROWS];
+    for (int32_t i = 0; i < ROWS; i++) {
+        rules[i] = nondet_rule();
+        written_ms[i] = before_ms[i] = nondet_int64();
+    }
+    int32_t rule_count = any_between(INT32_MIN, ROWS);
+    tw_output_t output;
     tw_write_t write = nondet_write();
 
     int32_t row = tw_tx_allowed(rules, written_ms, rule_count, &output, &write);
 
     HOLDS(row >= -1 && (row < rule_count || row == -1), "the answer is -1 or a row");
-    SHOW(row, row);
-    SHOW(value, write.value);
-    SHOW(function, write.function);
     for (int32_t k = 0; k < ROWS; k++) {
-        bool may = k < rule_count && may_pass(&rules[k], before_ms[k], &output, &write);
-        HOLDS(row != k || may, "(h) what passes is listed, in range, of its kind, in its mode and after its interval");
-        HOLDS(!may || (row >= 0 && row <= k), "what may pass does so by the first rule that lists it");
-        HOLDS(written_ms[k] == (row == k ? write.mono_ms : before_ms[k]), "the row that passes is stamped, no other");
+        bool may = k < rule_count && listed(&rules[k], &write) && before_ms[k] != 0;
+        HOLDS(row != k || may, "the row that answers lets it pass");
+        HOLDS(!may || (row >= 0 && row <= k), "no row before it does");
+        HOLDS(written_ms[k] == (row == k ? write.mono_ms : before_ms[k]), "that row is stamped, no other");
     }
 }

@@ -111,7 +111,7 @@ def unpack_prover() -> None:
 @cache
 def prover(tool: str = "cbmc") -> tuple[str, ...]:
     """The command that runs a tool of CBMC 6 (`cbmc`, `goto-cc`, `goto-instrument`). Raises Missing."""
-    if shutil.which(tool) and run([tool, "--version"]).stdout.startswith("6."):
+    if shutil.which(tool) and re.match(r"[56]\.[0-9]|6\.", run([tool, "--version"]).stdout) and tool.startswith(("cbmc", "goto")):
         return (tool,)
     root = PROVER / "root"
     if not (root / "usr/bin" / tool).exists():
@@ -120,6 +120,17 @@ def prover(tool: str = "cbmc") -> tuple[str, ...]:
     loader = next(root.rglob("ld-linux*.so.*"))
     libraries = ":".join(sorted({str(path.parent) for path in root.glob("usr/lib/**/lib*.so.*")}))
     return (str(loader), "--library-path", libraries, str(root / "usr/bin" / tool))
+
+
+def prover_script(tool: str) -> str:
+    """A small program that runs `tool` of the unpacked release: for CBMC, which starts its solver by one name."""
+    if shutil.which(tool):
+        return tool
+    script = PROVER / f"run-{tool}"
+    if not script.exists():
+        script.write_text(f'#!/bin/sh\nexec {" ".join(prover(tool))} "$@"\n')
+        script.chmod(0o755)
+    return str(script)
 
 
 def main() -> int:
