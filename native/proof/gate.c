@@ -1,7 +1,10 @@
 /* The gate: what passes is listed, in its range, of its kind, in its mode and after its interval; only the row that passes is
  * stamped. The rule is written here a second time, from the handbook; any rules, any history, any output, any write. */
-#include "../gate.c"
 #include "proof.h"
+
+bool any_passes(const tw_gate_rule_t *rule, int64_t written_mono_ms, const tw_output_t *output, const tw_write_t *write);
+
+#include "../gate.c"
 
 enum { ROWS = 12 };
 
@@ -11,7 +14,7 @@ static bool in_band(const tw_gate_rule_t *rule, const tw_unit_output_t *unit, co
     return rule->scale_w != 0 && power_w >= -(int64_t)unit->charge_max_w && power_w <= (int64_t)unit->discharge_max_w;
 }
 
-static bool in_mode(uint32_t modes, uint32_t mode)
+static bool mode_listed(uint32_t modes, uint32_t mode)
 {
     return mode < TW_MODES && ((modes >> mode) & 1U) == 1U;
 }
@@ -39,7 +42,7 @@ static bool may_pass(const tw_gate_rule_t *rule, int64_t written_mono_ms, const 
         || (rule->kind == TW_GATE_ORDER && unit->order == (uint32_t)rule->order);
     uint64_t since_ms = (uint64_t)write->mono_ms - (uint64_t)written_mono_ms;
     bool rested = written_mono_ms == INT64_MIN || since_ms >= (uint64_t)(int64_t)rule->interval_ms;
-    return kind_ok && in_mode(rule->modes, of_unit ? unit->mode : output->mode) && rested;
+    return kind_ok && mode_listed(rule->modes, of_unit ? unit->mode : output->mode) && rested;
 }
 
 /* One rule, whatever it, its history, the output and the write are. */

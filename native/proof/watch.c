@@ -1,7 +1,12 @@
 /* The clock that every cause runs by, latches and their history: each step of them against the rule, for any state. By induction
  * over cycles: a cause acts only after its condition has held for the on-delay, and a latch ends only by a reset. */
-#include "../latch.c"
 #include "proof.h"
+
+/* what stands for others in some of the proofs */
+uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64_t rose, const tw_cycle_t *cycle);
+int32_t any_lowest(uint64_t set);
+
+#include "../latch.c"
 
 static int32_t grown(int32_t before_ms, int32_t dt_ms)
 {
