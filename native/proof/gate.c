@@ -4,14 +4,32 @@
 
 bool any_passes(const tw_gate_rule_t *rule, int64_t written_mono_ms, const tw_output_t *output, const tw_write_t *write);
 
+bool any_inside_band(const tw_gate_rule_t *rule, const tw_unit_output_t *unit, int32_t value);
+bool __CPROVER_uninterpreted_inside(int32_t scale_w, int32_t charge_max_w, int32_t discharge_max_w, int32_t value);
+
 #include "../gate.c"
 
 enum { ROWS = 12 };
 
-static bool in_band(const tw_gate_rule_t *rule, const tw_unit_output_t *unit, const tw_write_t *write)
+/* The same answer for the same numbers, whatever it is; which one is proved by prove_inside. */
+bool any_inside_band(const tw_gate_rule_t *rule, const tw_unit_output_t *unit, int32_t value)
 {
-    int64_t power_w = (int64_t)write->value * rule->scale_w;
-    return rule->scale_w != 0 && power_w >= -(int64_t)unit->charge_max_w && power_w <= (int64_t)unit->discharge_max_w;
+    return __CPROVER_uninterpreted_inside(rule->scale_w, unit->charge_max_w, unit->discharge_max_w, value);
+}
+
+void prove_inside(void)
+{
+    tw_gate_rule_t rule = nondet_rule();
+    tw_unit_output_t unit = nondet_unit_output();
+    int32_t value = nondet_int32();
+    bool inside = inside_band(&rule, &unit, value);
+    int64_t power_w = (int64_t)value * rule.scale_w;
+    GIVEN(power_w >= -(INT64_C(1) << 62) && power_w <= INT64_C(1) << 62); /* two int32: by their types, nothing to search */
+    SHOW(power_w, power_w);
+    SHOW(charge_max_w, unit.charge_max_w);
+    SHOW(discharge_max_w, unit.discharge_max_w);
+    HOLDS(!inside || (power_w >= -(int64_t)unit.charge_max_w && power_w <= unit.discharge_max_w && rule.scale_w != 0),
+          "(h) a power that passes is within the unit's band");
 }
 
 static bool mode_listed(uint32_t modes, uint32_t mode)
@@ -38,8 +56,8 @@ static bool may_pass(const tw_gate_rule_t *rule, int64_t written_mono_ms, const 
     }
     const tw_unit_output_t *unit = &output->unit[of_unit ? rule->unit_index : 0];
     bool kind_ok = rule->kind == TW_GATE_VALUE
-        || (rule->kind == TW_GATE_POWER && in_band(rule, unit, write))
-        || (rule->kind == TW_GATE_ORDER && unit->order == (uint32_t)rule->order);
+        || (rule->kind == TW_GATE_POWER && any_inside_band(rule, unit, write->value))
+        || (rule->kind == TW_GATE_ORDER && (int64_t)unit->order == rule->order);
     uint64_t since_ms = (uint64_t)write->mono_ms - (uint64_t)written_mono_ms;
     bool rested = written_mono_ms == INT64_MIN || since_ms >= (uint64_t)(int64_t)rule->interval_ms;
     return kind_ok && mode_listed(rule->modes, of_unit ? unit->mode : output->mode) && rested;
