@@ -69,7 +69,7 @@ class Cycle:
         """One cycle, now."""
         now_mono_ms = self._clock.mono_ms()
         standing = self._authority.settle(now_mono_ms)
-        self._image.freeze(now_mono_ms, standing.commands, standing.wish_w, standing.wish_left_ms)
+        self._image.freeze(now_mono_ms, standing)
         self._kernel.step()
         self._orders.give(self._kernel.input, self._kernel.output)
         self.late_us.append(late_us)

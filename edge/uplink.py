@@ -80,7 +80,7 @@ def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None
         flows.wall_ms,
         (
             flows.poc_power_w, flows.load_power_w, flows.pv_power_w, flows.battery_power_w, flows.battery_set_w,
-            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.poc_reference_w, flows.cell_voltage_min_mv,
+            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.reference_w, flows.cell_voltage_min_mv,
             flows.cell_voltage_max_mv, flows.cell_temp_max_dc, flows.late_max_us, flows.late_count,
             intensity_mg_per_kwh, step.site_intensity_mg_per_kwh, step.stored_carbon_mg, QUALITY[step.quality],
         ),

@@ -4,21 +4,24 @@ One owner of the kernel's input struct. A reading that is not complete refreshes
 and the kernel forbids; nothing here judges a value.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edge.config.options import Config
+from edge.control.authority import Standing
 from edge.field.profile import Block, Profile
-from edge.model import Reading
+from edge.model import Announcement, Reading
 
 AGE_NEVER_MS = 2_147_483_647  # TW_AGE_NEVER
 AGE_MAX_MS = AGE_NEVER_MS - 1  # seen once, then silent for 24.8 days: still not "never seen"
+UNKNOWN = -2_147_483_647  # TW_UNKNOWN
 PCS_GUARDED, PCS_WRITE_FAILED, BMS_GUARDED = 16, 32, 32  # tw_pcs_flag, tw_bms_flag
 
 # role -> field of tw_unit_input_t
 UNIT_FIELDS = {
     "pcs.power": "power_w",
+    "pcs.dc_voltage": "pcs_dc_voltage_dv",
     "bms.pack_voltage": "pack_voltage_dv",
     "bms.pack_current": "pack_current_da",
     "bms.soc": "soc_cpct",
@@ -28,8 +31,21 @@ UNIT_FIELDS = {
     "bms.cell_voltage_max": "cell_voltage_max_mv",
     "bms.cell_temp_min": "cell_temp_min_dc",
     "bms.cell_temp_max": "cell_temp_max_dc",
+    "bms.insulation": "insulation_kohm",
+    "bms.heartbeat": "bms_heartbeat",
 }
-SITE_FIELDS = {"poc": "poc_power_w", "load": "load_power_w", "pv": "pv_power_w"}
+OPTIONAL_FIELDS = ("pcs_dc_voltage_dv", "insulation_kohm", "bms_heartbeat")  # unknown until a device says otherwise
+POC_FIELDS = {
+    "meter.power": "poc_power_w",
+    "meter.frequency": "poc_frequency_mhz",
+    "meter.voltage_l1": "poc_voltage_dv",
+}
+# use of a device -> where its values go, and the field of their age
+SITE_FIELDS: dict[str, tuple[dict[str, str], str]] = {
+    "poc": (POC_FIELDS, "poc_age_ms"),
+    "load": ({"meter.power": "load_power_w"}, "load_age_ms"),
+    "pv": ({"pv.power": "pv_power_w"}, "pv_age_ms"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +123,10 @@ class InputImage:
         self._site: list[tuple[DeviceImage, str]] = []
         for device in config.device:
             if device.use in SITE_FIELDS:
-                field = SITE_FIELDS[device.use]
-                target = Target(tw_input, {"meter.power": field, "pv.power": field}, "")
-                image = DeviceImage(profiles[device.name], target)
+                fields, age_field = SITE_FIELDS[device.use]
+                image = DeviceImage(profiles[device.name], Target(tw_input, fields, ""))
                 self.devices[device.name] = image
-                self._site.append((image, field.replace("_power_w", "_age_ms")))
+                self._site.append((image, age_field))
         self._units: list[tuple[DeviceImage, DeviceImage, Any]] = []
         for index, unit in enumerate(config.unit):
             struct = tw_input.unit[index]
@@ -119,19 +134,29 @@ class InputImage:
             bms = DeviceImage(profiles[unit.bms], Target(struct, UNIT_FIELDS, "bms_flags"))
             self.devices[unit.pcs], self.devices[unit.bms] = pcs, bms
             self._units.append((pcs, bms, struct))
-        for name in ("poc_age_ms", "load_age_ms", "pv_age_ms"):
+            for name in OPTIONAL_FIELDS:
+                setattr(struct, name, UNKNOWN)
+        for name in ("poc_age_ms", "load_age_ms", "pv_age_ms", "io_age_ms"):
             setattr(tw_input, name, AGE_NEVER_MS)
+        tw_input.poc_voltage_dv = tw_input.poc_frequency_mhz = UNKNOWN
 
     def note(self, reading: Reading) -> None:
         self.devices[reading.device].note(reading)
 
-    def freeze(self, now_mono_ms: int, commands: int, wish_w: int, wish_left_ms: int) -> None:
+    def note_announcements(self, pending: Sequence[Announcement]) -> None:
+        """What the cluster says its load will do; the first few, the rest of the slots empty."""
+        slots = self._input.announcement
+        for index in range(len(slots)):
+            known = index < len(pending)
+            slots[index].at_mono_ms = pending[index].at_mono_ms if known else 0
+            slots[index].delta_w = pending[index].delta_w if known else 0
+
+    def freeze(self, now_mono_ms: int, standing: Standing) -> None:
         """Ages, flags and wishes of this instant: after this the image is what the kernel decides on."""
         tw = self._input
         tw.mono_ms = now_mono_ms
-        tw.commands = commands
-        tw.wish_w = wish_w
-        tw.wish_left_ms = wish_left_ms
+        tw.commands = standing.commands
+        tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
         for image, field in self._site:
             setattr(tw, field, image.age_ms(now_mono_ms))
         for pcs, bms, struct in self._units:
