@@ -17,6 +17,7 @@ from edge.config.options import Config
 from edge.console.picture import Picture
 from edge.console.server import ConsoleServer
 from edge.control.authority import Authority
+from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
 from edge.control.orders import Orders
@@ -51,6 +52,9 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if profile.kind != KIND_OF_USE[settings.use]:
             allowed = f"is a {profile.kind}, but use = '{settings.use}' needs a {KIND_OF_USE[settings.use]}"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
+        if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
+            allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
+            problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
         devices.append(BusDevice(settings, profile, config.site.cycle_ms))
     problems += check_budget(config, devices)
     if problems:
@@ -74,8 +78,10 @@ class Controller:
         self.handover = handover
         self.kernel = Kernel.from_site(config)
         self.authority = Authority(auto_run=config.site.auto_run)
-        self.image = InputImage(config, {device.name: device.profile for device in devices}, self.kernel.input)
-        self.gate = Gate(gate_rules(config, devices), self.kernel.output)
+        self.forecast = Forecast()
+        profiles = {device.name: device.profile for device in devices}
+        self.image = InputImage(config, profiles, self.kernel.input)
+        self.gate = Gate(gate_rules(config, devices), self.kernel.output, clock.mono_ms)
         self.buses = [
             Bus(
                 index,
@@ -90,8 +96,10 @@ class Controller:
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
-        orders = Orders(config, self.image, self._set_value, self._command)
-        self.cycle = Cycle(self.kernel, self.image, self.authority, orders, clock, handover.note_record)
+        orders = Orders(config, profiles, self.image, self._set_value, self._command)
+        self.cycle = Cycle(
+            self.kernel, self.image, self.authority, self.forecast, orders, clock, handover.note_record
+        )  # fmt: skip
         self._second_mono_ms = clock.mono_ms()
         self.picture = Picture(
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status
@@ -177,7 +185,7 @@ def serve(config: Config) -> int:
     uplink = Uplink(config, clock)
     controller = Controller(config, devices, clock, TtyPort, uplink)
     uplink.trace = open_trace(config, controller.kernel)
-    uplink.offer = controller.authority.offer
+    uplink.offer, uplink.announce = controller.authority.offer, controller.forecast.offer
     ended = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(ended,), name="uplink", daemon=True)
     server = ConsoleServer(config.console, controller.picture, config.file)
