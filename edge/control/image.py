@@ -34,7 +34,11 @@ UNIT_FIELDS = {
     "bms.insulation": "insulation_kohm",
     "bms.heartbeat": "bms_heartbeat",
 }
-OPTIONAL_FIELDS = ("pcs_dc_voltage_dv", "insulation_kohm", "bms_heartbeat")  # unknown until a device says otherwise
+# What a site can do without: unknown until a device says otherwise, and again when it has not said so for a while.
+OPTIONAL_FIELDS = ("pcs_dc_voltage_dv", "insulation_kohm", "bms_heartbeat")
+OPTIONAL_SITE_FIELDS = ("poc_voltage_dv", "poc_frequency_mhz")
+OPTIONAL_PERIODS = 3  # polls that may be missed
+OPTIONAL_AGE_MIN_MS = 3_000
 POC_FIELDS = {
     "meter.power": "poc_power_w",
     "meter.frequency": "poc_frequency_mhz",
@@ -60,19 +64,23 @@ class Target:
 class DeviceImage:
     """What is known of one device: when each block it cannot do without was last complete, and its flags."""
 
-    __slots__ = ("_blocks", "_flag_parts", "_target", "flags", "flags_extra", "taken_ms")
+    __slots__ = ("_blocks", "_flag_parts", "_optional", "_target", "flags", "flags_extra", "taken_ms")
 
     def __init__(self, profile: Profile, target: Target) -> None:
         self._target = target
         self._blocks: dict[str, tuple[tuple[int, str], ...]] = {}
         self._flag_parts: dict[tuple[str, int], int] = {}
         self.taken_ms: dict[str, int] = {}
+        self._optional: dict[str, list[int]] = {}  # field -> [taken, age at which it is unknown again]
         self.flags = 0
         self.flags_extra = 0  # guarded, write failed: known by the bus, not by the device
         for block in profile.blocks:
             self._blocks[block.name] = _routes(block, target.fields)
             if block.mandatory or any(point.flags for point in block.points):
                 self.taken_ms[block.name] = -1
+            for _, name in self._blocks[block.name]:
+                if name in OPTIONAL_FIELDS or name in OPTIONAL_SITE_FIELDS:
+                    self._optional[name] = [-1, max(OPTIONAL_AGE_MIN_MS, OPTIONAL_PERIODS * block.period_ms)]
             for index, point in enumerate(block.points):
                 if point.flags:
                     self._flag_parts[(block.name, index)] = 0
@@ -84,6 +92,8 @@ class DeviceImage:
             value = reading.values[index]
             if value is not None:
                 setattr(struct, field, value)
+                if field in self._optional:
+                    self._optional[field][0] = reading.taken_mono_ms
         if self._flag_parts:
             self._note_flags(reading)
         if reading.complete and reading.block in self.taken_ms:
@@ -104,6 +114,12 @@ class DeviceImage:
         """Age of the oldest block this device cannot do without."""
         oldest = min(self.taken_ms.values(), default=-1)
         return AGE_NEVER_MS if oldest < 0 else min(now_mono_ms - oldest, AGE_MAX_MS)
+
+    def forget_old(self, now_mono_ms: int) -> None:
+        """Optional values that have not been said for a while are unknown, not what they were."""
+        for field, (taken_ms, age_max_ms) in self._optional.items():
+            if now_mono_ms - taken_ms > age_max_ms or taken_ms < 0:
+                setattr(self._target.struct, field, UNKNOWN)
 
     def write_flags(self) -> None:
         if self._target.flags_field:
@@ -138,7 +154,8 @@ class InputImage:
                 setattr(struct, name, UNKNOWN)
         for name in ("poc_age_ms", "load_age_ms", "pv_age_ms", "io_age_ms"):
             setattr(tw_input, name, AGE_NEVER_MS)
-        tw_input.poc_voltage_dv = tw_input.poc_frequency_mhz = UNKNOWN
+        for name in OPTIONAL_SITE_FIELDS:
+            setattr(tw_input, name, UNKNOWN)
 
     def note(self, reading: Reading) -> None:
         self.devices[reading.device].note(reading)
@@ -159,9 +176,12 @@ class InputImage:
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
         for image, field in self._site:
             setattr(tw, field, image.age_ms(now_mono_ms))
+            image.forget_old(now_mono_ms)
         for pcs, bms, struct in self._units:
             struct.pcs_age_ms = pcs.age_ms(now_mono_ms)
             struct.bms_age_ms = bms.age_ms(now_mono_ms)
+            pcs.forget_old(now_mono_ms)
+            bms.forget_old(now_mono_ms)
             pcs.write_flags()
             bms.write_flags()
 
