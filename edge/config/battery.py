@@ -19,7 +19,9 @@ class Unit:
     pcs: str = option(pattern=NAME)
     bms: str = option(pattern=NAME)
     capacity_wh: int = option(low=100, high=1_000_000_000)
-    cell_count: int = option(low=1, high=500, when="cells in series: the pack's voltage limits are the cells' times this")
+    cell_count: int = option(
+        low=1, high=500, when="cells in series: the pack's voltage limits are the cells' times this"
+    )
     power_charge_max_w: int = power()
     power_discharge_max_w: int = power()
     power_efficient_min_w: int = power(0, when="several units: one with less to do is spared while another can do it")
@@ -28,7 +30,9 @@ class Unit:
     soc_min_cpct: int = option(1_000, low=0, high=10_000)
     soc_max_cpct: int = option(9_500, low=0, high=10_000)
     soc_reserve_cpct: int = option(0, low=0, high=10_000, when="kept for an outage: no discharge below while on grid")
-    soc_taper_cpct: int = option(200, low=0, high=2_000, when="power falls over this width before the SOC window's ends")
+    soc_taper_cpct: int = option(
+        200, low=0, high=2_000, when="power falls over this width before the SOC window's ends"
+    )
     soc_hysteresis_cpct: int = option(200, low=0, high=1_000)
     cell_voltage_dead_mv: int = option(2_000, low=2_000, high=2_500, when=TIGHTEN)
     cell_voltage_trip_low_mv: int = option(2_750, low=2_100, high=3_200, when=MAKER)

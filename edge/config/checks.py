@@ -93,10 +93,17 @@ def _unit_order(key: str, unit: Unit) -> Iterator[Parts]:
 def _unit_windows(key: str, unit: Unit) -> Iterator[Parts]:
     """What the kernel wants of a unit beyond ascending thresholds."""
     if unit.temp_charge_max_dc > unit.temp_max_dc:
-        yield f"{key}.temp_charge_max_dc", unit.temp_charge_max_dc, f"must not be above temp_max_dc = {unit.temp_max_dc}", ""
+        yield (
+            f"{key}.temp_charge_max_dc",
+            unit.temp_charge_max_dc,
+            f"must not be above temp_max_dc = {unit.temp_max_dc}",
+            "",
+        )
     floor_cpct = max(unit.soc_min_cpct, unit.soc_reserve_cpct)
     if floor_cpct + unit.soc_taper_cpct > unit.soc_max_cpct:
-        allowed = f"must be at most {unit.soc_max_cpct - floor_cpct}, the width of the SOC window above minimum and reserve"
+        allowed = (
+            f"must be at most {unit.soc_max_cpct - floor_cpct}, the width of the SOC window above minimum and reserve"
+        )
         yield f"{key}.soc_taper_cpct", unit.soc_taper_cpct, allowed, ""
     rating_w = max(unit.power_charge_max_w, unit.power_discharge_max_w)
     if unit.power_efficient_min_w > rating_w:
@@ -108,7 +115,12 @@ def _functions(config: Config) -> Iterator[Parts]:
     if list(functions.var_voltage_permille) != sorted(set(functions.var_voltage_permille)):
         yield "functions.var_voltage_permille", functions.var_voltage_permille, "must ascend", "four points of a curve"
     if functions.volt_var and functions.power_factor_permille:
-        yield "functions.power_factor_permille", functions.power_factor_permille, "not together with volt_var", "one of both"
+        yield (
+            "functions.power_factor_permille",
+            functions.power_factor_permille,
+            "not together with volt_var",
+            "one of both",
+        )
     if functions.genset_start_soc_cpct and functions.genset_stop_soc_cpct <= functions.genset_start_soc_cpct:
         allowed = f"must be above genset_start_soc_cpct = {functions.genset_start_soc_cpct}"
         yield "functions.genset_stop_soc_cpct", functions.genset_stop_soc_cpct, allowed, ""

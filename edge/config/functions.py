@@ -13,7 +13,9 @@ from edge.config.option import option, power
 class Grid:
     """The connection: what the fuse carries, and which grid counts as lost."""
 
-    fuse_a: int = option(0, low=0, high=100_000, when="rating of the main fuse, per phase of three; 0: the contract alone")
+    fuse_a: int = option(
+        0, low=0, high=100_000, when="rating of the main fuse, per phase of three; 0: the contract alone"
+    )
     voltage_nominal_v: int = option(230, low=100, high=400, when="line to neutral")
     frequency_nominal_mhz: int = option(50_000, low=50_000, high=60_000, when="50 000 or 60 000")
     voltage_min_dv: int = option(0, low=0, high=4_000, when="line to neutral, below: grid lost; 0: not watched")
@@ -46,7 +48,9 @@ class Safe:
 class Functions:
     """Wishes inside the band; parameters of `tw_wish_config_t`."""
 
-    dead_time_ms: int = option(0, low=0, high=2_000, when="meter to AC power, to begin with; it is measured in operation")
+    dead_time_ms: int = option(
+        0, low=0, high=2_000, when="meter to AC power, to begin with; it is measured in operation"
+    )
     soc_target_cpct: int = option(5_000, low=0, high=10_000, when="where smoothing keeps the battery")
     soc_band_cpct: int = option(500, low=0, high=5_000, when="what smoothing may use around the target; 0: no centring")
     self_consumption: bool = option(False, when="hold the grid at grid_target_w")

@@ -3,7 +3,7 @@
 Facts only: `reader.py` turns TOML into these, `checks.py` compares them with each other. No option without a range.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.config.battery import Unit
 from edge.config.functions import Functions, Grid, Safe, Sequence
@@ -120,10 +120,10 @@ class Config:
     port: tuple[Port, ...]
     device: tuple[Device, ...]
     unit: tuple[Unit, ...]
-    grid: Grid = Grid()
-    sequence: Sequence = Sequence()
-    safe: Safe = Safe()
-    functions: Functions = Functions()
+    grid: Grid = field(default_factory=Grid)
+    sequence: Sequence = field(default_factory=Sequence)
+    safe: Safe = field(default_factory=Safe)
+    functions: Functions = field(default_factory=Functions)
     signal: Signal = Signal()
     rule: Rule = Rule()
     store: Store = Store()

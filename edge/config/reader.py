@@ -73,7 +73,7 @@ def _read_table(
         key = _join(path, name)
         if name in table:
             values[name] = _read_value(hints[name], spec, table[name], file, key, problems)
-        elif spec.metadata.get("required") or (spec.default is dataclasses.MISSING):
+        elif spec.metadata.get("required") or spec.default is spec.default_factory is dataclasses.MISSING:
             problems.append(Problem(file, key, None, "is missing", _describe(hints[name], spec)))
     return cls(**values) if len(problems) == count_before else None
 

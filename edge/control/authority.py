@@ -2,8 +2,8 @@
 
 Power: one lease per source, the newest of a source replaces its older one, console > fleet > plan > rule, an expired
 lease is gone. hold is sticky, drops every lease, wins over everything and ends only by `resume` at the console. reset
-is an edge of one cycle. service and calibrate are toggled at the console; resume ends service, hold ends calibrate. Everybody may wish and hold; resume,
-reset, run and service by anybody but the console are refused and counted: remote narrows, it never permits.
+is an edge of one cycle. service and calibrate are toggled at the console; resume ends service, hold ends calibrate.
+Everybody may wish and hold; the rest by anybody but the console is refused and counted: remote narrows, it never permits.
 
 The kernel decides what happens; nothing here knows a limit of the plant.
 """

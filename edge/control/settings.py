@@ -1,4 +1,4 @@
-"""A site's configuration as the kernel's struct. Fields of one name on both sides are copied; what is derived is derived here.
+"""A site's configuration as the kernel's struct: fields of one name on both sides are copied, the rest is derived here.
 
 Nothing is judged: `tw_init` has the last word on every number.
 """
