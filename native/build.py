@@ -45,7 +45,7 @@ class BuildKernel(build_ext):
         ext.include_dirs = ["native"]
         ext.extra_compile_args = FLAGS
         ext.define_macros = [("Py_LIMITED_API", "0x030b0000")]
-        ext.depends = ["native/kernel_abi.h", "native/kernel.h", "native/inner.h", "native/build.py"]
+        ext.depends = [*(f"native/{path.name}" for path in sorted(HERE.glob("*.h"))), "native/build.py"]
         super().build_extension(ext)
 
     def get_source_files(self) -> list[str]:

@@ -353,7 +353,8 @@ void tw_step(const tw_config_t *config, tw_state_t *state, const tw_input_t *inp
 int32_t tw_tx_allowed(const tw_gate_rule_t *rules, int64_t *written_mono_ms, int32_t rule_count,
                       const tw_output_t *output, const tw_write_t *write);
 
-/* The transition table and the tables of causes, for handbook and tests. Index out of range: `mode`, or all zero. */
+/* The transition table and the tables of causes, for handbook and tests. A mode that does not exist: BOOT; an event that
+ * does not: `mode`; a cause that does not: all zero. */
 uint32_t tw_next_mode(uint32_t mode, uint32_t event);
 tw_cause_row_t tw_site_row(int32_t cause);
 tw_cause_row_t tw_unit_row(int32_t cause);
