@@ -13,9 +13,11 @@
 #define TW_POWER_LIMIT_W 100000000
 #define TW_UNKNOWN -2147483647 /* a value that the device does not supply; never a measured one */
 #define TW_ANNOUNCEMENTS 4
-#define TW_HISTORY 256 /* cycles of net load that the predictor looks back on */
-#define TW_LAGS 64     /* periods it can see, in cycles */
-#define TW_DELAYS 16   /* delays the dead-time meter can see, in cycles */
+#define TW_LAGS 64     /* periods the predictor can see, in cycles */
+#define TW_DELAYS 20   /* delays the dead-time meter can see, in cycles */
+#define TW_RING 32     /* cycles a prediction waits for its proof */
+#define TW_SCORES 6    /* see governor.c */
+#define TW_BANDPASSES 3
 #define TW_HOURLY 3    /* unit causes that latch at the third time within an hour */
 
 /* ---- words ------------------------------------------------------------------------------------------------- */
@@ -245,21 +247,27 @@ typedef struct {
 } tw_unit_state_t;
 
 typedef struct { /* the clever half's; the guard never reads it */
-    int64_t mean_mw, slow_mw, fast_mw; /* low-passed net load: 60 s, 16 s, 0.8 s */
+    int64_t mean_mw, slow_mw, slower_mw; /* low-passed net load: 60 s; 8 s once, and twice */
     int64_t reference_mw, trim_mw;
-    int64_t power_none, power_direct, power_predicted, power_real; /* energy of the residuals: see smooth.c */
-    int64_t window_mj;                 /* grid energy of this billing window */
-    int64_t lag_sum[TW_LAGS];          /* autocorrelation of the last TW_HISTORY - TW_LAGS cycles */
-    int64_t delay_error[TW_DELAYS];    /* setpoint against measured power, by delay */
-    int32_t setpoint_then_w[TW_DELAYS], predicted_then_w[TW_DELAYS];
-    int16_t history[TW_HISTORY];       /* net load less its mean, scaled */
-    int32_t history_index, history_count, history_shift;
-    int32_t gain_permille, predicted_gain_permille;
-    int32_t period_cycles, dead_time_ms, dead_time_quality;
-    int32_t announced_base_w, announced_left_ms;
-    int32_t window_before_ms, genset_ms, calibrate_ms;
-    uint32_t flags, valid;
-    int32_t scratch[11]; /* room for what smoothing keeps besides; 0 where unused */
+    int64_t window_mj;                   /* grid energy of this billing window so far, in watt-milliseconds */
+    int64_t announced_until_mono_ms;     /* announcements up to this time have been acted on */
+    int64_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
+    int64_t delay_error[TW_DELAYS];      /* setpoint against measured power, by delay */
+    int64_t disagreement;                /* mean square of now less one period before */
+    int32_t lag_mean[TW_LAGS];           /* autocorrelation */
+    int32_t setpoint_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
+    int32_t band_slow[TW_BANDPASSES][2]; /* the two filters of each band: see governor.c */
+    int16_t history[2 * TW_LAGS];        /* net load less `slower`, scaled; each twice, so that it reads in one piece */
+    int16_t load_then[TW_RING], predicted_then[TW_RING]; /* their bands */
+    int32_t setpoint_index, history_index, ring_index;
+    int32_t gain_permille[2], blend_permille, distrust_permille; /* direct, predicted; from one to the other */
+    int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
+    int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
+    int32_t innovation;
+    int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, activity_w; /* see deadtime.c; 1/256 ms */
+    int32_t announced_w, announced_base_w, announced_left_ms;
+    int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
+    uint32_t flags;
 } tw_wish_state_t;
 
 typedef struct {

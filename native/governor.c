@@ -1,0 +1,150 @@
+/* The do-no-harm governor. The load is measured whatever the battery does, so each way to estimate it can be tried in the
+ * shadow: had the battery followed estimate X, the grid would now show load(now) - g * X(one dead time ago). In the band
+ * that a slow loop spoils (0.2 to 2 Hz) the gain that would have left least is <load * X> / <X * X>, and 0 where that is
+ * negative. So a gain is earned by good it would have done, falls at once, and rises slowly.
+ *
+ * Two more rules. A single step is over before it can be judged: with a long dead time the gain stays so low that even a
+ * first step does no harm. And the meter has the last word: when the grid itself shows more than the load did, the model
+ * is wrong, and the gain is cut for a while. */
+#include "wish.h"
+
+enum { SCORE_NONE, SCORE_DIRECT, SCORE_DIRECT_CROSS, SCORE_PREDICTED, SCORE_PREDICTED_CROSS, SCORE_REAL };
+enum { BAND_LOAD, BAND_PREDICTED, BAND_GRID };
+enum { GAIN_DIRECT, GAIN_PREDICTED };
+
+#define BAND_MS 800        /* 0.2 Hz */
+#define SHORT_MS 3000
+#define LONG_MS 20000
+#define SCALE 64           /* of a mean product */
+#define SCORE_MAX (1LL << 40)
+#define QUIET (64 * SCALE) /* 0.1 % of the rating: nothing to be known from it */
+#define ONE 1000
+#define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
+#define FALL_PER_S 4000    /* gain, permille a second */
+#define RISE_PER_S 67
+#define TRUST_RISE_PER_S 17
+#define BLEND_RISE_PER_S 1000
+#define BLEND_FALL_PER_S 5000
+#define SURE_MS 250        /* up to this dead time a step seen late is better than one not seen */
+#define NEVER_MS 800       /* from here on it never is */
+
+/* Two first-order high-passes; in and out in counts. */
+static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
+{
+    slow[0] = (int32_t)tw_towards(tw_within(slow[0], -(1 << 24), 1 << 24), value * 256, dt_ms, BAND_MS);
+    int32_t once = value * 256 - slow[0];
+    slow[1] = (int32_t)tw_towards(tw_within(slow[1], -(1 << 25), 1 << 25), once, dt_ms, BAND_MS);
+    return tw_within32((once - slow[1]) / 256, -32767, 32767);
+}
+
+/* The band this long ago, straight between cycles. */
+static int32_t then(const int16_t ring[TW_RING], int32_t index, int32_t ago_q8)
+{
+    int32_t newer = ring[(index + ago_q8 / 256) & (TW_RING - 1)];
+    int32_t older = ring[(index + ago_q8 / 256 + 1) & (TW_RING - 1)];
+    return (newer * (256 - ago_q8 % 256) + older * (ago_q8 % 256)) / 256;
+}
+
+static void note(int64_t score[TW_SCORES], const int64_t product[TW_SCORES], int32_t dt_ms, int32_t tau_ms)
+{
+    for (int32_t i = 0; i < TW_SCORES; i++) {
+        score[i] = tw_towards(tw_within(score[i], -SCORE_MAX, SCORE_MAX), product[i] * SCALE, dt_ms, tau_ms);
+    }
+}
+
+/* Lets this cycle's bands meet the estimates of one dead time ago. */
+static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
+                  int32_t dead_time_ms)
+{
+    int32_t ago_q8 = tw_within32((int64_t)dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
+    int32_t index = (state->ring_index - 1) & (TW_RING - 1);
+    int64_t load = band(state->band_slow[BAND_LOAD], deviation, now->dt_ms);
+    int64_t real = band(state->band_slow[BAND_GRID], grid, now->dt_ms);
+    state->ring_index = index;
+    state->load_then[index] = (int16_t)load;
+    state->predicted_then[index] = (int16_t)band(state->band_slow[BAND_PREDICTED], predicted, now->dt_ms);
+    int64_t direct = then(state->load_then, index, ago_q8);
+    int64_t repeat = then(state->predicted_then, index, ago_q8);
+    const int64_t product[TW_SCORES] = {load * load,     direct * direct, load * direct,
+                                        repeat * repeat, load * repeat,   real * real};
+    note(state->score_short, product, now->dt_ms, SHORT_MS);
+    note(state->score_long, product, now->dt_ms, LONG_MS);
+}
+
+static int32_t best_gain(int64_t cross, int64_t power)
+{
+    int64_t gain = cross <= 0 || power <= 0 ? 0 : tw_within(cross * ONE / power, 0, ONE);
+    return gain < WORTH ? 0 : (int32_t)((gain - WORTH) * ONE / (ONE - WORTH));
+}
+
+/* What the gain would have taken away. */
+static int64_t benefit(int64_t cross, int64_t power, int64_t gain)
+{
+    return 2 * gain * ONE * (cross / 16) - gain * gain * (power / 16);
+}
+
+static int32_t move(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
+{
+    value = tw_within32(value, 0, ONE);
+    int32_t rise = rise_per_s * dt_ms / 1000;
+    int32_t fall = fall_per_s * dt_ms / 1000;
+    return tw_within32(goal, value - fall, value + rise);
+}
+
+/* Up to which gain even a step that nobody saw coming does no harm. */
+static int32_t step_cap(int32_t dead_time_ms)
+{
+    return tw_within32((NEVER_MS - dead_time_ms) * ONE / (NEVER_MS - SURE_MS), 0, ONE);
+}
+
+/* The grid shows more than the load did, or hardly less, although something has been done about it for a while. */
+static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
+{
+    int32_t goal = now->usable && (state->flags & (uint32_t)TW_WISH_RUNNING) != 0 ? (int32_t)applied * 256 : 0;
+    state->applied_short =
+        (int32_t)tw_towards(tw_within(state->applied_short, 0, ONE * 256), goal, now->dt_ms, SHORT_MS);
+    state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
+    int64_t load = state->score_short[SCORE_NONE];
+    int64_t load_long = state->score_long[SCORE_NONE];
+    bool worse = load > QUIET && load > load_long / 16 && state->score_short[SCORE_REAL] * 10 > load * 11;
+    bool useless = load_long > QUIET && state->score_long[SCORE_REAL] * 10 > load_long * 9;
+    bool harm = (state->applied_short > ONE * 256 / 10 && worse) || (state->applied_long > ONE * 256 / 2 && useless);
+    state->distrust_permille =
+        move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
+}
+
+static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, bool sure)
+{
+    int32_t power = which == GAIN_DIRECT ? SCORE_DIRECT : SCORE_PREDICTED;
+    int64_t quiet = state->score_long[SCORE_NONE] / 16;
+    int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
+    if (which == GAIN_DIRECT && sure) {
+        goal = ONE;
+    }
+    if (state->score_long[SCORE_NONE] > QUIET) {
+        goal = best_gain(state->score_long[power + 1], state->score_long[power]);
+    }
+    if (state->score_short[SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
+        int32_t now_best = best_gain(state->score_short[power + 1], state->score_short[power]);
+        goal = goal < now_best ? goal : now_best;
+    }
+    goal = (goal < cap ? goal : cap) * (ONE - state->distrust_permille) / ONE;
+    state->gain_permille[which] = move(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, now->dt_ms);
+}
+
+void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
+               int32_t dead_time_ms, bool agrees)
+{
+    score(state, now, deviation, predicted, grid, dead_time_ms);
+    int64_t blend = tw_within(state->blend_permille, 0, ONE);
+    int64_t direct = tw_within(state->gain_permille[GAIN_DIRECT], 0, ONE);
+    int64_t repeat = tw_within(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
+    move_gain(state, now, GAIN_DIRECT, step_cap(dead_time_ms), dead_time_ms <= SURE_MS);
+    move_gain(state, now, GAIN_PREDICTED, ONE, false);
+    const int64_t *seen = state->score_long;
+    int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
+    int64_t by_repeat = benefit(seen[SCORE_PREDICTED_CROSS], seen[SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
+    int64_t goal = agrees && by_repeat > by_direct + (by_direct > 0 ? by_direct / 8 : 0) ? ONE : 0;
+    state->blend_permille = move(state->blend_permille, goal, BLEND_RISE_PER_S, BLEND_FALL_PER_S, now->dt_ms);
+}

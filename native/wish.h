@@ -1,0 +1,82 @@
+/* What the files of the clever half share: this cycle as they see it, their arithmetic, and who does what. Not part of the
+ * ABI; nothing of the guard's is used here but the door. Whatever bits the state holds, every function stays defined: it
+ * narrows what it reads before it calculates. */
+#ifndef TW_WISH_H
+#define TW_WISH_H
+
+#include "door.h"
+
+#define TW_LOAD_LIMIT_W 1000000000LL /* the POC and eight units, and room */
+#define TW_COUNTS 8192               /* the rating of all units, in the predictor's and the governor's scale */
+
+enum tw_wish_flag { /* tw_wish_state_t.flags */
+    TW_WISH_STARTED = 1,   /* the low-passes have seen a load */
+    TW_WISH_RUNNING = 2,   /* the reference was followed in the last cycle */
+    TW_WISH_RECHARGING = 4, TW_WISH_GENSET = 8, TW_WISH_CALIBRATED = 16, TW_WISH_WINDOW = 32
+};
+
+typedef struct { /* this cycle, with every number inside its range */
+    const tw_config_t *config;
+    const tw_input_t *input;
+    const tw_view_t *view;
+    int64_t load_w;    /* net load, aligned in time: see deadtime.c */
+    int64_t grid_w;    /* POC */
+    int64_t before_w;  /* the last cycle's setpoints */
+    int64_t rating_w;  /* of all units, the larger direction; >= 1 */
+    int32_t dt_ms;
+    int32_t poc_age_ms, pcs_age_ms;
+    int32_t soc_cpct;
+    bool measured, usable, smoothing;
+} tw_now_t;
+
+static inline int64_t tw_within(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static inline int32_t tw_within32(int64_t value, int32_t low, int32_t high)
+{
+    return (int32_t)tw_within(value, low, high);
+}
+
+static inline int64_t tw_size(int64_t value)
+{
+    return value < 0 ? -value : value;
+}
+
+/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */
+static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
+{
+    return value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+}
+
+/* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */
+void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now);
+int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now);
+int64_t tw_misaligned_w(const tw_wish_state_t *state, const tw_now_t *now);
+
+/* asked.c, shave.c, demand.c, centre.c, droop.c, reactive.c, genset.c: the site functions. Each takes the battery power
+ * so far and the load to reckon with, and returns the battery power that it wants. */
+int64_t tw_asked(const tw_now_t *now, int64_t load_w, tw_wish_t *wish);
+int64_t tw_recharged(tw_wish_state_t *state, const tw_now_t *now, int64_t load_w, int64_t battery_w, tw_wish_t *wish);
+int64_t tw_shaved(const tw_now_t *now, int64_t load_w, int64_t battery_w, int64_t demand_w, tw_wish_t *wish);
+int64_t tw_demand_allowed_w(tw_wish_state_t *state, const tw_now_t *now);
+int64_t tw_centred(tw_wish_state_t *state, const tw_now_t *now, int64_t battery_w, tw_wish_t *wish);
+int64_t tw_droop_w(const tw_now_t *now, tw_wish_t *wish);
+int32_t tw_reactive_permille(const tw_now_t *now, int64_t battery_w, tw_wish_t *wish);
+uint32_t tw_genset(tw_wish_state_t *state, const tw_now_t *now);
+
+/* smooth.c: the battery power that holds the grid at a reference which moves towards goal_w no faster than the ramps. */
+int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, int64_t droop_w, tw_wish_t *wish);
+
+/* predict.c: the load's deviation from its slow part at the time when the battery will answer, from one period before. */
+int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t dead_time_ms, bool *agrees);
+
+/* governor.c: how much of the fast estimate does good; updates the gains and the blend. */
+void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
+               int32_t dead_time_ms, bool agrees);
+
+/* announce.c: the part of an announced change that the meter does not show yet. */
+int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms);
+
+#endif
