@@ -21,6 +21,7 @@ from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
 from edge.control.orders import Orders
+from edge.control.settings import config_struct
 from edge.cycle import Cycle, Handover, beat
 from edge.errors import ConfigFault, Problem
 from edge.field.budget import check_budget
@@ -76,12 +77,12 @@ class Controller:
         self.config = config
         self.clock = clock
         self.handover = handover
-        self.kernel = Kernel.from_site(config)
+        self.kernel = Kernel(config_struct(config))
         self.authority = Authority(auto_run=config.site.auto_run)
         self.forecast = Forecast()
         profiles = {device.name: device.profile for device in devices}
         self.image = InputImage(config, profiles, self.kernel.input)
-        self.gate = Gate(gate_rules(config, devices), self.kernel.output, clock.mono_ms)
+        self.gate = Gate(gate_rules(config, devices), self.kernel.output)
         self.buses = [
             Bus(
                 index,
@@ -90,7 +91,7 @@ class Controller:
                 [device for device in devices if device.settings.port == port.name],
                 clock,
                 self.image.note,
-                self.gate.allowed,
+                self._allowed,
             )
             for index, port in enumerate(config.port)
         ]
@@ -110,6 +111,9 @@ class Controller:
 
     def _port_index(self, device: BusDevice) -> int:
         return [port.name for port in self.config.port].index(device.settings.port)
+
+    def _allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
+        return self.gate.allowed(port_index, address, function, reg, count, value, self.clock.mono_ms())
 
     def _set_value(self, device: str, write: str, value: int) -> None:
         self._bus_of[device].set_value(device, write, value)

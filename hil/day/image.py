@@ -13,6 +13,7 @@ from edge.config.reader import parse_config, read_toml
 from edge.control.authority import Authority
 from edge.control.image import UNKNOWN
 from edge.control.kernel import Kernel, Mode, Order
+from edge.control.settings import config_struct
 from edge.model import SiteFlows
 from edge.uplink import Mission
 from hil.assembly import build_site, unit_specs
@@ -59,7 +60,7 @@ class ImageDay:
     def __init__(self, config: Config, spec: SiteSpec, seed: int) -> None:
         self.config = config
         self.site: Site = build_site(config, spec, seed)
-        self.kernel = Kernel.from_site(config)
+        self.kernel = Kernel(config_struct(config))
         self.authority = Authority(auto_run=True)
         self.clock = _StepClock()
         self.mission = Mission(config, self.clock)
