@@ -33,7 +33,7 @@ class Unit:
     soc_taper_cpct: int = option(
         200, low=0, high=2_000, when="power falls over this width before the SOC window's ends"
     )
-    soc_hysteresis_cpct: int = option(200, low=0, high=1_000)
+    soc_hysteresis_cpct: int = option(200, low=10, high=1_000)
     cell_voltage_dead_mv: int = option(2_000, low=2_000, high=2_500, when=TIGHTEN)
     cell_voltage_trip_low_mv: int = option(2_750, low=2_100, high=3_200, when=MAKER)
     cell_voltage_min_mv: int = option(2_950, low=2_500, high=3_300, when=MAKER)

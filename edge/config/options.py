@@ -29,7 +29,7 @@ class Limits:
     pv_lost_max_w: int = power(0, when="PV limit while the POC meter is lost")
     poc_age_fade_ms: int = option(1_000, low=100, high=5_000, when="older: the battery fades out")
     poc_age_max_ms: int = option(3_000, low=200, high=10_000, when="tighten only; older than this is no meter")
-    boot_settle_ms: int = option(1_000, low=0, high=60_000, when="how long all devices must answer before STANDBY")
+    boot_settle_ms: int = option(1_000, low=1, high=60_000, when="how long all devices must answer before STANDBY")
     reset_hold_ms: int = option(10_000, low=1_000, high=600_000, when="how long a cause must be gone before a reset")
 
 

@@ -79,6 +79,16 @@ def members(words: type[Word], mask_of: int) -> list[Word]:
     return [word for word in words if mask_of >> word & 1]
 
 
+def site_row(cause: SiteCause) -> Any:
+    """Level, latch, reset and delays of a cause of the site."""
+    return lib.tw_site_row(cause)
+
+
+def unit_row(cause: UnitCause) -> Any:
+    """The same for a cause of a unit."""
+    return lib.tw_unit_row(cause)
+
+
 def crc16(raw: bytes) -> int:
     """CRC-16/MODBUS; on the wire its low byte goes first."""
     return int(lib.tw_crc16(ffi.from_buffer(raw), len(raw)))

@@ -13,6 +13,8 @@ from edge.config.options import Config
 
 SAFE = {"zero": lib.TW_SAFE_ZERO, "hold": lib.TW_SAFE_HOLD, "island": lib.TW_SAFE_ISLAND, "warn": lib.TW_SAFE_WARN}
 PHASES = 3
+RAMP_MIN_W_PER_S = 20  # 1 W in the shortest cycle
+IO_AGE_MAX_MS = 2_000  # emergency stop and smoke: as old as BMS data may be
 RAMP_PER_S = 10  # the battery's own ramp where the site gives none: its whole rating within one cycle of 100 ms
 
 
@@ -26,7 +28,8 @@ def config_struct(config: Config) -> Any:
     struct.fuse_max_w = min(fuse_w, POWER_MAX_W) if fuse_w else POWER_MAX_W
     ratings_w = sum(max(unit.power_charge_max_w, unit.power_discharge_max_w) for unit in config.unit)
     ramp_w_per_s = config.limits.setpoint_ramp_w_per_s or RAMP_PER_S * ratings_w
-    struct.setpoint_ramp_w_per_s = max(1, min(ramp_w_per_s, POWER_MAX_W))
+    struct.setpoint_ramp_w_per_s = max(RAMP_MIN_W_PER_S, min(ramp_w_per_s, POWER_MAX_W))
+    struct.io_age_max_ms = IO_AGE_MAX_MS
     struct.safe_poc, struct.safe_grid = SAFE[config.safe.poc], SAFE[config.safe.grid]
     struct.safe_door = SAFE[config.safe.door]
     _fill_wish(struct.wish, config)
