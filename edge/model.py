@@ -51,6 +51,7 @@ class DeviceHealth:
     age_ms: int | None
     guarded: bool  # its comm-loss timer was written and read back
     write_failed: bool  # a write was not read back three times running
+    identity_fault: str = ""  # in words: what it says it is, and what its profile wants
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
 
 
 def _device_state(device: DeviceHealth) -> str:
+    if device.identity_fault:
+        return "wrong device"
     if device.age_ms is None:
         return "never seen"
     if device.failed_count:
@@ -123,7 +125,12 @@ def devices_screen(view: StatusView) -> list[str]:
         (d.device, d.port, str(d.address), duration(d.age_ms), f"{d.latency_us / 1000:.1f} ms", _device_state(d))
         for d in view.devices
     ]
-    return table(head, rows, right=(2, 3, 4))
+    lines = table(head, rows, right=(2, 3, 4))
+    for device in view.devices:
+        lines += (
+            wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()
+        )
+    return lines
 
 
 def bus_screen(view: StatusView) -> list[str]:
