@@ -1,10 +1,13 @@
-"""One MQTT 5 connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
+"""One MQTT connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
 
 Rules. paho is a codec with a socket here: its threads and its reconnection are not used, and every connection is a new
 paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a
 connection ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put
 events into a queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is
 parked and counted, never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
+
+MQTT 5 is spoken first. When a broker refuses it, or hangs up on it before it ever understood it, the next attempt is
+MQTT 3.1.1: no granted window then, and no reasons for what it refuses.
 """
 
 import socket
@@ -21,12 +24,19 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge.cloud.dial import Backoff, Dial
 
 WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
-CONNACK_MAX_MS = 10_000
+CONNACK_MAX_MS = 5_000  # TCP and TLS are done by then; a 3.1.1 broker may wait for the rest of what it misread
 PUBACK_MAX_MS = 20_000  # a broker that answers pings but no messages is as good as gone
 RETRY_FIRST_MS = 2_000
 RETRY_MAX_MS = 60_000
 STABLE_MS = 300_000
 PARKED_MAX = 32
+REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
+    0x85: "; the broker does not take this client id: check site.tenant and site.id",
+    0x86: "; check username and password_file",
+    0x87: "; check username, password_file and what the broker allows them",
+    0x8C: "; the broker wants another way to log in, e.g. a certificate: cert_file",
+}
+VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 
 Received = Callable[[str, bytes], None]
@@ -81,6 +91,9 @@ class Link:
         self._next_token = 1
         self._retry_mono_ms = 0
         self._connack_end_mono_ms = 0
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._v5_known = False  # this broker has answered in MQTT 5: never again less
+        self._understood = True  # the broker has answered this session's CONNECT in its protocol
         self._up_mono_ms = 0
         self._now_mono_ms = 0
         self.connected = False
@@ -170,7 +183,9 @@ class Link:
     def _start_session(self, sock: socket.socket) -> None:
         settings = self._settings
         self._dial = None
-        client = _Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        clean = None if v5 else True
+        client = _Client(CallbackAPIVersion.VERSION2, settings.client_id, clean, protocol=self._protocol)
         client.handed = sock
         client.suppress_exceptions = True
         try:
@@ -183,10 +198,11 @@ class Link:
         if settings.will:
             client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
         self._hook(client)
-        self._client = client
+        self._client, self._understood = client, False
         self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS
         try:
-            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
+            start = True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY  # what 3.1.1 wants to hear
+            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=start)
         except (OSError, ValueError) as error:
             self._down(f"{settings.host}: {error}")
 
@@ -237,8 +253,10 @@ class Link:
                 self._down(f"{self._settings.host}: {rest[0]}")
 
     def _on_connack(self, reason: Any, properties: Any) -> None:
+        self._understood = reason.value != VERSION_REFUSED
+        self._v5_known |= self._understood and self._protocol == MQTTProtocolVersion.MQTTv5
         if reason.is_failure:
-            self._down(f"{self._settings.host}: refused: {reason}")
+            self._down(f"{self._settings.host}: refused: {reason}{REMEDIES.get(reason.value, '')}")
             return
         granted = getattr(properties, "ReceiveMaximum", WINDOW_MAX) if properties is not None else WINDOW_MAX
         self.window = max(1, min(int(granted), WINDOW_MAX))
@@ -276,6 +294,12 @@ class Link:
         if self._now_mono_ms - oldest_mono_ms >= PUBACK_MAX_MS:
             self._down(f"{self._settings.host}: no PUBACK within {PUBACK_MAX_MS} ms")
 
+    def _choose_protocol(self) -> None:
+        """After a CONNECT that was not understood: the other protocol next, unless the broker is known to speak 5."""
+        if not self._understood and not self._v5_known:
+            v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+            self._protocol = MQTTProtocolVersion.MQTTv311 if v5 else MQTTProtocolVersion.MQTTv5
+
     def _down(self, fault: str) -> None:
         """The end of an attempt or a session; the next one comes after the back-off."""
         client, self._client = self._client, None
@@ -286,6 +310,7 @@ class Link:
             sock = cast("socket.socket | None", client.socket()) or client.handed
             client.on_disconnect = None
             sock.close()
+            self._choose_protocol()
         session_ms = self._now_mono_ms - self._up_mono_ms if self.connected else 0
         self.connected, self.fault = False, fault
         for token, _ in self._flying.values():

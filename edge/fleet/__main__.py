@@ -22,7 +22,8 @@ _INGEST = """\
 Takes telemetry batches (live and backfill) of every gateway from the broker, stores each sample exactly once
 in a SQLite file (WAL) and acknowledges to the gateways after each commit, about once a second. Stop it with
 SIGTERM or Ctrl-C; run it again at any time: nothing is lost, nothing is stored twice. One ingest per file;
-it talks MQTT 5. Table sample: one row a sample, its values as a msgpack array; table schema: what they are.
+it talks MQTT 5, or 3.1.1 where the broker has no more. Table sample: one row a sample, its values as a msgpack
+array; table schema: what they are.
 """
 
 

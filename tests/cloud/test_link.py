@@ -145,3 +145,43 @@ def test_a_dial_that_hangs_gives_up() -> None:
     dial.step(0)
     dial.step(10_000)
     assert dial.fault and dial.fileno() == -1
+
+
+def old_broker(connack: bytes) -> ScriptedBroker:
+    """Speaks 3.1.1 and answers anything newer with `connack`."""
+    broker = ScriptedBroker(connack=b"\x20\x02\x00\x00")
+    broker.connack_v5 = connack
+    return broker
+
+
+@pytest.mark.parametrize(
+    "refusal", [b"\x20\x02\x00\x01", bytes((0x20, 3, 0, 0x84, 0)), b""], ids=["1", "0x84", "hang-up"]
+)
+def test_a_broker_of_mqtt_3_1_1_is_spoken_to_in_it(refusal: bytes) -> None:
+    broker = old_broker(refusal)
+    bench = Bench(broker.port)
+    bench.connect()
+    assert broker.levels[:2] == [5, 4] and bench.link.window == WINDOW_MAX
+    bench.link._down("cut by the test")
+    bench.connect()
+    assert broker.levels == [5, 4, 4], "what was understood once is spoken next time"
+    broker.close()
+
+
+def test_a_broker_that_has_answered_in_mqtt_5_is_never_spoken_to_in_less() -> None:
+    broker = ScriptedBroker()
+    bench = Bench(broker.port)
+    bench.connect()
+    broker.connack_v5 = b""  # it hangs up from now on: overloaded, not old
+    bench.link._down("cut by the test")
+    assert wait_until(lambda: broker.connected_count >= 4, 5, bench.step)
+    assert set(broker.levels) == {5}
+    broker.close()
+
+
+def test_a_refused_password_is_no_reason_to_speak_less() -> None:
+    broker = ScriptedBroker(connack=bytes((0x20, 3, 0, 0x86, 0)))
+    bench = Bench(broker.port)
+    assert wait_until(lambda: broker.connected_count >= 3, 5, bench.step)
+    assert set(broker.levels) == {5} and "check username and password_file" in bench.link.fault
+    broker.close()
