@@ -179,3 +179,4 @@ class UplinkStatus:
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
     rule: str = ""  # what the mission rule asks for now, and why
     invite_w: int = 0
+    cloud_fault: str = ""  # why there is no connection, and what to do about it; "" while there is one

@@ -11,17 +11,17 @@ MQTT 3.1.1: no granted window then, and no reasons for what it refuses.
 """
 
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
+from edge.errors import DataFault
 
 WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
 CONNACK_MAX_MS = 5_000  # TCP and TLS are done by then; a 3.1.1 broker may wait for the rest of what it misread
@@ -39,6 +39,7 @@ REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
 VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 
+ANYBODY = Access()  # no user, no TLS
 Received = Callable[[str, bytes], None]
 
 
@@ -49,10 +50,7 @@ class LinkSettings:
     host: str
     port: int = 1883
     client_id: str = ""
-    username: str = ""
-    password_file: str = ""
-    tls: bool = False
-    ca_file: str = ""
+    access: Access = ANYBODY
     keepalive_s: int = 30
     will: tuple[str, bytes] | None = None
     retry_first_ms: int = RETRY_FIRST_MS
@@ -174,9 +172,9 @@ class Link:
     def _start_dial(self) -> None:
         settings = self._settings
         try:
-            context = ssl.create_default_context(cafile=settings.ca_file or None) if settings.tls else None
-        except OSError as error:
-            self._down(f"ca_file {settings.ca_file}: {error.strerror or error}")
+            context = settings.access.context()
+        except DataFault as fault:
+            self._down(str(fault))
             return
         self._dial = Dial(settings.host, settings.port, context, self._now_mono_ms)
 
@@ -189,11 +187,11 @@ class Link:
         client.handed = sock
         client.suppress_exceptions = True
         try:
-            if settings.username:
-                client.username_pw_set(settings.username, self._password())
-        except (OSError, UnicodeError) as error:
+            if settings.access.username:
+                client.username_pw_set(settings.access.username, settings.access.password())
+        except DataFault as fault:
             sock.close()
-            self._down(f"password_file {settings.password_file}: {error}")
+            self._down(str(fault))
             return
         if settings.will:
             client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
@@ -205,10 +203,6 @@ class Link:
             client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=start)
         except (OSError, ValueError) as error:
             self._down(f"{settings.host}: {error}")
-
-    def _password(self) -> str | None:
-        name = self._settings.password_file
-        return Path(name).read_text().strip("\r\n") if name else None
 
     def _hook(self, client: _Client) -> None:
         put = self._events.append
@@ -250,7 +244,12 @@ class Link:
             elif name == "suback" and any(reason.is_failure for reason in rest[0]):
                 self.fault = f"{self._settings.host}: a subscription was refused: {rest[0][0]}"
             elif name == "gone":
-                self._down(f"{self._settings.host}: {rest[0]}")
+                self._down(f"{self._settings.host}: {rest[0] if self._understood else self._hung_up()}")
+
+    def _hung_up(self) -> str:
+        """The end of a session that the broker never answered."""
+        asks = "; does it ask for a client certificate (cert_file)?" if self._settings.access.tls else ""
+        return f"the broker hung up without an answer{asks}"
 
     def _on_connack(self, reason: Any, properties: Any) -> None:
         self._understood = reason.value != VERSION_REFUSED

@@ -100,8 +100,8 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
         _pair("lateness p99", f"{view.late_p99_us} us", "lateness max", f"{view.late_max_us} us"),
         _pair("cycles", str(view.cycle_count), "late", str(view.late_count)),
     ]
-    if up.store_fault:
-        lines += wrap("store", up.store_fault)
+    lines += wrap("cloud", up.cloud_fault) if up.cloud_fault else ()
+    lines += wrap("store", up.store_fault) if up.store_fault else ()
     return lines
 
 

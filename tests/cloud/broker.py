@@ -55,6 +55,9 @@ class Broker:
             return True
         return False
 
+    def log(self) -> str:
+        return (self._folder / "broker.log").read_text()
+
     def stop(self) -> None:
         """SIGTERM."""
         self._end(signal.SIGTERM)

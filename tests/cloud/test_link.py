@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as paho
 
+from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
 from edge.cloud.link import PUBACK_MAX_MS, WINDOW_MAX, Link, LinkSettings
 from tests.cloud.broker import ScriptedBroker, free_port, wait_until
@@ -113,14 +114,14 @@ def test_nobody_listening_costs_no_time(tmp_path: Path) -> None:
             worst_s = max(worst_s, time.monotonic() - before_s)
         assert worst_s < 0.05 and not link.connected
         link.close()
-    link = Link(LinkSettings("127.0.0.1", 1, username="u", password_file=str(tmp_path / "none")))
+    link = Link(LinkSettings("127.0.0.1", 1, access=Access("u", str(tmp_path / "none"))))
     link.step(0)
     link.close()
 
 
 def test_tls_without_a_tls_broker_ends_in_a_fault() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        bench = Bench(server.getsockname()[1], tls=True)
+        bench = Bench(server.getsockname()[1], access=Access(tls=True))
         server.settimeout(3)
         for _ in range(3):
             bench.step()
@@ -128,7 +129,7 @@ def test_tls_without_a_tls_broker_ends_in_a_fault() -> None:
         peer.sendall(b"no tls here at all, sorry")
         assert wait_until(lambda: bool(bench.link.fault), 3, bench.step)
         peer.close()
-    bench = Bench(1, tls=True, ca_file="no/such/file")
+    bench = Bench(1, access=Access(tls=True, ca_file="no/such/file"))
     bench.step()
     assert "ca_file" in bench.link.fault
 
