@@ -311,6 +311,10 @@ class Link:
             sock.close()
             self._choose_protocol()
         session_ms = self._now_mono_ms - self._up_mono_ms if self.connected else 0
+        if session_ms >= STABLE_MS:
+            self._protocol = (
+                MQTTProtocolVersion.MQTTv5
+            )  # the broker may be another by now, or only have been in a hurry
         self.connected, self.fault = False, fault
         for token, _ in self._flying.values():
             self.settled.append(Settled(token, "lost"))
