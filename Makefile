@@ -26,15 +26,17 @@ $(STAMP): pyproject.toml $(wildcard native/*.c native/*.h native/*.py)
 setup: $(STAMP)
 
 # A broker for tests and demo: Debian as root gets mosquitto, elsewhere amqtt from the `hil` extra does (and says so).
+# BROKER=amqtt or BROKER=mosquitto in the environment chooses.
 .PHONY: broker
 broker: $(STAMP)
-	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
+	@if [ "$$BROKER" = amqtt ] || command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "installing mosquitto"; (apt-get update -qq && apt-get install -y -qq mosquitto) >/dev/null 2>&1 || true; fi
-	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
-	elif ! $(BIN)/python -c 'import amqtt' 2>/dev/null; then \
-		echo "no mosquitto here: installing amqtt, a slower broker in Python"; \
+	@if [ "$$BROKER" != amqtt ] && { command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; }; then :; \
+	elif [ "$$BROKER" != mosquitto ] && ! $(BIN)/python -c 'import amqtt' 2>/dev/null; then \
+		echo "installing amqtt, a slower broker in Python"; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[hil]'; fi
+	@$(BIN)/python -m hil.demo.broker
 
 demo: broker
 	@$(BIN)/edge demo --minutes $(MINUTES)

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.field.profile import REGISTERS, Point, Profile, Write
+from edge.field.profile import REGISTERS, Identify, Point, Profile, Write
 from edge.roles import FLAGS
 from hil.framing import is_intact, refusal, sealed
 from hil.plant.faces import Face
@@ -222,8 +222,10 @@ class Slave:
             seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
             self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
         if profile.identify is not None:
-            for addr in range(profile.identify.addr, profile.identify.addr + profile.identify.count):
+            said = _identity(profile.identify)
+            for index, addr in enumerate(range(profile.identify.addr, profile.identify.addr + profile.identify.count)):
                 functions.setdefault(addr, set()).add(profile.identify.fc)
+                self._points.setdefault(addr, (1, _constant(said[2 * index : 2 * index + 2])))
         for addr in self._memory:
             functions.setdefault(addr, set()).add(3)  # holding registers can be read
 
@@ -255,6 +257,13 @@ class Slave:
             return raw
 
         return part
+
+
+def _identity(identify: Identify) -> bytes:
+    """The registers of a right device, from the profile's example."""
+    if identify.type == "str":
+        return identify.example.encode("ascii").ljust(2 * identify.count, b"\0")
+    return int(identify.example, 16).to_bytes(2 * identify.count, "big")
 
 
 def _constant(raw: bytes) -> Encode:

@@ -38,7 +38,7 @@ SITE = _table(
     "",
     """
 BOOT: waiting for the first answers of all devices
-    0 kW | `show devices`: one of them is silent
+    0 kW | `show devices`: one is silent, or not what its profile says
 NOT_ASKED: nobody has asked the site to run
     standby | `resume`, or auto_run = true in the site file
 HOLD: held at the console, by the fleet, or by a safe action of the site

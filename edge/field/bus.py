@@ -136,7 +136,7 @@ class Bus:
 
     def _command_due(self, device: BusDevice, now_s: float) -> bool:
         command = device.commands.get(device.command)
-        if command is None or device.already_there(command):
+        if command is None or not device.identity.proven or device.already_there(command):
             device.command = ""
             return False
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
@@ -179,6 +179,9 @@ class Bus:
         if device.suspect:  # what it says next may be a late answer: not to be taken for this one
             device.note_probe(await self._exchange(device, next(device.probes)), self._loop.time())
             return
+        if not device.identity.proven:
+            await self._identify(device)
+            return
         sent_mono_ms = self._clock.mono_ms()
         poll.due_s += poll.period_s
         if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
@@ -219,12 +222,18 @@ class Bus:
         answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
         device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
 
+    async def _identify(self, device: BusDevice) -> bool:
+        """Asks who answers; the only thing a device is asked before it is known."""
+        assert self._loop is not None and device.identity.expect is not None
+        return device.note_identity(await self._exchange(device, device.identity.expect), self._loop.time())
+
     async def _write(
         self, device: BusDevice, fc: int, addr: int, registers: tuple[int, ...], raw: int
     ) -> bytes | int | Outcome:
-        """Past the gate, or not at all."""
+        """To the device it is meant for and past the gate, or not at all."""
         assert self._loop is not None
-        if not self._allowed(self._index, device.settings.address, fc, addr, len(registers), raw):
+        is_right = device.identity.proven or await self._identify(device)
+        if not is_right or not self._allowed(self._index, device.settings.address, fc, addr, len(registers), raw):
             device.note_failure(Outcome.GATE, self._loop.time())
             return Outcome.GATE
         return await self._exchange(device, Expect(write_request(device.settings.address, fc, addr, registers)))
@@ -307,6 +316,8 @@ class Bus:
             self._error = str(error)
             return False
         self._open, self._error = True, ""
+        for device in self._devices.values():  # the cable may lead to other devices now
+            device.identity.forget()
         return True
 
     def _close(self, error: str) -> None:

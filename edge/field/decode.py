@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 
-from edge.field.profile import REGISTERS, Block, Point
+from edge.field.profile import REGISTERS, Block, Identify, Point
 from edge.model import Reading
 
 Convert = Callable[[int], int | None]
@@ -58,6 +58,13 @@ class BlockDecoder:
             words = struct.unpack(f">{REGISTERS[point.type]}H", struct.pack(code, raws[index]))
             fixed[index] = struct.unpack(code, struct.pack(f">{len(words)}H", *reversed(words)))[0]
         return tuple(fixed)
+
+
+def identity_text(identify: Identify, payload: bytes) -> str:
+    """What a device says it is: its letters without padding, or its number as 0x and hexadecimal digits."""
+    if identify.type == "str":
+        return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in payload.strip(b"\0\xff \t")).strip()
+    return f"0x{int.from_bytes(payload, 'big'):0{2 * len(payload)}X}"
 
 
 def _wide(point: Point) -> bool:

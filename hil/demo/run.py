@@ -19,6 +19,7 @@ from hil.assembly import build_site, build_slaves, unit_specs
 from hil.day.image import TOLERANCE_W
 from hil.day.intensity import SeededIntensity
 from hil.demo import processes
+from hil.demo.broker import broker_text, find_broker
 from hil.demo.screen import draw, frame
 from hil.demo.site import demo_tables, example_config, render
 from hil.demo.summary import summarise
@@ -95,9 +96,9 @@ class Demo:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         port = processes.free_port()
-        broker = processes.broker_command(folder, port)
+        broker = find_broker()
         if broker is None:
-            raise DataFault("no broker: install mosquitto, or the `hil` extra for amqtt (make demo does either)")
+            raise DataFault(broker_text())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._told.set)
@@ -105,7 +106,7 @@ class Demo:
         for bus in self.buses.values():
             bus.start()
         self._write_site(folder, port)
-        running = [await processes.start(broker[0], folder / "broker.log")]
+        running = [await processes.start(broker.command(folder, port), folder / "broker.log")]
         await asyncio.sleep(0.5)
         fleet = [sys.executable, "-m", "edge.fleet", "ingest", "--sqlite", str(folder / "ingest.sqlite")]
         running.append(
@@ -115,7 +116,7 @@ class Demo:
         running.append(await processes.start(edge, folder / "edge.log"))
         pushing = asyncio.create_task(self._push(port))
         try:
-            await self._watch(running[-1], f"simulated site, {broker[1]}")
+            await self._watch(running[-1], f"simulated site, {broker.name}")
         finally:
             codes = [await processes.end(running[-1])]
             await asyncio.sleep(1.5)  # the ingest commits what came last

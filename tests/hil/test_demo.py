@@ -15,6 +15,7 @@ from edge.clock import SystemClock
 from edge.fleet.replay import replay
 from hil.assembly import build_site, build_slaves, unit_specs
 from hil.demo import processes
+from hil.demo.broker import broker_text, find_broker
 from hil.demo.site import demo_tables, example_config, render
 from hil.plant.site import SiteSpec
 from hil.pty import PtyBus
@@ -23,13 +24,9 @@ pytestmark = pytest.mark.hil
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
-def have_broker(tmp_path: Path) -> None:
-    if processes.broker_command(tmp_path, 1) is None:
-        pytest.skip("no broker: neither mosquitto nor amqtt is installed")
-
-
 def demo(tmp_path: Path, *arguments: str) -> str:
-    have_broker(tmp_path)
+    if find_broker() is None:
+        pytest.skip(broker_text())
     command = [sys.executable, "-m", "edge", "demo", "--headless", "--folder", str(tmp_path / "demo"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "demo" / "edge.log").read_text()
