@@ -129,10 +129,15 @@ class _Run:
             case "clear":
                 clear(self.machines[step.device])
             case word:
-                try:
-                    await asyncio.to_thread(ask, self.socket, word)
-                except OSError as error:
-                    raise EdgeError(f"{self.scenario.file}: the console did not take {word!r}: {error}") from error
+                await asyncio.to_thread(self._say, word)
+
+    def _say(self, word: str) -> None:
+        try:
+            reply = ask(self.socket, word)
+        except OSError as error:
+            raise EdgeError(f"{self.scenario.file}: the console did not take {word!r}: {error}") from error
+        if not reply.ok:
+            raise EdgeError(f"{self.scenario.file}: the console refused {word!r}: {reply.text.strip()}")
 
     async def start(self) -> None:
         edge = [sys.executable, "-m", "edge", "run", "-c", str(self.folder / "site.toml")]
