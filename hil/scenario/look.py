@@ -56,6 +56,8 @@ def _look(record: CycleRecord, tw: Any, out: Any, unit_count: int, at_s: float) 
         commands=_flags(Command, tw.commands),
         setpoint_w=out.battery_w,
         poc_age_ms=tw.poc_age_ms,
+        load_age_ms=tw.load_age_ms,
+        pv_age_ms=tw.pv_age_ms,
         units=units,
     )
 

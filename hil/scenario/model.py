@@ -95,6 +95,8 @@ class Look:
     commands: frozenset[str]
     setpoint_w: int
     poc_age_ms: int
+    load_age_ms: int
+    pv_age_ms: int
     units: tuple[UnitLook, ...]
 
 

@@ -25,6 +25,7 @@ def look(seen: UnitLook | None = None, **changes: object) -> Look:
     values: dict[str, object] = {
         "at_s": 1.0, "seq": 10, "late_us": 0, "mode": "RUN", "reasons": frozenset(), "latched": frozenset(),
         "first_out": "", "commands": frozenset({"RUN"}), "setpoint_w": seen.setpoint_w, "poc_age_ms": 100,
+        "load_age_ms": 100, "pv_age_ms": 100,
         "units": (seen,),
     }  # fmt: skip
     return Look(**(values | changes))  # type: ignore[arg-type]
