@@ -128,16 +128,16 @@ def _rate(played: Played, device: str, from_s: float, to_s: float) -> float:
     span = _span(played, from_s, to_s)
     if len(span) < 2:
         return 0.0
-    count = span[-1].request_counts[device] - span[0].request_counts[device]
+    count = span[-1].read_counts[device] - span[0].read_counts[device]
     return count / (span[-1].at_s - span[0].at_s)
 
 
 def _rate_kept(played: Played, wanted: Expectation) -> Result:
-    """Requests that reach the device in the span, against a span of the same length before it."""
+    """Answered reads of the device in the span, against a span of the same length before it."""
     assert wanted.from_s is not None and wanted.to_s is not None
     before = _rate(played, wanted.device, 2 * wanted.from_s - wanted.to_s, wanted.from_s)
     now = _rate(played, wanted.device, wanted.from_s, wanted.to_s)
-    return before > 0 and now >= wanted.part_min * before, f"{now:.1f} requests/s, before {before:.1f}"
+    return before > 0 and now >= wanted.part_min * before, f"{now:.1f} reads/s, before {before:.1f}"
 
 
 def _grid_within_limits(played: Played, wanted: Expectation) -> Result:

@@ -119,7 +119,7 @@ class Sample:
     grid_w: float
     battery_w: float
     units: tuple[UnitSample, ...]
-    request_counts: Mapping[str, int]  # by device, since the start
+    read_counts: Mapping[str, int]  # answered, by device, since the start
 
 
 @dataclass(frozen=True, slots=True)

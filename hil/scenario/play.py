@@ -28,7 +28,7 @@ def sample_of(site: Site, slaves: Iterable[Slave], at_s: float) -> Sample:
         UnitSample(unit.pcs.power_w, unit.pcs.set_w, unit.pcs.state, unit.bms.contactor, unit.pcs.comm_lost)
         for unit in site.units
     )
-    counts = {slave.name: slave.request_count for slave in slaves}
+    counts = {slave.name: slave.read_count for slave in slaves}
     return Sample(at_s, site.poc_power_w, site.battery_power_w, units, counts)
 
 
