@@ -1,6 +1,7 @@
 """The words of the simulator: `day`, `list`, `run`. Each ends with 0 when what it played was as it must be, else 1."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -34,4 +35,9 @@ def _day(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    except BrokenPipeError:  # who read our output has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
