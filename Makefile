@@ -5,7 +5,7 @@ STAMP := .venv/.ready
 MINUTES ?= 0
 SECONDS ?= 86400
 
-.PHONY: help setup demo test check day bench replay clean
+.PHONY: help setup demo test check day scenarios bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -13,6 +13,7 @@ help:
 	@echo "make test     every test; sets up what it needs"
 	@echo "make check    ruff and mypy"
 	@echo "make day      24 h of kernel and plant, told on one screen"
+	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
@@ -51,6 +52,9 @@ check: $(STAMP)
 
 day: $(STAMP)
 	@$(BIN)/python -m hil day --seconds $(SECONDS)
+
+scenarios: $(STAMP)
+	@$(BIN)/python -m hil run all
 
 bench: broker
 	@$(BIN)/python -m tests.bench

@@ -48,6 +48,7 @@ class Slave:
         self.name = name or profile.id
         self.turnaround_s = profile.link.turnaround_ms / 1000
         self.request_count = 0
+        self.read_count = 0  # of them, answered reads
         self._reads: dict[bytes, _Read] = {}
         self._epoch = 0  # changes with every write
         self._bits = FLAGS[profile.kind]
@@ -66,6 +67,7 @@ class Slave:
         if read is None:
             return self._receive_new(frame)
         self.request_count += 1
+        self.read_count += 1
         face = self.face
         face.hear()
         stamp = (face.version(), self._epoch)

@@ -44,7 +44,7 @@ async def until(wired: WiredSite, mode: str, limit_s: int = 60) -> int:
 
 def test_a_site_found_switched_off_runs_within_seconds_and_ends_at_zero() -> None:
     async def script(wired: WiredSite) -> None:
-        assert await until(wired, "RUN") <= 7  # of which the precharge takes two and the PCS's soft start one
+        assert await until(wired, "RUN") <= 5  # of which the precharge takes two and the PCS's soft start one
         await asyncio.sleep(20)
         status = wired.controller.picture.status()
         assert all(device.guarded and not device.write_failed for device in status.devices)

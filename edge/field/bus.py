@@ -68,7 +68,7 @@ class Bus:
 
     def command(self, device: str, name: str) -> None:
         """Asks for a command of the profile; sent at most once a second while it is asked for."""
-        self._devices[device].command = name
+        self._devices[device].ask_command(name, self._loop.time() if self._loop is not None else 0.0)
         self._wake()
 
     def device(self, name: str) -> BusDevice:
@@ -183,6 +183,7 @@ class Bus:
             await self._identify(device)
             return
         sent_mono_ms = self._clock.mono_ms()
+        poll.sent_s = sent_s
         poll.due_s += poll.period_s
         if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
             poll.due_s = sent_s + poll.period_s

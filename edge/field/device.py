@@ -23,6 +23,7 @@ COMMAND_INTERVAL_S = 1.0
 WRITE_RETRY_MS = 1_000
 GUARD_RETRY_S = 2.0
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
+AWAIT_S = 0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
 
@@ -38,6 +39,7 @@ class Poll:
     period_s: float
     priority: int
     due_s: float = 0.0
+    sent_s: float = NEVER_S
     checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
     flag_indices: tuple[int, ...] = ()
     flags: int | None = None  # of its flag points, as last read; None: not known
@@ -155,6 +157,7 @@ class BusDevice:
             for block in profile.blocks
         ]
         self.commands = {command.name: command for command in profile.commands}
+        self._awaited = {name: self._showing(command) for name, command in self.commands.items()}
         self.boxes = {write.name: WriteBox(self, write) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
@@ -185,6 +188,25 @@ class BusDevice:
         self.polls.append(
             Poll(self, f"verify {box.write.name}", expect, None, 1.0, 2, checks=[(box, raw_reader(box.write, 0))])
         )
+
+    def _showing(self, command: Command) -> tuple[tuple[Poll, int, bool], ...]:
+        """(block, flag, whether it must be set): what shows that the command has come about."""
+        mask = FLAGS[self.profile.kind].get(command.until.removeprefix("!"), 0)
+        return tuple(
+            (poll, mask, not command.until.startswith("!"))
+            for poll, block in zip(self.polls, self.profile.blocks, strict=False)
+            if any(flag & mask for point in block.points for _, flag in point.flags)
+        )
+
+    def ask_command(self, name: str, now_s: float) -> None:
+        """While it is asked for and has not come about, what should show it is read more often than its period.
+
+        Such a read is due but never late, so it goes out only when nothing of its priority waits: no other age grows.
+        """
+        self.command = name
+        for poll, mask, wanted in self._awaited.get(name, ()):
+            if poll.flags is None or bool(poll.flags & mask) != wanted:
+                poll.due_s = min(poll.due_s, max(poll.sent_s + AWAIT_S, now_s))
 
     @property
     def write_failed(self) -> bool:

@@ -23,6 +23,7 @@ from hil.demo.broker import broker_text, find_broker
 from hil.demo.screen import draw, frame
 from hil.demo.site import demo_tables, example_config, render
 from hil.demo.summary import summarise
+from hil.demo.timing import timing_of
 from hil.plant.site import SiteSpec, TraceSpec
 from hil.pty import PtyBus
 from hil.traces import read_load_kw
@@ -126,7 +127,8 @@ class Demo:
                 await processes.end(process)
             for bus in self.buses.values():
                 bus.stop()
-        print("\n".join(summarise(self, self._ingested(folder), codes[0])))
+        timing = timing_of(folder / "store" / "trace", self.config)
+        print("\n".join(summarise(self, timing, self._ingested(folder), codes[0])))
         return 0 if codes[0] == 0 and self.pcs_is_at_zero() and self.tally.over_longest <= 6 else 1
 
     def pcs_is_at_zero(self) -> bool:
