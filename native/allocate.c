@@ -95,9 +95,12 @@ static uint32_t grow(const tw_config_t *config, const tw_shares_t *shares, uint3
 
 static uint32_t shrink(const tw_config_t *config, const tw_shares_t *shares, uint32_t set, int32_t want_w)
 {
+    if ((set & (set - 1U)) == 0U) {
+        return set; /* one, or none */
+    }
     int32_t size = size_of(set);
     int32_t worst = worst_of(shares, set);
-    if (size <= 1 || want_w >= (int64_t)size * config->unit[worst].power_efficient_min_w) {
+    if (want_w >= (int64_t)size * config->unit[worst].power_efficient_min_w) {
         return set;
     }
     bool enough = cap_of(shares, set) - shares->band_w[worst] >= want_w + want_w / 4;
@@ -107,8 +110,8 @@ static uint32_t shrink(const tw_config_t *config, const tw_shares_t *shares, uin
 static uint32_t swap(const tw_shares_t *shares, uint32_t set, int32_t want_w)
 {
     int32_t best = best_of(shares, shares->able & ~set);
-    int32_t worst = worst_of(shares, set);
-    if (best < 0 || worst < 0 || shares->head_cpct[best] <= shares->head_cpct[worst] + 500) {
+    int32_t worst = best < 0 ? -1 : worst_of(shares, set);
+    if (worst < 0 || shares->head_cpct[best] <= shares->head_cpct[worst] + 500) {
         return set;
     }
     bool enough = cap_of(shares, set) - shares->band_w[worst] + shares->band_w[best] >= want_w;

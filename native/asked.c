@@ -1,7 +1,7 @@
 /* What is asked of the battery before the site's own rules: by hand, by a plan, or by self-consumption. */
 #include "wish.h"
 
-int64_t tw_asked(const tw_now_t *now, int64_t load_w, tw_wish_t *wish)
+int64_t tw_asked_for_w(const tw_now_t *now, int64_t load_w, tw_wish_t *wish)
 {
     const tw_input_t *input = now->input;
     int64_t wish_w = tw_within(input->wish_w, -8LL * TW_POWER_LIMIT_W, 8LL * TW_POWER_LIMIT_W);

@@ -17,7 +17,8 @@ HERE = Path(__file__).resolve().parent
 ABI = HERE / "kernel_abi.h"
 C_FILES = sorted(path.name for path in HERE.glob("*.c"))
 WRAPPER = "native/build/_kernel.c"
-FLAGS = ["-O2", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"]
+# -O3 takes a tenth off a step; without loop distribution no loop becomes a call of memset.
+FLAGS = ["-O3", "-fno-tree-loop-distribute-patterns", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"]
 
 
 def abi_hash() -> str:

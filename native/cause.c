@@ -39,7 +39,7 @@ tw_cause_row_t tw_site_row(int32_t cause)
     return cause >= 0 && cause < TW_SITE_CAUSES ? SITE_ROWS[cause] : NO_ROW;
 }
 
-uint64_t tw_watch(const tw_cause_row_t *rows, uint64_t among, const tw_judged_t *judged, uint64_t active,
+uint64_t tw_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                   int32_t *timer_ms, int32_t dt_ms)
 {
     for (int32_t i = 0; i < TW_UNIT_CAUSES && (among >> i) != 0U; i++) {
@@ -48,11 +48,11 @@ uint64_t tw_watch(const tw_cause_row_t *rows, uint64_t among, const tw_judged_t 
             continue;
         }
         bool acts = (active & bit) != 0U;
-        if (!((acts ? judged->clear : judged->trip) & bit)) {
+        if (!((acts ? judged.clear : judged.trip) & bit)) {
             timer_ms[i] = 0;
             continue;
         }
-        int32_t off_ms = (judged->quick & bit) ? 0 : rows[i].off_ms;
+        int32_t off_ms = (quick & bit) ? 0 : rows[i].off_ms;
         timer_ms[i] = tw_longer(timer_ms[i], dt_ms);
         if (timer_ms[i] >= (acts ? off_ms : rows[i].on_ms)) {
             active ^= bit;

@@ -26,7 +26,7 @@ typedef struct {
 void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t *input, const tw_view_t *view,
              tw_wish_t *wish);
 
-/* wish.c: the clever half's part of the configuration: every number inside the range that its arithmetic needs. */
+/* wish_config.c: the clever half's part of the configuration: every number inside the range that its arithmetic needs. */
 bool tw_wish_config_ok(const tw_config_t *config);
 
 #endif

@@ -16,6 +16,9 @@ static bool in(uint32_t mode, uint32_t modes)
 
 static bool halts(const tw_unit_state_t *unit, const tw_cycle_t *cycle)
 {
+    if (unit->active == 0U) {
+        return cycle->halted;
+    }
     uint64_t lost = in(unit->mode, WORKING) ? TW_UNIT_STARTABLE : 0U;
     lost |= unit->mode == TW_MODE_START ? TW_UNIT_BIT(BMS_OPEN) : 0U;
     return cycle->halted || (unit->active & (TW_UNIT_AT(TW_LEVELS_STOP) | lost)) != 0U;
@@ -128,6 +131,9 @@ uint32_t tw_choose_event(const tw_config_t *config, const tw_state_t *state, con
     }
     if (event != TW_EVENT_NONE) {
         return event;
+    }
+    if (unit->mode == TW_MODE_RUN) { /* it is there; nothing is waited for */
+        return TW_EVENT_NONE;
     }
     if (done(config, state, unit, &input->unit[index], facts, cycle)) {
         return TW_EVENT_DONE;

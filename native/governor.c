@@ -20,6 +20,9 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define QUIET (64 * SCALE) /* 0.1 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
+#define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
+#define PROBE 50           /* moves the battery just enough to measure the dead time */
+#define BLIND_MS 400       /* of cycle */
 #define FALL_PER_S 4000    /* gain, permille a second */
 #define RISE_PER_S 67
 #define TRUST_RISE_PER_S 17
@@ -74,7 +77,7 @@ static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation
 static int32_t best_gain(int64_t cross, int64_t power)
 {
     int64_t gain = cross <= 0 || power <= 0 ? 0 : tw_within(cross * ONE / power, 0, ONE);
-    return gain < WORTH ? 0 : (int32_t)((gain - WORTH) * ONE / (ONE - WORTH));
+    return tw_within32((gain - WORTH) * ONE / (WHOLE - WORTH), 0, ONE);
 }
 
 /* What the gain would have taken away. */
@@ -89,6 +92,12 @@ static int32_t move(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fal
     int32_t rise = rise_per_s * dt_ms / 1000;
     int32_t fall = fall_per_s * dt_ms / 1000;
     return tw_within32(goal, value - fall, value + rise);
+}
+
+/* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself. */
+static int32_t loop_cap(const tw_wish_state_t *state, const tw_now_t *now)
+{
+    return now->config->cycle_ms > BLIND_MS ? 0 : tw_dead_time_known(state, now) ? ONE : PROBE;
 }
 
 /* Up to which gain even a step that nobody saw coming does no harm. */
@@ -106,9 +115,11 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
     state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
     int64_t load = state->score_short[SCORE_NONE];
     int64_t load_long = state->score_long[SCORE_NONE];
-    bool worse = load > QUIET && load > load_long / 16 && state->score_short[SCORE_REAL] * 10 > load * 11;
+    bool worse = load > QUIET && state->score_short[SCORE_REAL] > load + load / 4 + load_long / 8;
     bool useless = load_long > QUIET && state->score_long[SCORE_REAL] * 10 > load_long * 9;
+    bool announced = state->announced_left_ms > 0; /* what was put in by hand is not the estimate's fault */
     bool harm = (state->applied_short > ONE * 256 / 10 && worse) || (state->applied_long > ONE * 256 / 2 && useless);
+    harm = harm && !announced;
     state->distrust_permille =
         move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
 }
@@ -140,8 +151,10 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
     int64_t direct = tw_within(state->gain_permille[GAIN_DIRECT], 0, ONE);
     int64_t repeat = tw_within(state->gain_permille[GAIN_PREDICTED], 0, ONE);
     judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
-    move_gain(state, now, GAIN_DIRECT, step_cap(dead_time_ms), dead_time_ms <= SURE_MS);
-    move_gain(state, now, GAIN_PREDICTED, ONE, false);
+    int32_t cap = loop_cap(state, now);
+    int32_t step = step_cap(dead_time_ms);
+    move_gain(state, now, GAIN_DIRECT, cap < step ? cap : step, dead_time_ms <= SURE_MS);
+    move_gain(state, now, GAIN_PREDICTED, cap, false);
     const int64_t *seen = state->score_long;
     int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
     int64_t by_repeat = benefit(seen[SCORE_PREDICTED_CROSS], seen[SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);

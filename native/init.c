@@ -1,10 +1,11 @@
-/* Is this configuration one that the kernel can keep its promises with? Checked at init and again in every step, because
- * the struct belongs to the caller. Nothing is switched off by a 0 but what the ABI says is not watched. */
+/* Is this configuration one that the kernel can keep its promises with? Checked at init, and in a step whenever it is another
+ * than the one last accepted, because the struct belongs to the caller. Nothing is switched off by a 0 but what the ABI says is not watched. */
 #include "door.h"
 #include "inner.h"
 
 #define AGE_LIMIT_MS 600000
 #define PAUSE_LIMIT_MS 3600000
+#define CYCLES_UNCHECKED 64 /* 6 s of 100 ms cycles */
 #define RAMP_MIN_W_PER_S 20 /* 1 W in the shortest cycle: less would stand still */
 
 static bool within(int32_t value, int32_t low, int32_t high)
@@ -130,6 +131,42 @@ bool tw_config_ok(const tw_config_t *config)
         && words_ok(config) && units_ok(config) && tw_wish_config_ok(config);
 }
 
+static uint32_t sum_of(const uint32_t *words, size_t size)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < size / sizeof *words; i++) {
+        sum += words[i];
+    }
+    return sum;
+}
+
+/* Of the site and of each unit in turn; not the 0 of a state that nobody wrote. */
+static uint32_t config_sum(const tw_config_t *config)
+{
+    uint32_t sum = sum_of((const uint32_t *)config, offsetof(tw_config_t, unit)) + 2166136261U;
+    for (int32_t i = 0; i < config->unit_count; i++) {
+        sum = sum * 16777619U + sum_of((const uint32_t *)&config->unit[i], sizeof config->unit[i]);
+    }
+    return sum;
+}
+
+/* Two configurations may have one sum: so every now and then it is checked in full anyway. */
+bool tw_config_still_ok(const tw_config_t *config, tw_state_t *state)
+{
+    if (!within(config->unit_count, 1, TW_UNITS)) {
+        return false;
+    }
+    uint32_t sum = config_sum(config);
+    if (sum == state->config_sum && state->cycle_count % CYCLES_UNCHECKED != 0U) {
+        return true;
+    }
+    if (!tw_config_ok(config)) {
+        return false;
+    }
+    state->config_sum = sum;
+    return true;
+}
+
 static void begin_unit(tw_unit_state_t *unit)
 {
     for (int32_t i = 0; i < TW_HOURLY; i++) {
@@ -160,5 +197,6 @@ int32_t tw_init(const tw_config_t *config, tw_state_t *state)
         return TW_BAD_CONFIG;
     }
     state->pv_limit_w = config->pv_rated_w;
+    state->config_sum = config_sum(config);
     return TW_OK;
 }

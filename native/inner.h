@@ -10,8 +10,8 @@
 
 #define TW_BATTERY_LIMIT_W (TW_UNITS * TW_POWER_LIMIT_W)
 
-typedef struct { /* sets of causes; quick: their off-delay is 0 in this cycle */
-    uint64_t trip, clear, quick;
+typedef struct { /* sets of causes */
+    uint64_t trip, clear;
 } tw_judged_t;
 
 typedef struct { /* what this cycle knows of one unit */
@@ -27,6 +27,8 @@ typedef struct { /* what this cycle knows of the site */
     bool poc_fresh;
     bool io;        /* the remote I/O may be believed */
     bool forbidden, halted, derated; /* a site cause of level ZERO, STOP or OPEN; STOP or OPEN; DERATE is active */
+    bool latched;   /* the site is, or every unit */
+    bool running;   /* some unit is in RUN */
     bool usable;    /* the battery may be used */
 } tw_cycle_t;
 
@@ -68,14 +70,26 @@ static inline bool tw_older(int32_t age_ms, int32_t limit_ms)
     return age_ms < 0 || age_ms > limit_ms;
 }
 
+static inline void tw_trip(tw_judged_t *judged, int32_t cause, bool trip)
+{
+    if (trip) {
+        judged->trip |= UINT64_C(1) << cause;
+    }
+}
+
 static inline void tw_judge(tw_judged_t *judged, int32_t cause, bool trip, bool clear)
 {
-    uint64_t bit = UINT64_C(1) << cause;
     if (trip) {
-        judged->trip |= bit;
+        judged->trip |= UINT64_C(1) << cause;
     } else if (clear) { /* never both */
-        judged->clear |= bit;
+        judged->clear |= UINT64_C(1) << cause;
     }
+}
+
+/* Causes without hysteresis that have been judged: what does not trip is gone. */
+static inline void tw_clear_rest(tw_judged_t *judged, uint64_t causes)
+{
+    judged->clear |= causes & ~judged->trip;
 }
 
 static inline bool tw_asked(const tw_input_t *input, uint32_t command)
@@ -103,21 +117,22 @@ static inline bool tw_timing(const int32_t *timer_ms, int32_t count)
  * whatever it answers. */
 int64_t tw_part(int64_t whole, int64_t part, int64_t of);
 
-/* init.c */
+/* init.c: in full; and in a step, where nearly always it is the one that was accepted. */
 bool tw_config_ok(const tw_config_t *config);
+bool tw_config_still_ok(const tw_config_t *config, tw_state_t *state);
 
-/* cause.c: on- and off-delays of the causes in `among`; returns the new active set. */
-uint64_t tw_watch(const tw_cause_row_t *rows, uint64_t among, const tw_judged_t *judged, uint64_t active,
+/* cause.c: on- and off-delays of the causes in `among`; those in `quick` end without delay. Returns the new active set. */
+uint64_t tw_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                   int32_t *timer_ms, int32_t dt_ms);
 const tw_cause_row_t *tw_unit_rows(void);
 const tw_cause_row_t *tw_site_rows(void);
 
-/* interlock.c, cell.c: what is wrong with one unit now, and since when. */
-void tw_unit_causes(const tw_config_t *site, int32_t index, tw_unit_state_t *state, const tw_unit_input_t *input,
-                    uint32_t commands, int32_t dt_ms, tw_facts_t *facts);
+/* interlock.c, cell.c: what is wrong with each unit now, and since when. */
+void tw_unit_causes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, int32_t dt_ms,
+                    tw_facts_t *facts);
 bool tw_plausible(const tw_unit_input_t *input);
-void tw_judge_cells(const tw_unit_config_t *config, const tw_unit_state_t *state, const tw_unit_input_t *input,
-                    uint32_t commands, tw_judged_t *judged);
+tw_judged_t tw_judge_cells(const tw_unit_config_t *config, const tw_unit_state_t *state, const tw_unit_input_t *input,
+                           uint32_t commands);
 void tw_age_temp(tw_unit_state_t *state, const tw_unit_input_t *input, bool plausible, int32_t dt_ms);
 
 /* site.c: what is wrong with the site now. */
@@ -127,18 +142,18 @@ void tw_site_causes(const tw_config_t *config, tw_state_t *state, const tw_input
 /* latch.c: true if this rise is the third within an hour. */
 bool tw_third_within_hour(int32_t recent_ms[2], bool rose, int32_t dt_ms);
 void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
-              const tw_cycle_t *cycle);
+              tw_cycle_t *cycle);
 
 /* mode.c, event.c: every unit's mode and event into state and output, and the site's. */
 uint32_t tw_choose_event(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
                          const tw_facts_t *facts, const tw_cycle_t *cycle, int32_t index);
 void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
-                   const tw_cycle_t *cycle, tw_output_t *output);
+                   tw_cycle_t *cycle, tw_output_t *output);
 uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t index);
 
-/* limit.c: the bounds of one unit in this cycle. */
-void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
-                    uint32_t commands, const tw_facts_t *facts, const tw_cycle_t *cycle, tw_unit_output_t *output);
+/* limit.c: the bounds of each unit in this cycle. */
+void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
+                    const tw_cycle_t *cycle, tw_output_t *output);
 
 /* band.c: bands of the site, then the battery power and why it is not another. */
 void tw_site_band(const tw_config_t *config, const tw_input_t *input, const tw_facts_t *facts, tw_output_t *output);

@@ -248,26 +248,27 @@ typedef struct {
 
 typedef struct { /* the clever half's; the guard never reads it */
     int64_t mean_mw, slow_mw, slower_mw; /* low-passed net load: 60 s; 8 s once, and twice */
-    int64_t reference_mw, trim_mw;
+    int64_t reference_mw, trim_mw, held_mw; /* held: what a change of gain would have made jump */
     int64_t window_mj;                   /* grid energy of this billing window so far, in watt-milliseconds */
     int64_t announced_until_mono_ms;     /* announcements up to this time have been acted on */
     int64_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
+    int64_t setpoint_slow_mw, power_slow_mw; /* see deadtime.c */
     int64_t delay_error[TW_DELAYS];      /* setpoint against measured power, by delay */
     int64_t disagreement;                /* mean square of now less one period before */
     int32_t lag_mean[TW_LAGS];           /* autocorrelation */
-    int32_t setpoint_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
+    int32_t setpoint_then_w[2 * TW_DELAYS], power_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
     int32_t band_slow[TW_BANDPASSES][2]; /* the two filters of each band: see governor.c */
     int16_t history[2 * TW_LAGS];        /* net load less `slower`, scaled; each twice, so that it reads in one piece */
     int16_t load_then[TW_RING], predicted_then[TW_RING]; /* their bands */
-    int32_t setpoint_index, history_index, ring_index;
+    int32_t setpoint_index, power_index, history_index, ring_index;
     int32_t gain_permille[2], blend_permille, distrust_permille; /* direct, predicted; from one to the other */
     int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
     int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
     int32_t innovation;
-    int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, activity_w; /* see deadtime.c; 1/256 ms */
+    int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
     int32_t announced_w, announced_base_w, announced_left_ms;
     int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
-    uint32_t flags;
+    uint32_t flags, reserved;
 } tw_wish_state_t;
 
 typedef struct {
@@ -279,7 +280,8 @@ typedef struct {
     uint32_t held, mode;         /* held: a safe action HOLD waits for `resume` */
     int32_t first_out, first_out_unit; /* index of a cause, -1: none; unit -1: a cause of the site */
     uint32_t cycle_count, sharing; /* units that share the power now */
-    int32_t pv_limit_w, reserved;
+    int32_t pv_limit_w;
+    uint32_t config_sum;         /* of the configuration that was last found to be one */
     tw_wish_state_t wish;
     tw_unit_state_t unit[TW_UNITS];
 } tw_state_t;

@@ -4,6 +4,11 @@
 
 #define HOUR_MS 3600000
 
+static inline bool never(const int32_t recent_ms[2])
+{
+    return recent_ms[0] == TW_AGE_NEVER && recent_ms[1] == TW_AGE_NEVER;
+}
+
 bool tw_third_within_hour(int32_t recent_ms[2], bool rose, int32_t dt_ms)
 {
     recent_ms[0] = tw_longer(recent_ms[0], dt_ms);
@@ -20,6 +25,9 @@ bool tw_third_within_hour(int32_t recent_ms[2], bool rose, int32_t dt_ms)
 /* Causes that are forgiven twice an hour: those of them that have just risen for the third time. */
 static uint64_t too_often(tw_unit_state_t *unit, uint64_t rose, int32_t dt_ms)
 {
+    if (!(rose & TW_UNIT_COUNTED) && never(unit->recent_ms[0]) && never(unit->recent_ms[1]) && never(unit->recent_ms[2])) {
+        return 0; /* as nearly always: nothing to count */
+    }
     const uint64_t group[TW_HOURLY] = {TW_UNIT_OF_HOUR(0), TW_UNIT_OF_HOUR(1), TW_UNIT_OF_HOUR(2)};
     uint64_t found = 0;
     for (int32_t i = 0; i < TW_HOURLY; i++) {
@@ -89,19 +97,22 @@ static bool first_out_is_one(const tw_config_t *config, const tw_state_t *state)
 }
 
 void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
-              const tw_cycle_t *cycle)
+              tw_cycle_t *cycle)
 {
     if (!first_out_is_one(config, state)) {
         forget_first_out(state);
     }
     note_first_out(state, input, latch_site(config, state, cycle), -1);
     bool any = state->latched != 0U;
+    bool all = true;
     for (int32_t i = 0; i < config->unit_count; i++) {
         tw_unit_state_t *unit = &state->unit[i];
         note_first_out(state, input, latch_unit(config, unit, facts[i].rose, cycle), i);
         any = any || unit->latched != 0U;
+        all = all && unit->latched != 0U;
     }
     if (!any) {
         forget_first_out(state);
     }
+    cycle->latched = state->latched != 0U || all;
 }

@@ -24,7 +24,8 @@ static int32_t taper_low(int32_t w, int32_t value, int32_t full, int32_t zero)
 /* da * dv is watts times 100. */
 static int32_t allowed_by_bms(int32_t w, int32_t current_da, int32_t voltage_dv)
 {
-    return tw_clamp(tw_part(current_da, voltage_dv, 100), 0, w);
+    bool all = (int64_t)current_da * voltage_dv >= (int64_t)w * 100;
+    return all ? w : tw_clamp(tw_part(current_da, voltage_dv, 100), 0, w);
 }
 
 /* From BMS_CURRENT to SOC; the values are plausible. */
@@ -69,23 +70,26 @@ static int32_t no_chain(int32_t *after)
 /* W/s times ms is milliwatts, so no remainder is lost. */
 static int32_t rise(int64_t *limit_mw, int32_t w, int32_t rise_w_per_s, int32_t dt_ms)
 {
+    int64_t now_mw = (int64_t)w * 1000;
+    if (*limit_mw == now_mw) {
+        return w; /* as nearly always: it has risen */
+    }
     const int64_t most_mw = (int64_t)TW_POWER_LIMIT_W * 1000;
     int64_t from_mw = *limit_mw < 0 ? 0 : *limit_mw > most_mw ? most_mw : *limit_mw;
     int64_t reach_mw = from_mw + (int64_t)rise_w_per_s * dt_ms;
-    int64_t now_mw = (int64_t)w * 1000;
     *limit_mw = now_mw < reach_mw ? now_mw : reach_mw;
     return now_mw <= reach_mw ? w : tw_clamp(tw_part(*limit_mw, 1, 1000), 0, w);
 }
 
-void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
-                    uint32_t commands, const tw_facts_t *facts, const tw_cycle_t *cycle, tw_unit_output_t *output)
+static void bound_unit(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
+                       uint32_t commands, bool plausible, const tw_cycle_t *cycle, tw_unit_output_t *output)
 {
     int32_t *in = output->charge_after_w;
     int32_t *out = output->discharge_after_w;
     in[TW_BOUND_RATING] = config->power_charge_max_w;
     out[TW_BOUND_RATING] = config->power_discharge_max_w;
-    int32_t in_w = facts->plausible ? charge_chain(config, input, commands, in) : no_chain(in);
-    int32_t out_w = facts->plausible ? discharge_chain(config, input, state->mode == TW_MODE_ISLAND, out) : no_chain(out);
+    int32_t in_w = plausible ? charge_chain(config, input, commands, in) : no_chain(in);
+    int32_t out_w = plausible ? discharge_chain(config, input, state->mode == TW_MODE_ISLAND, out) : no_chain(out);
 
     bool derated = cycle->derated || (state->active & TW_UNIT_AT(TW_LEVEL_BIT(DERATE))) != 0U;
     in[TW_BOUND_DERATE] = in_w = derated ? in_w / 2 : in_w;
@@ -101,4 +105,13 @@ void tw_unit_limits(const tw_unit_config_t *config, tw_unit_state_t *state, cons
     out_w = rise(&state->discharge_limit_mw, out_w, config->limit_rise_w_per_s, cycle->dt_ms);
     in[TW_BOUND_RISE] = output->charge_max_w = in_w;
     out[TW_BOUND_RISE] = output->discharge_max_w = out_w;
+}
+
+void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
+                    const tw_cycle_t *cycle, tw_output_t *output)
+{
+    for (int32_t i = 0; i < config->unit_count; i++) {
+        bound_unit(&config->unit[i], &state->unit[i], &input->unit[i], input->commands, facts[i].plausible, cycle,
+                   &output->unit[i]);
+    }
 }

@@ -68,15 +68,16 @@ static void age_unit(tw_unit_state_t *unit, const tw_facts_t *facts, const tw_cy
 
 static uint32_t site_mode(uint32_t present)
 {
-    uint32_t mode = TW_MODE_BOOT;
-    for (int32_t i = TW_MODES - 1; i >= 0; i--) {
-        mode = ((present >> FIRST[i]) & 1U) != 0U ? FIRST[i] : mode;
+    for (int32_t i = 0; i < TW_MODES; i++) {
+        if ((present >> FIRST[i]) & 1U) {
+            return FIRST[i];
+        }
     }
-    return mode;
+    return TW_MODE_BOOT;
 }
 
 void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
-                   const tw_cycle_t *cycle, tw_output_t *output)
+                   tw_cycle_t *cycle, tw_output_t *output)
 {
     uint32_t present = 0;
     for (int32_t i = 0; i < config->unit_count; i++) {
@@ -95,6 +96,7 @@ void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_
     }
     state->mode = site_mode(present);
     output->mode = state->mode;
+    cycle->running = ((present >> TW_MODE_RUN) & 1U) != 0U;
 }
 
 static uint32_t fault_order(const tw_state_t *state, const tw_unit_state_t *unit)

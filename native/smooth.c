@@ -6,7 +6,7 @@
 #include "wish.h"
 
 #define MEAN_MS 60000
-#define SLOW_MS 8000       /* twice: 0.02 Hz, and next to nothing left of 0.2 Hz */
+#define SLOW_MS 16000       /* twice: 0.02 Hz, and next to nothing left of 0.2 Hz */
 #define TRIM_MS 100000
 #define TRIM_PART 20       /* the trim is at most a twentieth of the rating */
 #define BOUND_MS 5000      /* at a bound, the reference gives way to what the grid really does */
@@ -32,27 +32,49 @@ static int32_t counts(const tw_now_t *now, int64_t power_w)
     return tw_within32(power_w * TW_COUNTS / now->rating_w, -32767, 32767);
 }
 
-/* The load as the battery should answer it: the parts of direct and predicted deviation that do good. */
+/* Parts of the estimate beside the slow one, as the gains stand. */
+static int64_t fast_mw(const tw_wish_state_t *state, int64_t direct_w, int64_t repeat_w)
+{
+    int64_t blend = tw_within(state->blend_permille, 0, ONE);
+    int64_t direct = direct_w * tw_within(state->gain_permille[0], 0, ONE);
+    int64_t repeat = repeat_w * tw_within(state->gain_permille[1], 0, ONE);
+    return (direct * (ONE - blend) + repeat * blend) / ONE;
+}
+
+static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
+{
+    int32_t blend = state->blend_permille;
+    wish->functions |= state->gain_permille[0] > 0 && blend < ONE ? 1U << TW_FUNCTION_FEED_FORWARD : 0U;
+    wish->functions |= state->gain_permille[1] > 0 && blend > 0 ? 1U << TW_FUNCTION_PREDICTOR : 0U;
+    wish->gain_permille = (state->gain_permille[0] * (ONE - blend) + state->gain_permille[1] * blend) / ONE;
+    wish->functions |= wish->gain_permille < ONE * 9 / 10 ? 1U << TW_FUNCTION_GOVERNED : 0U;
+    wish->period_ms = tw_within32((int64_t)state->period_q8 * now->config->cycle_ms / 256, 0, TW_LAGS * 1000);
+}
+
+/* The load as the battery should answer it: slow part, announcement, and the parts of direct and predicted deviation that
+ * do good. What a change of gain would make jump is held and fades: else the governor would make the ripple it forbids. */
 static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms, tw_wish_t *wish)
 {
+    const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t announced_w = tw_announced_w(state, now, dead_time_ms); /* first: it moves the slow part */
+    wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
     int64_t slow_w = state->slower_mw / 1000;
     int64_t off_w = now->load_w - slow_w;
     int32_t off = counts(now, off_w);
     bool agrees;
-    int64_t repeat = tw_predicted(state, now, off, dead_time_ms, &agrees);
-    int32_t grid = counts(now, now->grid_w - slow_w);
-    tw_govern(state, now, off, tw_within32(repeat, -32767, 32767), grid, dead_time_ms, agrees);
+    int32_t repeat = tw_within32(tw_predicted(state, now, off, dead_time_ms, &agrees), -32767, 32767);
+    int64_t repeat_w = repeat * now->rating_w / TW_COUNTS;
     int64_t blend = state->blend_permille;
-    int64_t direct_w = off_w * state->gain_permille[0] / ONE;
-    int64_t repeat_w = repeat * now->rating_w / TW_COUNTS * state->gain_permille[1] / ONE;
-    wish->functions |= state->gain_permille[0] > 0 && blend < ONE ? 1U << TW_FUNCTION_FEED_FORWARD : 0U;
-    wish->functions |= state->gain_permille[1] > 0 && blend > 0 ? 1U << TW_FUNCTION_PREDICTOR : 0U;
-    wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
-    wish->gain_permille = (int32_t)((state->gain_permille[0] * (ONE - blend) + state->gain_permille[1] * blend) / ONE);
-    wish->functions |= wish->gain_permille < ONE * 9 / 10 ? 1U << TW_FUNCTION_GOVERNED : 0U;
-    wish->period_ms = tw_within32((int64_t)state->period_q8 * now->config->cycle_ms / 256, 0, TW_LAGS * 1000);
-    return slow_w + (direct_w * (ONE - blend) + repeat_w * blend) / ONE + announced_w;
+    int64_t before_mw = fast_mw(state, off_w, repeat_w);
+    tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), dead_time_ms, agrees);
+    int64_t next = state->blend_permille;
+    state->blend_permille = (int32_t)blend; /* a change from direct to predicted is no change of gain */
+    before_mw -= fast_mw(state, off_w, repeat_w);
+    state->blend_permille = (int32_t)next;
+    state->held_mw = tw_within(tw_towards(tw_within(state->held_mw, -limit_mw, limit_mw), 0, now->dt_ms, SLOW_MS) + before_mw,
+                               -limit_mw, limit_mw);
+    report(state, now, wish);
+    return slow_w + (fast_mw(state, off_w, repeat_w) + state->held_mw) / ONE + announced_w;
 }
 
 static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, tw_wish_t *wish)

@@ -22,44 +22,33 @@ static void refuse(const tw_state_t *state, const tw_input_t *input, tw_output_t
 }
 
 /* Time since the last cycle. A clock that stands still, runs backwards or skips makes this cycle a zero one. */
-static tw_cycle_t begin(const tw_config_t *config, tw_state_t *state, const tw_input_t *input)
+static void begin(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_cycle_t *cycle)
 {
-    tw_cycle_t cycle = {.dt_ms = config->cycle_ms};
+    cycle->dt_ms = config->cycle_ms;
+    cycle->clock_bad = false;
     if (state->started != 0U) {
         uint64_t gap_ms = (uint64_t)input->mono_ms - (uint64_t)state->mono_ms; /* wraps to huge when backwards */
         bool sane = gap_ms > 0U && gap_ms <= 2U * (uint64_t)config->cycle_ms;
-        cycle.dt_ms = sane ? (int32_t)gap_ms : 0;
-        cycle.clock_bad = !sane;
+        cycle->dt_ms = sane ? (int32_t)gap_ms : 0;
+        cycle->clock_bad = !sane;
     }
     state->mono_ms = input->mono_ms;
     state->started = 1;
-    cycle.reset = tw_asked(input, TW_COMMAND_RESET) && !(state->commands & TW_COMMAND_RESET);
-    cycle.poc_fresh = !tw_older(input->poc_age_ms, config->poc_age_max_ms);
-    cycle.io = config->io_required == 0 || !tw_older(input->io_age_ms, config->io_age_max_ms);
-    cycle.booting = true;
+    cycle->reset = tw_asked(input, TW_COMMAND_RESET) && !(state->commands & TW_COMMAND_RESET);
+    cycle->poc_fresh = !tw_older(input->poc_age_ms, config->poc_age_max_ms);
+    cycle->io = config->io_required == 0 || !tw_older(input->io_age_ms, config->io_age_max_ms);
+    cycle->booting = true;
     for (int32_t i = 0; i < config->unit_count; i++) {
-        cycle.booting = cycle.booting && state->unit[i].mode == TW_MODE_BOOT;
+        cycle->booting = cycle->booting && state->unit[i].mode == TW_MODE_BOOT;
     }
-    return cycle;
 }
 
 static void forbid(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_facts_t *facts,
                    tw_cycle_t *cycle)
 {
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        tw_unit_causes(config, i, &state->unit[i], &input->unit[i], input->commands, cycle->dt_ms, &facts[i]);
-    }
+    tw_unit_causes(config, state, input, cycle->dt_ms, facts);
     tw_site_causes(config, state, input, facts, cycle);
     tw_latch(config, state, input, facts, cycle);
-}
-
-static bool usable(const tw_config_t *config, const tw_state_t *state, const tw_cycle_t *cycle)
-{
-    bool runs = false;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        runs = runs || state->unit[i].mode == TW_MODE_RUN;
-    }
-    return runs && !cycle->forbidden && state->latched == 0U;
 }
 
 /* What the clever half sees of the units. */
@@ -89,16 +78,15 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
     view->soc_cpct = running > 0 ? tw_clamp(tw_part(soc_cpct, 1, running), 0, 10000) : config->wish.soc_target_cpct;
 }
 
-static tw_view_t look(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
-                      const tw_facts_t *facts, const tw_cycle_t *cycle, const tw_output_t *output)
+static void look(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
+                 const tw_cycle_t *cycle, const tw_output_t *output, tw_view_t *view)
 {
-    tw_view_t view = {.dt_ms = cycle->dt_ms, .usable = cycle->usable};
-    view.measured = cycle->poc_fresh && !(state->active & TW_SITE_BIT(POC_FADE));
-    view_units(config, state, input, facts, output, &view);
-    view.net_load_w = view.measured ? output->net_load_w : 0;
-    view.band_min_w = output->band_min_w;
-    view.band_max_w = output->band_max_w;
-    return view;
+    *view = (tw_view_t){.dt_ms = cycle->dt_ms, .usable = cycle->usable};
+    view->measured = cycle->poc_fresh && !(state->active & TW_SITE_BIT(POC_FADE));
+    view_units(config, state, input, facts, output, view);
+    view->net_load_w = view->measured ? output->net_load_w : 0;
+    view->band_min_w = output->band_min_w;
+    view->band_max_w = output->band_max_w;
 }
 
 /* What the guard hands through as it is. */
@@ -122,8 +110,8 @@ static void share(const tw_config_t *config, tw_state_t *state, const tw_input_t
     output->reactive_permille = permille;
     tw_allocate(config, state, input, output);
     for (int32_t i = 0; i < config->unit_count; i++) {
-        int32_t most_var = state->unit[i].mode == TW_MODE_RUN ? config->unit[i].reactive_max_var : 0;
-        output->unit[i].reactive_var = tw_clamp(tw_part(most_var, permille, 1000), -most_var, most_var);
+        int32_t most_var = permille != 0 && state->unit[i].mode == TW_MODE_RUN ? config->unit[i].reactive_max_var : 0;
+        output->unit[i].reactive_var = most_var == 0 ? 0 : tw_clamp(tw_part(most_var, permille, 1000), -most_var, most_var);
         state->unit[i].setpoint_w = output->unit[i].setpoint_w;
     }
 }
@@ -144,16 +132,12 @@ static void report_units(const tw_config_t *config, const tw_state_t *state, con
     }
 }
 
-static void report(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_output_t *output)
+static void report(tw_state_t *state, const tw_input_t *input, const tw_cycle_t *cycle, tw_output_t *output)
 {
-    bool all_latched = true;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        all_latched = all_latched && state->unit[i].latched != 0U;
-    }
     bool expired = (input->wish_kind != TW_WISH_NONE || input->wish_w != 0) && input->wish_left_ms <= 0;
     output->why |= state->active;
     output->why |= state->mode == TW_MODE_BOOT ? TW_SITE_BIT(BOOT) : 0U;
-    output->why |= all_latched || state->latched != 0U ? TW_SITE_BIT(LATCHED) : 0U;
+    output->why |= cycle->latched ? TW_SITE_BIT(LATCHED) : 0U;
     output->why |= expired ? TW_SITE_BIT(WISH_EXPIRED) : 0U;
     state->commands = input->commands;
     state->cycle_count++;
@@ -168,28 +152,27 @@ static void report(const tw_config_t *config, tw_state_t *state, const tw_input_
 
 void tw_step(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_output_t *output)
 {
-    if (!tw_config_ok(config)) {
+    if (!tw_config_still_ok(config, state)) {
         refuse(state, input, output);
         return;
     }
     tw_facts_t facts[TW_UNITS];
     tw_wish_t wish;
-    tw_cycle_t cycle = begin(config, state, input);
+    tw_cycle_t cycle;
+    tw_view_t view;
+    begin(config, state, input, &cycle);
     output->why = 0;
     forbid(config, state, input, facts, &cycle);
     tw_move_modes(config, state, input, facts, &cycle, output);
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        tw_unit_limits(&config->unit[i], &state->unit[i], &input->unit[i], input->commands, &facts[i], &cycle,
-                       &output->unit[i]);
-    }
+    tw_unit_limits(config, state, input, facts, &cycle, output);
     tw_site_band(config, input, facts, output);
-    cycle.usable = usable(config, state, &cycle);
-    tw_view_t view = look(config, state, input, facts, &cycle, output);
+    cycle.usable = cycle.running && !cycle.forbidden && state->latched == 0U;
+    look(config, state, input, facts, &cycle, output, &view);
     tw_wish(config, &state->wish, input, &view, &wish);
     report_wish(&wish, output);
     tw_battery_power(config, state, &cycle, wish.battery_w, view.before_w, output);
     share(config, state, input, &cycle, wish.reactive_permille, output);
     tw_curtail(config, state, input, &cycle, output);
     report_units(config, state, input, output);
-    report(config, state, input, output);
+    report(state, input, &cycle, output);
 }

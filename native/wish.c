@@ -36,7 +36,7 @@ static int32_t stage_w(int64_t power_w)
 static int64_t site_functions_w(tw_wish_state_t *state, const tw_now_t *now, int64_t load_w, tw_wish_t *wish)
 {
     int64_t demand_w = tw_demand_allowed_w(state, now);
-    int64_t battery_w = tw_asked(now, load_w, wish);
+    int64_t battery_w = tw_asked_for_w(now, load_w, wish);
     wish->stage_w[TW_STAGE_ASKED] = stage_w(battery_w);
     if ((wish->functions & (1U << TW_FUNCTION_MANUAL)) != 0) {
         return battery_w;
@@ -88,10 +88,4 @@ void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t
     wish->signals |= tw_genset(state, &now);
     wish->signals |= view->island && config->safe_grid == TW_SAFE_ISLAND ? (uint32_t)TW_SIGNAL_ISLAND : 0U;
     wish->dead_time_ms = now.smoothing ? tw_dead_time_ms(state, &now) : 0;
-}
-
-bool tw_wish_config_ok(const tw_config_t *config)
-{
-    (void)config;
-    return true;
 }

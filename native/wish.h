@@ -53,11 +53,12 @@ static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int
 /* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */
 void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now);
 int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now);
-int64_t tw_misaligned_w(const tw_wish_state_t *state, const tw_now_t *now);
+bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now);
+int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now);
 
 /* asked.c, shave.c, demand.c, centre.c, droop.c, reactive.c, genset.c: the site functions. Each takes the battery power
  * so far and the load to reckon with, and returns the battery power that it wants. */
-int64_t tw_asked(const tw_now_t *now, int64_t load_w, tw_wish_t *wish);
+int64_t tw_asked_for_w(const tw_now_t *now, int64_t load_w, tw_wish_t *wish);
 int64_t tw_recharged(tw_wish_state_t *state, const tw_now_t *now, int64_t load_w, int64_t battery_w, tw_wish_t *wish);
 int64_t tw_shaved(const tw_now_t *now, int64_t load_w, int64_t battery_w, int64_t demand_w, tw_wish_t *wish);
 int64_t tw_demand_allowed_w(tw_wish_state_t *state, const tw_now_t *now);

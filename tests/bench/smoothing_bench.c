@@ -12,7 +12,7 @@ enum { LOAD_MS = 10, RING = 8192, WRITES = 64 };
 typedef struct { /* all from the first line of stdin, in this order */
     int cycle_ms, poc_age_ms, pcs_age_ms, age_jitter_ms, meter_ms, write_ms, dead_ms, tau_ms, error_permille, noise_w;
     int ramp_w_per_min, import_w, dead_time_given_ms, lost_at_ms, lost_ms, announce_at_ms, announce_w, measure_from_s;
-    int functions, verbose;
+    int poc_half_ms, verbose;
 } setting_t;
 
 typedef struct {
@@ -67,8 +67,8 @@ static void sense(plant_t *plant, const setting_t *set, int t_ms, tw_input_t *in
     int lost = set->lost_ms > 0 && t_ms >= set->lost_at_ms && t_ms < set->lost_at_ms + set->lost_ms;
     input->mono_ms = t_ms + 1000000;
     if (!lost) {
-        input->poc_age_ms = set->poc_age_ms + jitter_ms;
-        input->poc_power_w = (int)(plant->poc[past(t_ms, input->poc_age_ms)] + noise(plant) * set->noise_w);
+        input->poc_age_ms = set->poc_age_ms + jitter_ms + set->poc_half_ms;
+        input->poc_power_w = (int)(plant->poc[past(t_ms, set->poc_age_ms + jitter_ms)] + noise(plant) * set->noise_w);
     } else {
         input->poc_age_ms += set->cycle_ms;
     }
@@ -82,7 +82,7 @@ static void configure(tw_config_t *config, tw_input_t *input, const setting_t *s
     *config = (tw_config_t){.abi = TW_ABI, .unit_count = 1, .cycle_ms = set->cycle_ms, .import_max_w = set->import_w,
         .fuse_max_w = 3000000, .export_max_w = 1000000, .setpoint_ramp_w_per_s = 20000000, .poc_age_fade_ms = 300 + set->cycle_ms,
         .poc_age_max_ms = 10000, .boot_settle_ms = 1000, .reset_hold_ms = 5000, .connect_max_ms = 10000,
-        .start_max_ms = 10000, .stop_max_ms = 10000, .cooldown_ms = 10000};
+        .start_max_ms = 10000, .stop_max_ms = 10000, .cooldown_ms = 10000, .grid_return_ms = 1000, .io_age_max_ms = 2000};
     config->wish = (tw_wish_config_t){.ramp_up_max_w_per_s = set->ramp_w_per_min / 60, .ramp_down_max_w_per_s =
         set->ramp_w_per_min / 60, .dead_time_ms = set->dead_time_given_ms, .soc_target_cpct = 5500, .soc_band_cpct = 500};
     config->unit[0] = (tw_unit_config_t){.power_charge_max_w = 1000000, .power_discharge_max_w = 1000000,
@@ -95,7 +95,7 @@ static void configure(tw_config_t *config, tw_input_t *input, const setting_t *s
         .temp_derate_high_dc = 500, .temp_max_dc = 550, .temp_trip_dc = 600, .temp_hysteresis_dc = 30,
         .temp_rise_max_dc_per_min = 100, .cell_spread_warn_mv = 100, .cell_spread_derate_mv = 200, .cell_spread_trip_mv = 400,
         .temp_spread_warn_dc = 100, .temp_spread_derate_dc = 150, .temp_spread_trip_dc = 200, .insulation_warn_kohm = 100,
-        .insulation_trip_kohm = 50, .limit_rise_w_per_s = 1000000, .bms_age_max_ms = 5000, .bms_age_stop_ms = 10000,
+        .insulation_trip_kohm = 50, .limit_rise_w_per_s = 100000000, .bms_age_max_ms = 5000, .bms_age_stop_ms = 10000,
         .bms_age_open_ms = 60000, .heartbeat_max_ms = 60000, .pcs_age_max_ms = 5000, .pcs_age_stop_ms = 10000, .pcs_age_open_ms = 60000};
     *input = (tw_input_t){.commands = TW_COMMAND_RUN, .poc_voltage_dv = 2300, .poc_frequency_mhz = 50000};
     input->unit[0] = (tw_unit_input_t){.bms_age_ms = 300, .pcs_flags = TW_PCS_RUNNING | TW_PCS_GUARDED, .bms_flags =

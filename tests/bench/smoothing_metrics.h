@@ -166,8 +166,9 @@ static void spectrum(const double *x, int count, double step_s, double power[BAN
     free(re), free(im);
 }
 
-/* Worst residual / load RMS in 0.2 to 2 Hz over any 60 s in which the load moves at all (RMS above `floor`). */
-static double harm(const double *load, const double *grid, int count, double step_s, double floor, double *at_s)
+/* Worst residual / load RMS in 0.2 to 2 Hz over any 60 s in which the load moves (RMS of at least 0.5 % of 1 MW), and the
+ * most that the battery adds (W) in windows where it does not: there a ratio says nothing. */
+static void harm(const double *load, const double *grid, int count, double step_s)
 {
     biquad_t f[4] = {butterworth(0.2, step_s, 1), butterworth(2, step_s, 0), butterworth(0.2, step_s, 1),
                      butterworth(2, step_s, 0)};
@@ -179,25 +180,24 @@ static double harm(const double *load, const double *grid, int count, double ste
         g2[i + 1] = g2[i] + g * g;
     }
     int width = (int)(60 / step_s), step = (int)(1 / step_s);
-    double worst = 0;
-    *at_s = 0;
+    double worst = 0, added = 0, at_s = 0;
     for (int i = 0; i + width <= count; i += step) {
-        double l = l2[i + width] - l2[i], g = g2[i + width] - g2[i];
-        if (l > floor * floor * width && g / l > worst) {
+        double l = sqrt((l2[i + width] - l2[i]) / width), g = sqrt((g2[i + width] - g2[i]) / width);
+        if (l < 5000) {
+            added = fmax(added, g - l);
+        } else if (g / l > worst) {
             worst = g / l;
-            *at_s = i * step_s;
+            at_s = i * step_s;
         }
     }
+    printf("harm %.4f\nharm_at_s %.0f\nharm_quiet_w %.0f\n", worst, at_s, added);
     free(l2), free(g2);
-    return sqrt(worst);
 }
 
 static void metrics(const double *load, const double *grid, const double *soc, int count, int from_s, double step_s,
                     double cycles, const int *import_w)
 {
-    double at_s;
-    printf("harm %.4f\n", harm(load, grid, count, step_s, 1000, &at_s)); /* from the very start */
-    printf("harm_at_s %.0f\n", at_s);
+    harm(load, grid, count, step_s); /* from the very start */
     int skip = (int)(from_s / step_s);
     load += skip, grid += skip, soc += skip, count -= skip;
     double *l = malloc(sizeof(double) * (size_t)count), *g = malloc(sizeof(double) * (size_t)count);
@@ -218,8 +218,8 @@ static void metrics(const double *load, const double *grid, const double *soc, i
     for (int i = 0; i < count; i++) {
         low = fmin(low, soc[i]);
         high = fmax(high, soc[i]);
-        run_s = grid[i] > *import_w * 1.0005 ? run_s + step_s : 0;
-        above_s += grid[i] > *import_w * 1.0005 ? step_s : 0;
+        run_s = grid[i] > *import_w * 1.01 ? run_s + step_s : 0;
+        above_s += grid[i] > *import_w * 1.01 ? step_s : 0;
         longest_s = fmax(longest_s, run_s);
         steepest = i >= 100 ? fmax(steepest, fabs(grid[i] - load[i] - grid[i - 100] + load[i - 100])) : 0;
     }
