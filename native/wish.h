@@ -47,7 +47,7 @@ static inline int64_t tw_size(int64_t value)
 /* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */
 static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
-    return value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+    return tau_ms + dt_ms == 0 ? goal : value + (goal - value) * dt_ms / (tau_ms + dt_ms);
 }
 
 /* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.config.options import Config
 from edge.control.authority import Standing
+from edge.control.pairing import Pairing
 from edge.field.profile import Block, Profile
 from edge.model import Announcement, Reading
 
@@ -37,6 +38,7 @@ UNIT_FIELDS = {
 # What a site can do without: unknown until a device says otherwise, and again when it has not said so for a while.
 OPTIONAL_FIELDS = ("pcs_dc_voltage_dv", "insulation_kohm", "bms_heartbeat")
 OPTIONAL_SITE_FIELDS = ("poc_voltage_dv", "poc_frequency_mhz")
+POWER_FIELDS = ("poc_power_w", "power_w")
 OPTIONAL_PERIODS = 3  # polls that may be missed
 OPTIONAL_AGE_MIN_MS = 3_000
 POC_FIELDS = {
@@ -110,6 +112,10 @@ class DeviceImage:
                 flags |= mask
         self.flags = flags
 
+    def carries_power(self, reading: Reading) -> bool:
+        """Is the power of this device among these values?"""
+        return any(name in POWER_FIELDS for _, name in self._blocks.get(reading.block, ()))
+
     def age_ms(self, now_mono_ms: int) -> int:
         """Age of the oldest block this device cannot do without."""
         oldest = min(self.taken_ms.values(), default=-1)
@@ -152,13 +158,23 @@ class InputImage:
             self._units.append((pcs, bms, struct))
             for name in OPTIONAL_FIELDS:
                 setattr(struct, name, UNKNOWN)
+        self._pairing = Pairing([struct for _, _, struct in self._units])
+        self._pcs_index = {unit.pcs: index for index, unit in enumerate(config.unit)}
+        self._poc = {device.name for device in config.device if device.use == "poc"}
         for name in ("poc_age_ms", "load_age_ms", "pv_age_ms", "io_age_ms"):
             setattr(tw_input, name, AGE_NEVER_MS)
         for name in OPTIONAL_SITE_FIELDS:
             setattr(tw_input, name, UNKNOWN)
 
     def note(self, reading: Reading) -> None:
-        self.devices[reading.device].note(reading)
+        name = reading.device
+        image = self.devices[name]
+        image.note(reading)
+        if image.carries_power(reading):
+            if name in self._poc:
+                self._pairing.note_poc(reading.taken_mono_ms)
+            elif name in self._pcs_index:
+                self._pairing.note_pcs(self._pcs_index[name], reading.taken_mono_ms)
 
     def note_announcements(self, pending: Sequence[Announcement]) -> None:
         """What the cluster says its load will do; the first few, the rest of the slots empty."""

@@ -163,7 +163,7 @@ def fill_unit(tw: Any, unit: Any) -> None:
         | (BMS_NO_CHARGE if bms.full else 0)
         | (BMS_NO_DISCHARGE if bms.empty else 0)
     )
-    tw.power_w = int(pcs.power_w)
+    tw.power_w = tw.power_at_poc_w = int(pcs.power_w)
     tw.pack_voltage_dv = int(pack.voltage_v * 10)
     tw.pack_current_da = int(pack.current_a * 10)
     tw.soc_cpct = int(pack.soc * 10_000)
