@@ -19,8 +19,7 @@ static due_t due(tw_wish_state_t *state, const tw_now_t *now, int32_t lead_ms)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     int64_t mono_ms = tw_within(now->input->mono_ms, 0, 1LL << 60);
-    int64_t mark_ms = state->announced_until_mono_ms;
-    mark_ms = mark_ms > mono_ms + HORIZON_MS ? mono_ms : mark_ms;
+    int64_t mark_ms = tw_within(state->announced_until_mono_ms, mono_ms - HORIZON_MS, mono_ms + HORIZON_MS);
     int64_t last_ms = mark_ms;
     due_t sum = {0};
     for (int32_t i = 0; i < TW_ANNOUNCEMENTS; i++) {

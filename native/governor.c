@@ -147,8 +147,10 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
 {
     score(state, now, deviation, predicted, grid, dead_time_ms);
     int64_t blend = tw_within(state->blend_permille, 0, ONE);
-    int64_t direct = tw_within(state->gain_permille[GAIN_DIRECT], 0, ONE);
-    int64_t repeat = tw_within(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    int32_t direct = tw_within32(state->gain_permille[GAIN_DIRECT], 0, ONE);
+    int32_t repeat = tw_within32(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    state->gain_permille[GAIN_DIRECT] = direct;
+    state->gain_permille[GAIN_PREDICTED] = repeat;
     judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
     int32_t cap = loop_cap(state, now);
     if (state->ring_index % 2 != 0) { /* by turns */
