@@ -8,8 +8,9 @@
 #include "wish.h"
 
 #define MOVED_PART 1024    /* of the rating, in that span: else there is nothing to see */
-#define MEMORY 64          /* cycles in which the setpoints moved */
-#define COUNT_MIN 80       /* of them, before a delay is believed */
+#define MEMORY_BITS 5      /* 32 times; compared in every second cycle in which the setpoints move */
+#define LOOK_CYCLES 4      /* the delay is looked up in one of so many */
+#define COUNT_MIN 16       /* times, before it is believed */
 #define DEFAULT_CYCLES 3   /* until it is measured and the configuration does not know */
 #define DEAD_TIME_MAX_MS 5000
 #define AGE_MAX_MS 10000
@@ -25,7 +26,7 @@ static int32_t first(const tw_wish_state_t *state)
 /* Without its slow part: a PCS that is a percent off, or a long slope, says nothing about delay. */
 static int32_t quick_w(int64_t *slow_mw, int64_t power_w)
 {
-    *slow_mw = tw_towards(tw_within(*slow_mw, -LIMIT_MW, LIMIT_MW), power_w * 1000, 1, QUICK_CYCLES);
+    *slow_mw = tw_towards(tw_sane(*slow_mw, LIMIT_MW), power_w * 1000, 1, QUICK_CYCLES);
     return tw_within32(power_w - *slow_mw / 1000, -(int32_t)TW_LOAD_LIMIT_W, (int32_t)TW_LOAD_LIMIT_W);
 }
 
@@ -35,7 +36,7 @@ static bool moved(tw_wish_state_t *state, const tw_now_t *now)
     int32_t setpoint_w = quick_w(&state->setpoint_slow_mw, now->before_w);
     int32_t index = first(state);
     int64_t step_w = tw_size((int64_t)setpoint_w - state->setpoint_then_w[index]);
-    index = index > 0 ? index - 1 : TW_DELAYS - 1;
+    index = tw_next_place(index, TW_DELAYS);
     state->setpoint_index = index;
     state->setpoint_then_w[index] = state->setpoint_then_w[index + TW_DELAYS] = setpoint_w;
     int32_t limit_w = (int32_t)TW_LOAD_LIMIT_W;
@@ -51,18 +52,18 @@ static void compare(tw_wish_state_t *state, int32_t power_w)
 {
     const int32_t *then_w = &state->setpoint_then_w[first(state)];
     for (int32_t i = 0; i < TW_DELAYS; i++) {
-        int64_t error = power_w / 2 - then_w[i] / 2;
-        int64_t before = state->delay_error[i];
-        state->delay_error[i] = before - before / MEMORY + error * error / MEMORY;
+        int64_t error = (int64_t)(power_w / 2) - then_w[i] / 2;
+        uint64_t before = state->delay_error[i];
+        state->delay_error[i] = before - (before >> MEMORY_BITS) + ((uint64_t)(error * error) >> MEMORY_BITS);
     }
 }
 
 /* The deepest valley of the errors, or -1 where another is half as deep: setpoints that repeat look right at two delays. */
-static int32_t deepest(const int64_t error[TW_DELAYS])
+static int32_t deepest(const uint64_t error[TW_DELAYS])
 {
     int32_t deepest = -1;
-    int64_t least = INT64_MAX;
-    int64_t second = INT64_MAX;
+    uint64_t least = UINT64_MAX;
+    uint64_t second = UINT64_MAX;
     bool falling = true;
     for (int32_t i = 1; i <= TW_DELAYS; i++) {
         bool falls = i < TW_DELAYS && error[i] < error[i - 1];
@@ -78,10 +79,10 @@ static int32_t deepest(const int64_t error[TW_DELAYS])
 }
 
 /* Vertex of the parabola through three errors, in 1/256 of a cycle from the middle one; -128..128. */
-static int32_t vertex_q8(int64_t before, int64_t middle, int64_t after)
+static int32_t vertex_q8(uint64_t before, uint64_t middle, uint64_t after)
 {
-    int64_t left = before / 4096 - middle / 4096; /* both >= 0 at a minimum */
-    int64_t right = after / 4096 - middle / 4096;
+    int64_t left = (int64_t)(before >> 12) - (int64_t)(middle >> 12); /* both >= 0 at a minimum */
+    int64_t right = (int64_t)(after >> 12) - (int64_t)(middle >> 12);
     left = tw_within(left, 0, 1LL << 52);
     right = tw_within(right, 0, 1LL << 52);
     return left + right == 0 ? 0 : tw_within32((left - right) * 128 / (left + right), -128, 128);
@@ -98,8 +99,11 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
     if (!now->measured || !now->usable || !moving) {
         return;
     }
+    if (first(state) % 2 != 0) {
+        return;
+    }
     compare(state, quick);
-    int32_t least = deepest(state->delay_error);
+    int32_t least = first(state) % LOOK_CYCLES == 0 ? deepest(state->delay_error) : -1;
     if (least < 0) {
         return;
     }
@@ -112,7 +116,7 @@ void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
     int64_t before_q8 = tw_within(state->actuation_q8_ms, 0, DEAD_TIME_MAX_MS * 256);
     bool near = tw_size(actuation_q8 - before_q8) <= (int64_t)cycle_ms * 256; /* setpoints that repeat mislead by a period */
     state->actuation_q8_ms = (int32_t)(count < COUNT_MIN ? actuation_q8
-                                                         : tw_towards(before_q8, actuation_q8, 1, near ? 15 : 255));
+                                                         : tw_towards(before_q8, actuation_q8, 1, near ? 3 : 63));
     state->delay_count = count < COUNT_MIN ? count + 1 : count;
 }
 
@@ -136,8 +140,7 @@ int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int32_t index = tw_within32(state->power_index, 0, TW_DELAYS - 1);
-    index = index > 0 ? index - 1 : TW_DELAYS - 1;
+    int32_t index = tw_next_place(state->power_index, TW_DELAYS);
     state->power_index = index;
     state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = (int32_t)power_w;
     int32_t older_ms = tw_within32(now->poc_age_ms - now->pcs_age_ms, -cycle_ms / 2, (TW_DELAYS - 2) * cycle_ms);

@@ -15,9 +15,7 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define BAND_MS 800        /* 0.2 Hz */
 #define SHORT_MS 3000
 #define LONG_MS 20000
-#define SCALE 64           /* of a mean product */
-#define SCORE_MAX (1LL << 40)
-#define QUIET (64 * SCALE) /* 0.1 % of the rating: nothing to be known from it */
+#define QUIET 400          /* mean square below 0.25 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
 #define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
@@ -34,9 +32,9 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 /* Two first-order high-passes; in and out in counts. */
 static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
 {
-    slow[0] = (int32_t)tw_towards(tw_within(slow[0], -(1 << 24), 1 << 24), value * 256, dt_ms, BAND_MS);
+    slow[0] = (int32_t)tw_towards(tw_sane(slow[0], 1 << 24), value * 256, dt_ms, BAND_MS);
     int32_t once = value * 256 - slow[0];
-    slow[1] = (int32_t)tw_towards(tw_within(slow[1], -(1 << 25), 1 << 25), once, dt_ms, BAND_MS);
+    slow[1] = (int32_t)tw_towards(tw_sane(slow[1], 1 << 25), once, dt_ms, BAND_MS);
     return tw_within32((once - slow[1]) / 256, -32767, 32767);
 }
 
@@ -48,10 +46,10 @@ static int32_t then(const int16_t ring[TW_RING], int32_t index, int32_t ago_q8)
     return (newer * (256 - ago_q8 % 256) + older * (ago_q8 % 256)) / 256;
 }
 
-static void note(int64_t score[TW_SCORES], const int64_t product[TW_SCORES], int32_t dt_ms, int32_t tau_ms)
+static void note(int32_t score[TW_SCORES], const int32_t product[TW_SCORES], int32_t dt_ms, int32_t tau_ms)
 {
-    for (int32_t i = 0; i < TW_SCORES; i++) {
-        score[i] = tw_towards(tw_within(score[i], -SCORE_MAX, SCORE_MAX), product[i] * SCALE, dt_ms, tau_ms);
+    for (int32_t i = 0; i < TW_SCORES; i++) { /* ends between the two, so it fits */
+        score[i] += (int32_t)(((int64_t)product[i] - score[i]) * dt_ms / (tau_ms + dt_ms));
     }
 }
 
@@ -60,18 +58,20 @@ static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation
                   int32_t dead_time_ms)
 {
     int32_t ago_q8 = tw_within32((int64_t)dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
-    int32_t index = (state->ring_index - 1) & (TW_RING - 1);
-    int64_t load = band(state->band_slow[BAND_LOAD], deviation, now->dt_ms);
-    int64_t real = band(state->band_slow[BAND_GRID], grid, now->dt_ms);
+    int32_t index = tw_next_place(state->ring_index, TW_RING);
+    int32_t load = band(state->band_slow[BAND_LOAD], deviation, now->dt_ms);
+    int32_t real = band(state->band_slow[BAND_GRID], grid, now->dt_ms);
     state->ring_index = index;
     state->load_then[index] = (int16_t)load;
     state->predicted_then[index] = (int16_t)band(state->band_slow[BAND_PREDICTED], predicted, now->dt_ms);
-    int64_t direct = then(state->load_then, index, ago_q8);
-    int64_t repeat = then(state->predicted_then, index, ago_q8);
-    const int64_t product[TW_SCORES] = {load * load,     direct * direct, load * direct,
+    int32_t direct = then(state->load_then, index, ago_q8);
+    int32_t repeat = then(state->predicted_then, index, ago_q8);
+    const int32_t product[TW_SCORES] = {load * load,     direct * direct, load * direct,
                                         repeat * repeat, load * repeat,   real * real};
     note(state->score_short, product, now->dt_ms, SHORT_MS);
-    note(state->score_long, product, now->dt_ms, LONG_MS);
+    if (index % 4 == 0) {
+        note(state->score_long, state->score_short, 4 * now->dt_ms, LONG_MS);
+    }
 }
 
 static int32_t best_gain(int64_t cross, int64_t power)
@@ -83,15 +83,13 @@ static int32_t best_gain(int64_t cross, int64_t power)
 /* What the gain would have taken away. */
 static int64_t benefit(int64_t cross, int64_t power, int64_t gain)
 {
-    return 2 * gain * ONE * (cross / 16) - gain * gain * (power / 16);
+    return 2 * gain * ONE * cross - gain * gain * power;
 }
 
 static int32_t move(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
 {
     value = tw_within32(value, 0, ONE);
-    int32_t rise = rise_per_s * dt_ms / 1000;
-    int32_t fall = fall_per_s * dt_ms / 1000;
-    return tw_within32(goal, value - fall, value + rise);
+    return tw_within32(goal, value - fall_per_s * dt_ms / 1000, value + rise_per_s * dt_ms / 1000);
 }
 
 /* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself. */
@@ -115,8 +113,9 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
     state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
     int64_t load = state->score_short[SCORE_NONE];
     int64_t load_long = state->score_long[SCORE_NONE];
+    int64_t real_long = state->score_long[SCORE_REAL];
     bool worse = load > QUIET && state->score_short[SCORE_REAL] > load + load / 4 + load_long / 8;
-    bool useless = load_long > QUIET && state->score_long[SCORE_REAL] * 10 > load_long * 9;
+    bool useless = load_long > QUIET && real_long * 10 > load_long * 9;
     bool announced = state->announced_left_ms > 0; /* what was put in by hand is not the estimate's fault */
     bool harm = (state->applied_short > ONE * 256 / 10 && worse) || (state->applied_long > ONE * 256 / 2 && useless);
     harm = harm && !announced;
@@ -127,7 +126,7 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
 static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, bool sure)
 {
     int32_t power = which == GAIN_DIRECT ? SCORE_DIRECT : SCORE_PREDICTED;
-    int64_t quiet = state->score_long[SCORE_NONE] / 16;
+    int32_t quiet = state->score_long[SCORE_NONE] / 16;
     int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
     if (which == GAIN_DIRECT && sure) {
         goal = ONE;
@@ -140,7 +139,7 @@ static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which
         goal = goal < now_best ? goal : now_best;
     }
     goal = (goal < cap ? goal : cap) * (ONE - state->distrust_permille) / ONE;
-    state->gain_permille[which] = move(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, now->dt_ms);
+    state->gain_permille[which] = move(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, 2 * now->dt_ms);
 }
 
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
@@ -148,14 +147,19 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
 {
     score(state, now, deviation, predicted, grid, dead_time_ms);
     int64_t blend = tw_within(state->blend_permille, 0, ONE);
-    int64_t direct = tw_within(state->gain_permille[GAIN_DIRECT], 0, ONE);
-    int64_t repeat = tw_within(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    int32_t direct = tw_within32(state->gain_permille[GAIN_DIRECT], 0, ONE);
+    int32_t repeat = tw_within32(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    state->gain_permille[GAIN_DIRECT] = direct;
+    state->gain_permille[GAIN_PREDICTED] = repeat;
     judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
     int32_t cap = loop_cap(state, now);
-    int32_t step = step_cap(dead_time_ms);
-    move_gain(state, now, GAIN_DIRECT, cap < step ? cap : step, dead_time_ms <= SURE_MS);
-    move_gain(state, now, GAIN_PREDICTED, cap, false);
-    const int64_t *seen = state->score_long;
+    if (state->ring_index % 2 != 0) { /* by turns */
+        int32_t step = step_cap(dead_time_ms);
+        move_gain(state, now, GAIN_DIRECT, cap < step ? cap : step, dead_time_ms <= SURE_MS);
+    } else {
+        move_gain(state, now, GAIN_PREDICTED, cap, false);
+    }
+    const int32_t *seen = state->score_long;
     int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
     int64_t by_repeat = benefit(seen[SCORE_PREDICTED_CROSS], seen[SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
     int64_t goal = agrees && by_repeat > by_direct + (by_direct > 0 ? by_direct / 8 : 0) ? ONE : 0;

@@ -251,10 +251,10 @@ typedef struct { /* the clever half's; the guard never reads it */
     int64_t reference_mw, trim_mw, held_mw; /* held: what a change of gain would have made jump */
     int64_t window_mj;                   /* grid energy of this billing window so far, in watt-milliseconds */
     int64_t announced_until_mono_ms;     /* announcements up to this time have been acted on */
-    int64_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
     int64_t setpoint_slow_mw, power_slow_mw; /* see deadtime.c */
-    int64_t delay_error[TW_DELAYS];      /* setpoint against measured power, by delay */
+    uint64_t delay_error[TW_DELAYS];     /* setpoint against measured power, by delay */
     int64_t disagreement;                /* mean square of now less one period before */
+    int32_t score_short[TW_SCORES], score_long[TW_SCORES]; /* mean products of bands: see governor.c */
     int32_t lag_mean[TW_LAGS];           /* autocorrelation */
     int32_t setpoint_then_w[2 * TW_DELAYS], power_then_w[2 * TW_DELAYS]; /* each twice, so that it reads in one piece */
     int32_t band_slow[TW_BANDPASSES][2]; /* the two filters of each band: see governor.c */

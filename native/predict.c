@@ -6,8 +6,8 @@
  * stays. Whether a prediction does any good is for the governor to say. */
 #include "wish.h"
 
-#define MEMORY 128          /* cycles */
-#define SEEK_COUNT 8        /* lags looked at in one cycle: the whole in eight */
+#define MEMORY_BITS 7       /* 128 cycles */
+#define SEEK_COUNT 3        /* lags looked at in one cycle: the whole in 21 */
 #define LAG_MIN 3
 #define DEAD_TIMES_MAX 16   /* a period longer than this is followed as well without */
 #define QUIET 400           /* mean square below 0.25 % of the rating: nothing to predict */
@@ -17,14 +17,14 @@
 /* Takes the newest deviation into the history and into the means of its products with the past. */
 static void correlate(tw_wish_state_t *state, int32_t deviation)
 {
-    int32_t index = (state->history_index - 1) & (TW_LAGS - 1);
+    int32_t index = tw_next_place(state->history_index, TW_LAGS);
     state->history_index = index;
     state->history[index] = (int16_t)deviation;
     state->history[index + TW_LAGS] = (int16_t)deviation;
     const int16_t *then = &state->history[index];
-    for (int32_t i = 0; i < TW_LAGS; i++) {
-        int32_t mean = state->lag_mean[i];
-        state->lag_mean[i] = mean - mean / MEMORY + deviation * then[i] / MEMORY;
+    const int16_t newest = (int16_t)deviation;
+    for (int32_t i = 0; i < TW_LAGS; i++) { /* >> of a negative: towards minus infinity in gcc and clang; a count is nothing */
+        state->lag_mean[i] += ((newest * then[i]) >> MEMORY_BITS) - (state->lag_mean[i] >> MEMORY_BITS);
     }
 }
 
@@ -89,13 +89,14 @@ int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviat
     int32_t off = deviation - deviation_then(state, period_q8);
     int64_t disagreement = tw_within(state->disagreement, 0, 1LL << 33);
     state->disagreement = tw_towards(disagreement, (int64_t)off * off, now->dt_ms, AGREE_MS);
-    state->innovation = (int32_t)tw_towards(tw_within(state->innovation, -65536 * 16, 65536 * 16), off * 16, now->dt_ms,
+    state->innovation = (int32_t)tw_towards(tw_sane(state->innovation, 65536 * 16), off * 16, now->dt_ms,
                                             INNOVATION_MS);
     int32_t ahead_q8 = period_q8 - dead_q8;
     if (ahead_q8 < 0) { /* the answer comes after more than one period */
         ahead_q8 += (-ahead_q8 + period_q8 - 1) / period_q8 * period_q8;
     }
-    *agrees = state->disagreement < state->lag_mean[0];
+    bool held = (int64_t)state->lag_mean[1] * 2 > state->lag_mean[0]; /* six setpoints a period: fewer are no sine any more */
+    *agrees = held && state->disagreement < state->lag_mean[0];
     ahead_q8 = tw_within32(ahead_q8, 0, (TW_LAGS - 1) * 256 - 1);
     return deviation_then(state, ahead_q8) + state->innovation / 16;
 }

@@ -20,10 +20,10 @@ static void follow_load(tw_wish_state_t *state, const tw_now_t *now)
     int32_t seen_ms = (state->flags & (uint32_t)TW_WISH_STARTED) == 0 ? 0 : tw_within32(state->seen_ms, 0, MEAN_MS);
     int32_t slow_ms = seen_ms < SLOW_MS ? seen_ms : SLOW_MS; /* the mean of what has been seen, until that is enough */
     state->flags |= (uint32_t)TW_WISH_STARTED;
-    state->mean_mw = tw_towards(tw_within(state->mean_mw, -limit_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
-    state->slow_mw = tw_towards(tw_within(state->slow_mw, -limit_mw, limit_mw), load_mw, now->dt_ms, slow_ms);
+    state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
+    state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, slow_ms);
     state->slower_mw =
-        tw_towards(tw_within(state->slower_mw, -limit_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
+        tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
     state->seen_ms = tw_within32((int64_t)seen_ms + now->dt_ms, 0, MEAN_MS);
 }
 
@@ -71,7 +71,7 @@ static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t d
     state->blend_permille = (int32_t)blend; /* a change from direct to predicted is no change of gain */
     before_mw -= fast_mw(state, off_w, repeat_w);
     state->blend_permille = (int32_t)next;
-    state->held_mw = tw_within(tw_towards(tw_within(state->held_mw, -limit_mw, limit_mw), 0, now->dt_ms, SLOW_MS) + before_mw,
+    state->held_mw = tw_within(tw_towards(tw_sane(state->held_mw, limit_mw), 0, now->dt_ms, SLOW_MS) + before_mw,
                                -limit_mw, limit_mw);
     report(state, now, wish);
     return slow_w + (fast_mw(state, off_w, repeat_w) + state->held_mw) / ONE + announced_w;
@@ -108,8 +108,8 @@ int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w,
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int32_t dead_time_ms = tw_dead_time_ms(state, now);
-    state->reference_mw = tw_within(state->reference_mw, -limit_mw, limit_mw);
-    state->trim_mw = tw_within(state->trim_mw, -limit_mw, limit_mw);
+    state->reference_mw = tw_sane(state->reference_mw, limit_mw);
+    state->trim_mw = tw_sane(state->trim_mw, limit_mw);
     if (!now->measured) { /* the guard fades it; the reference waits */
         state->flags &= ~(uint32_t)TW_WISH_RUNNING;
         wish->reference_w = (int32_t)tw_within(state->reference_mw / 1000, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);

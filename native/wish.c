@@ -54,7 +54,7 @@ static int64_t choose_w(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 1000;
     bool started = (state->flags & (uint32_t)TW_WISH_STARTED) != 0;
-    int64_t mean_w = started ? tw_within(state->mean_mw, -limit_mw, limit_mw) / 1000 : now->load_w;
+    int64_t mean_w = started ? tw_sane(state->mean_mw, limit_mw) / 1000 : now->load_w;
     int64_t load_w = now->smoothing ? mean_w : now->load_w;
     int64_t battery_w = site_functions_w(state, now, load_w, wish);
     bool manual = (wish->functions & (1U << TW_FUNCTION_MANUAL)) != 0;

@@ -39,9 +39,21 @@ static inline int32_t tw_within32(int64_t value, int32_t low, int32_t high)
     return (int32_t)tw_within(value, low, high);
 }
 
+/* What the state holds, or 0 where it cannot be: cheaper than a clamp, and no less defined. */
+static inline int64_t tw_sane(int64_t value, int64_t limit)
+{
+    return (uint64_t)value + (uint64_t)limit > 2U * (uint64_t)limit ? 0 : value;
+}
+
 static inline int64_t tw_size(int64_t value)
 {
     return value < 0 ? -value : value;
+}
+
+/* The place of the next sample in a ring that grows downwards. */
+static inline int32_t tw_next_place(int32_t index, int32_t size)
+{
+    return index > 0 && index < size ? index - 1 : size - 1;
 }
 
 /* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */

@@ -162,6 +162,8 @@ int main(void)
             soc[k] = plant.soc;
         }
     }
+    printf("lost_step_1s %.5f\n",
+           lost_step(load, grid, count, LOAD_MS / 1000.0, set.lost_at_ms / 1000.0, set.lost_ms / 1000.0) / 1e6);
     metrics(load, grid, soc, count, set.measure_from_s, LOAD_MS / 1000.0, plant.energy_out_wh / CAPACITY_WH, &set.import_w);
     printf("dead_time_ms %d\nperiod_ms %d\n", output.dead_time_ms, output.period_ms);
     return 0;
