@@ -16,6 +16,7 @@ from edge.model import DeviceHealth, Outcome, Reading
 from edge.roles import FLAGS
 
 NEVER_S = -1e9
+OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
 LOST_COUNT = 3  # failures in a row after which a device may have restarted: its watchdog is armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
@@ -47,6 +48,7 @@ class WriteBox:
 
     device: "BusDevice"
     write: Write
+    value: int | None = None  # canonical, as asked for
     wanted: Encoded | None = None
     sent_raw: int | None = None  # echoed; None: to be sent again
     tried_raw: int | None = None  # put on the wire, echoed or not: what a read-back must show
@@ -105,6 +107,7 @@ class BusDevice:
         self.name = settings.name
         self.settings = settings
         self.profile = profile
+        self.timeout_s = profile.link.timeout_ms / 1000
         self.polls = [
             Poll(
                 self,
@@ -151,7 +154,7 @@ class BusDevice:
 
     @property
     def write_failed(self) -> bool:
-        return any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
+        return bool(self.boxes) and any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
 
     def watchdog(self) -> tuple[Watchdog, int] | None:
         """The device's comm-loss timer and the counts to write: the site may shorten it, never lengthen it."""
@@ -162,10 +165,13 @@ class BusDevice:
             return found, found.value
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
 
-    def set_value(self, write: str, value: int) -> None:
-        """Puts the newest value into the mailbox. Raises KeyError for a write the profile does not have."""
+    def set_value(self, write: str, value: int) -> bool:
+        """Puts the newest value into the mailbox. False: it is there already. Raises KeyError for an unknown write."""
         box = self.boxes[write]
-        box.wanted = encode(box.write, value)
+        if value == box.value:
+            return False
+        box.value, box.wanted = value, encode(box.write, value)
+        return True
 
     def already_there(self, command: Command) -> bool:
         """Is its `unless` flag what it would bring about? Also while that is not known: such a command may do harm."""
@@ -182,16 +188,16 @@ class BusDevice:
         if reading.complete:
             self.complete_mono_ms = reading.taken_mono_ms
         if poll.flag_indices:
-            values = [reading.values[index] for index in poll.flag_indices]
             flags: int | None = 0
-            for value in values:
+            for index in poll.flag_indices:
+                value = reading.values[index]
                 flags = None if flags is None or value is None else flags | value
             poll.flags = flags
 
     def note_ok(self, latency_us: int) -> None:
         self.answered = True
         self.latency_us = latency_us
-        self.outcome_counts[Outcome.OK] += 1
+        self.outcome_counts[OK] += 1
         if not self.suspect:
             self.failed_count = 0
 
