@@ -88,7 +88,9 @@ class Slave:
             return self._first_read(frame)
         if function in (6, 16):
             code = self._obey(frame)
-            return refusal(self.address, function, code) if code else sealed(frame[:6])
+            if code:
+                return refusal(self.address, function, code)
+            return frame if function == 6 else sealed(frame[:6])  # FC6: the echo is the whole request
         return refusal(self.address, function, 1)
 
     # ---- reading

@@ -260,8 +260,7 @@ class Bus:
         if not self._open:
             device.note_failure(Outcome.PORT, sent_s)
             return Outcome.PORT
-        sent = self._transmit(device, expect, sent_s)
-        answer = await self._steps.what_comes() if sent else Outcome.PORT
+        answer = await self._steps.what_comes() if self._transmit(device, expect, sent_s) else Outcome.PORT
         now_s = self._free_s = loop.time()
         self._note_load(now_s, now_s - sent_s)
         if isinstance(answer, bytes):

@@ -36,21 +36,25 @@ class WireDay:
 
         async def script(wired: WiredSite) -> None:
             mission = wired.uplink.mission
-            assert mission is not None
+            assert mission is not None and self.config.site.cycle_ms == 1_000, "a cycle is a second here"
             self.site, self.mission = wired.site, mission
             if self._signal is not None:
                 mission.signal = self._signal
-            for second in range(seconds):
-                await asyncio.sleep(1)
-                wired.move()
-                over = is_over(self.config.limits, wired.site.poc_power_w)
-                self.story.note(wired.site, over, MODES[wired.controller.kernel.output.mode])
-                if second % 60 == 59:
-                    self.story.note_ask(mission.status.rule)
+            wired.controller.on_cycle = lambda: self._note(wired)
+            await asyncio.sleep(seconds + 0.5)
+            wired.controller.on_cycle = lambda: None  # the end in order is no part of the day
             self._note_wire(wired)
 
         play(self.config, self._spec, self._seed, script, plant_step_s=DAY_STEP_S)
         return self.story
+
+    def _note(self, wired: WiredSite) -> None:
+        """After each cycle."""
+        wired.move()
+        story, over = self.story, is_over(self.config.limits, wired.site.poc_power_w)
+        story.note(wired.site, over, MODES[wired.controller.kernel.output.mode])
+        if story.seconds % 60 == 0:
+            story.note_ask(self.mission.status.rule)
 
     def _note_wire(self, wired: WiredSite) -> None:
         for bus in wired.controller.buses:
