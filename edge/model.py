@@ -50,6 +50,7 @@ class DeviceHealth:
     age_ms: int | None
     guarded: bool  # its comm-loss timer was written and read back
     write_failed: bool  # a write was not read back three times running
+    identity_fault: str = ""  # in words: what it says it is, and what its profile wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +178,4 @@ class UplinkStatus:
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
     rule: str = ""  # what the mission rule asks for now, and why
     invite_w: int = 0
+    cloud_fault: str = ""  # why there is no connection, and what to do about it; "" while there is one

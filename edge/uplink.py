@@ -4,6 +4,7 @@ Takes frozen records from two bounded queues (oldest dropped when full, and coun
 neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
 """
 
+import logging
 import select
 import threading
 from collections import deque
@@ -32,6 +33,9 @@ RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
 STEP_S = 0.05  # a live sample leaves within this
 QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
+
+
+log = logging.getLogger("edge.uplink")
 
 
 class Mission:
@@ -100,7 +104,9 @@ class Uplink(Handover):
         self.mission = Mission(config, clock)
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
+        self._host = config.cloud.host
         self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
         if config.store.path:
@@ -155,6 +161,7 @@ class Uplink(Handover):
         if self._sync is not None:
             self._sync.step(mono_ms)
         self._tell_cluster()
+        self._log_link()
         self._status = self._summary()
 
     def _second(self, flows: SiteFlows) -> None:
@@ -172,12 +179,26 @@ class Uplink(Handover):
             if self._link.publish(self._topics.compute(topic), payload, 1, True) is not None:
                 self._message = None
 
+    def _log_link(self) -> None:
+        """Changes of the connection, and changes of the reason why there is none."""
+        link = self._link
+        if link is None:
+            return
+        state = "connected" if link.connected else link.fault
+        if state and state != self._link_said:
+            self._link_said = state
+            if link.connected:
+                log.info("cloud state=connected host=%s", self._host)
+            else:
+                log.warning("cloud state=away fault=%r", state)
+
     def _on_intensity(self, topic: str, payload: bytes) -> None:
         self.mission.pushed.note(payload, self._clock.mono_ms(), self._clock.wall_ms())
 
     def _summary(self) -> UplinkStatus:
         sync, trace = self._sync, self.trace
-        status = replace(self.mission.status, dropped_count=self._dropped_count)
+        fault = self._link.fault if self._link is not None and not self._link.connected else ""
+        status = replace(self.mission.status, dropped_count=self._dropped_count, cloud_fault=fault)
         if sync is None:
             return status
         trace_fault = trace.log.fault if trace is not None else ""

@@ -1,6 +1,7 @@
-"""The words of the simulator: `day`. Each ends with 0 when what it played kept every limit, else 1."""
+"""The words of the simulator: `day`, `list`, `run`. Each ends with 0 when what it played was as it must be, else 1."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from hil.day.image import OVER_MAX_S, ImageDay, default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.story import tell
 from hil.day.wire import WIRE_OVER_MAX_S, WireDay, default_wire_day
+from hil.scenario.command import add_words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     day.add_argument("--seed", type=int, default=1)
     day.add_argument("--level", choices=("image", "wire"), default="image", help="wire: every frame of every device")
     day.set_defaults(act=_day)
+    add_words(words)
     options = parser.parse_args(argv)
     return int(options.act(options))
 
@@ -39,4 +42,9 @@ def _day(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    except BrokenPipeError:  # who read our output has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

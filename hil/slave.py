@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from edge.field.profile import REGISTERS, Point, Profile, Write
+from edge.field.profile import REGISTERS, Identify, Point, Profile, Write
 from edge.roles import FLAGS
 from hil.framing import is_intact, refusal, sealed
 from hil.plant.faces import Face, Value
@@ -50,6 +50,7 @@ class Slave:
         self.name = name or profile.id
         self.turnaround_s = profile.link.turnaround_ms / 1000
         self.request_count = 0
+        self.read_count = 0  # of them, answered reads
         self._reads: dict[bytes, _Read] = {}
         self._epoch = 0  # changes with every write
         self._bits = FLAGS[profile.kind]
@@ -67,6 +68,7 @@ class Slave:
         if read is None:
             return self._receive_new(frame)
         self.request_count += 1
+        self.read_count += 1
         face = self.face
         face.hear()
         version = face.version()
@@ -223,8 +225,10 @@ class Slave:
             seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
             self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
         if profile.identify is not None:
-            for addr in range(profile.identify.addr, profile.identify.addr + profile.identify.count):
+            said = _identity(profile.identify)
+            for index, addr in enumerate(range(profile.identify.addr, profile.identify.addr + profile.identify.count)):
                 functions.setdefault(addr, set()).add(profile.identify.fc)
+                self._points.setdefault(addr, (1, "2s", _constant(said[2 * index : 2 * index + 2])))
         for addr in self._memory:
             functions.setdefault(addr, set()).add(3)  # holding registers can be read
 
@@ -235,8 +239,7 @@ class Slave:
             return "H", self._flag_source(point)
         value = self.face.values.get(point.role)
         if value is None or not size:
-            nothing = bytes(2 * max(size, 1))
-            return f"{len(nothing)}s", lambda: nothing
+            return f"{2 * max(size, 1)}s", _constant(bytes(2 * max(size, 1)))
         code, source = _STRUCT[point.type], _number_source(point, value)
         if point.word_order == "little" and size > 1:
             pack = struct.Struct(">" + code).pack
@@ -257,6 +260,17 @@ class Slave:
             return found
 
         return raw
+
+
+def _identity(identify: Identify) -> bytes:
+    """The registers of a right device, from the profile's example."""
+    if identify.type == "str":
+        return identify.example.encode("ascii").ljust(2 * identify.count, b"\0")
+    return int(identify.example, 16).to_bytes(2 * identify.count, "big")
+
+
+def _constant(raw: bytes) -> Source:
+    return lambda: raw
 
 
 def _turned(registers: bytes) -> bytes:

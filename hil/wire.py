@@ -37,8 +37,8 @@ class WirePort:
         self.request_count = 0
         self.lost_count = 0  # requests that ran into a reply
         self._char_s = char_s(baud, parity, stopbits)
-        least_s = silence_s(baud, parity, stopbits)
-        self._slaves = {slave.address: (slave, max(slave.turnaround_s, least_s)) for slave in slaves}
+        self._silence_s = silence_s(baud, parity, stopbits)
+        self._slaves = {slave.address: slave for slave in slaves}
         if len(self._slaves) != len(slaves):
             raise EdgeError(f"port {name}: two devices have one address")
         self._before, self._spoil, self._faults = before, spoil, faults
@@ -66,16 +66,15 @@ class WirePort:
             self.lost_count += 1
             self._reply.cancel()
             return
-        addressed = self._slaves.get(frame[0])
-        if addressed is None:
+        slave = self._slaves.get(frame[0])
+        if slave is None:
             return
-        slave, wait_s = addressed
         if faults is not None and not (faults.hears(self.name, now_s) and faults.hears(slave.name, now_s)):
             return
         reply = slave.receive(frame)
         if reply is None:
             return
-        start_s = now_s + len(frame) * self._char_s + wait_s
+        start_s = now_s + len(frame) * self._char_s + max(slave.turnaround_s, self._silence_s)
         arrivals = self._spoil(slave, frame, reply) if self._spoil is not None else None
         if arrivals is None:
             if faults is None:

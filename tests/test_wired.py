@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 
+from edge.console.screens import devices_screen
 from edge.control.kernel import Kernel, abi_hash
+from edge.field.profiles.loader import FOLDER, parse_profile
 from edge.fleet.replay import replay, table
 from edge.model import Request
 from edge.store.trace import TraceWriter
@@ -41,7 +44,7 @@ async def until(wired: WiredSite, mode: str, limit_s: int = 60) -> int:
 
 def test_a_site_found_switched_off_runs_within_seconds_and_ends_at_zero() -> None:
     async def script(wired: WiredSite) -> None:
-        assert await until(wired, "RUN") <= 7  # of which the precharge takes two and the PCS's soft start one
+        assert await until(wired, "RUN") <= 5  # of which the precharge takes two and the PCS's soft start one
         await asyncio.sleep(20)
         status = wired.controller.picture.status()
         assert all(device.guarded and not device.write_failed for device in status.devices)
@@ -166,3 +169,41 @@ def test_a_day_at_image_level_keeps_the_limits_and_the_balances() -> None:
     assert story.over_longest_s <= 3 and story.mode_seconds["RUN"] > 7_100
     assert abs(balance.bus_residual_wh) < 1e-3 and abs(balance.battery_residual_wh) < 1e-3
     assert total.opening_ug + total.grid_ug == total.load_ug + total.export_ug + total.loss_ug + total.stored_ug
+
+
+@pytest.mark.parametrize("when", ["from the start", "after an outage"])
+def test_a_meter_that_is_not_the_one_of_the_profile_forbids_power_and_is_named(when: str) -> None:
+    silent: set[str] = set()
+
+    def spoil(slave: Slave, request: bytes, reply: bytes) -> Arrivals | None:
+        return [] if slave.name in silent else None
+
+    async def script(wired: WiredSite) -> None:
+        if when == "from the start":
+            swap(wired)
+        else:
+            assert not wired.controller.picture.status().devices[0].identity_fault
+            await until(wired, "RUN")
+            silent.add("poc")
+            await asyncio.sleep(4)
+            swap(wired)
+            silent.clear()
+        await asyncio.sleep(15)
+        status = wired.controller.picture.status()
+        assert status.devices[0].identity_fault == "identifies as 'A43', profile wants ^B2[34]$"
+        assert status.battery_set_w == 0 and (status.devices[0].age_ms or 10_000) > 5_000
+        assert mode_of(wired) == "BOOT" if when == "from the start" else "poc_stale" in reasons_of(wired)
+        shown = devices_screen(status)
+        assert "wrong device" in shown[1]
+        assert any("identifies as 'A43', profile wants ^B2[34]$" in line for line in shown)
+
+    run(script, spoil=spoil)
+
+
+def swap(wired: WiredSite) -> None:
+    """Another meter at the address of the POC meter: the same registers, another name."""
+    slaves = wired.ports["fast"]._slaves
+    slave = next(slave for slave in slaves.values() if slave.name == "poc")
+    other = tomli.loads((FOLDER / "abb-b23.toml").read_text())
+    other["identify"] |= {"match": "^A4", "example": "A43 "}
+    slaves[slave.address] = Slave(parse_profile(other, "a43.toml"), slave.address, slave.face, "poc")

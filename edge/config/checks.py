@@ -116,4 +116,15 @@ def _rule(config: Config) -> Iterator[Parts]:
         yield "store.path", "", "is needed with cloud.host", "what is sent is kept until the ingest has acknowledged it"
 
 
-CHECKS = (_names, _ports, _addresses, _uses, _units, _rule)
+def _cloud(config: Config) -> Iterator[Parts]:
+    cloud = config.cloud
+    for key in ("ca_file", "cert_file", "key_file"):
+        if getattr(cloud, key) and not cloud.tls:
+            yield f"cloud.{key}", getattr(cloud, key), "needs cloud.tls = true", "without TLS it would not be used"
+    if cloud.key_file and not cloud.cert_file:
+        yield "cloud.key_file", cloud.key_file, "needs cloud.cert_file", "a key without its certificate"
+    if cloud.password_file and not cloud.username:
+        yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
+
+
+CHECKS = (_names, _ports, _addresses, _uses, _units, _rule, _cloud)

@@ -137,10 +137,12 @@ class Store:
 class Cloud:
     host: str = option("", when="broker; empty keeps everything local")
     port: int = option(1883, low=1, high=65_535)
-    username: str = option("")
-    password_file: str = option("")
-    tls: bool = option(False)
-    ca_file: str = option("")
+    username: str = option("", when="the broker asks for one")
+    password_file: str = option("", when="its first line is the password; read anew for each connection")
+    tls: bool = option(False, when="true wherever the broker is not on this machine; the port is then usually 8883")
+    ca_file: str = option("", when="PEM of a private CA; empty trusts the system's")
+    cert_file: str = option("", when="the broker asks for a client certificate (PEM)")
+    key_file: str = option("", when="its key (PEM, not encrypted), when it is not in cert_file")
     keepalive_s: int = option(30, low=5, high=600)
     backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
 

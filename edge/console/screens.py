@@ -100,12 +100,14 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
         _pair("lateness p99", f"{view.late_p99_us} us", "lateness max", f"{view.late_max_us} us"),
         _pair("cycles", str(view.cycle_count), "late", str(view.late_count)),
     ]
-    if up.store_fault:
-        lines += wrap("store", up.store_fault)
+    lines += wrap("cloud", up.cloud_fault) if up.cloud_fault else ()
+    lines += wrap("store", up.store_fault) if up.store_fault else ()
     return lines
 
 
 def _device_state(device: DeviceHealth) -> str:
+    if device.identity_fault:
+        return "wrong device"
     if device.age_ms is None:
         return "never seen"
     if device.failed_count:
@@ -123,7 +125,12 @@ def devices_screen(view: StatusView) -> list[str]:
         (d.device, d.port, str(d.address), duration(d.age_ms), f"{d.latency_us / 1000:.1f} ms", _device_state(d))
         for d in view.devices
     ]
-    return table(head, rows, right=(2, 3, 4))
+    lines = table(head, rows, right=(2, 3, 4))
+    for device in view.devices:
+        lines += (
+            wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()
+        )
+    return lines
 
 
 def bus_screen(view: StatusView) -> list[str]:

@@ -31,7 +31,7 @@ def _table(kind: str, rows: str) -> dict[str, Cause]:
 SITE = _table(
     "",
     """
-BOOT            | waiting for the first answers of all devices | 0 kW | `show devices`: one of them is silent
+BOOT            | waiting for the first answers of all devices | 0 kW | `show devices`: one is silent, or not what its profile says
 NOT_ASKED       | nobody has asked the site to run | standby | `resume`, or auto_run = true in the site file
 HOLD            | held at the console or by the fleet | 0 kW, PCS stopped | `resume` when it is safe to run
 SERVICE         | service mode | 0 kW, no start | `resume` ends service mode

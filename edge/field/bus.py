@@ -61,6 +61,7 @@ class Bus:
         self._open = False
         self._error = ""
         self._loop: asyncio.AbstractEventLoop  # while steps are played
+        self._now_s: Callable[[], float] = lambda: 0.0  # its time; before it runs there is none
 
     # ---- what others call
 
@@ -71,7 +72,7 @@ class Bus:
 
     def command(self, device: str, name: str) -> None:
         """Asks for a command of the profile; sent at most once a second while it is asked for."""
-        self._devices[device].command = name
+        self._devices[device].ask_command(name, self._now_s())
         self._steps.wake()
 
     def device(self, name: str) -> BusDevice:
@@ -90,6 +91,7 @@ class Bus:
 
     async def _play(self, steps: Coroutine[Any, Any, T]) -> T:
         self._loop = loop = asyncio.get_running_loop()
+        self._now_s = loop.time
         try:
             return await self._steps.play(steps)
         finally:
@@ -159,7 +161,7 @@ class Bus:
 
     def _command_due(self, device: BusDevice, now_s: float) -> bool:
         command = device.commands.get(device.command)
-        if command is None or device.already_there(command):
+        if command is None or not device.identity.proven or device.already_there(command):
             device.command = ""
             return False
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
@@ -204,7 +206,11 @@ class Bus:
         if device.suspect:  # what it says next may be a late answer: not to be taken for this one
             device.note_probe(await self._exchange(device, next(device.probes)), self._loop.time())
             return
+        if not device.identity.proven:
+            await self._identify(device)
+            return
         sent_mono_ms = self._clock.mono_ms()
+        poll.sent_s = sent_s
         poll.due_s += poll.period_s
         if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
             poll.due_s = sent_s + poll.period_s
@@ -243,9 +249,15 @@ class Bus:
         answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
         device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
 
+    async def _identify(self, device: BusDevice) -> bool:
+        """Asks who answers; the only thing a device is asked before it is known."""
+        assert device.identity.expect is not None
+        return device.note_identity(await self._exchange(device, device.identity.expect), self._loop.time())
+
     async def _write(self, device: BusDevice, fc: int, addr: int, registers: tuple[int, ...], raw: int) -> Answer:
-        """Past the gate, or not at all."""
-        if not self._allowed(self._index, device.settings.address, fc, addr, len(registers), raw):
+        """To the device it is meant for and past the gate, or not at all."""
+        is_right = device.identity.proven or await self._identify(device)
+        if not is_right or not self._allowed(self._index, device.settings.address, fc, addr, len(registers), raw):
             device.note_failure(Outcome.GATE, self._loop.time())
             return Outcome.GATE
         return await self._exchange(device, Expect(write_request(device.settings.address, fc, addr, registers)))
@@ -337,6 +349,8 @@ class Bus:
             self._error = str(error)
             return False
         self._open, self._error = True, ""
+        for device in self._devices.values():  # the cable may lead to other devices now
+            device.identity.forget()
         return True
 
     def _close(self, error: str) -> None:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 
-from edge.field.profile import REGISTERS, Block, Point
+from edge.field.profile import REGISTERS, Block, Identify, Point
 from edge.model import Reading
 
 Convert = Callable[[int], int | None]
@@ -83,6 +83,13 @@ class BlockDecoder:
 def _turning(point: Point) -> tuple[struct.Struct, struct.Struct]:
     """The point as one number and as its registers."""
     return struct.Struct(">" + _CODES[point.type]), struct.Struct(f">{REGISTERS[point.type]}H")
+
+
+def identity_text(identify: Identify, payload: bytes) -> str:
+    """What a device says it is: its letters without padding, or its number as 0x and hexadecimal digits."""
+    if identify.type == "str":
+        return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in payload.strip(b"\0\xff \t")).strip()
+    return f"0x{int.from_bytes(payload, 'big'):0{2 * len(payload)}X}"
 
 
 def _wide(point: Point) -> bool:

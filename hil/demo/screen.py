@@ -58,7 +58,7 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
         f"store     {uplink['stored_count']} samples, {uplink['store_bytes'] // 1024} kB "
         f"{uplink['store_fault'] or 'sound'}",
         f"cloud     {'connected' if uplink['connected'] else 'away'}, {uplink['acked_count']} acknowledged, "
-        f"{uplink['pending_count']} waiting",
+        f"{uplink['pending_count']} waiting  {uplink['cloud_fault']}".rstrip(),
         "-" * WIDTH,
         "Ctrl-C ends with the PCS at 0 kW",
     ]

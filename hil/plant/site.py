@@ -112,7 +112,7 @@ class Site:
         # Each part has a stream of its own, so that a change of one leaves the others as they were.
         self._it: ItLoad
         if isinstance(spec.load, TraceSpec):
-            self._it = LoadTrace(spec.load.rows, spec.load.scale_w)
+            self._it = LoadTrace(spec.load.rows, spec.load.scale_w, spec.load.start_s)
         else:
             self._it = AiLoad(spec.load, Random(f"{seed}-load"))
         self._irradiance: Irradiance
