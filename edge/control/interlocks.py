@@ -4,6 +4,7 @@ Written for a technician at two in the morning: what is seen, what the controlle
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge.control.kernel import UnitWhy, Why
 
@@ -83,11 +84,13 @@ VALUE_MISSING       | a BMS value is not plausible | 0 kW | compare `show device
 )
 
 
-def explain(why: int) -> list[Cause]:
+@lru_cache(maxsize=256)  # asked each second, and seldom another question
+def explain(why: int) -> tuple[Cause, ...]:
     """The causes of a site's reason bits, lowest bit first."""
-    return [SITE[str(bit.name)] for bit in Why if why & bit]
+    return tuple(SITE[str(bit.name)] for bit in Why if why & bit)
 
 
-def explain_unit(why: int) -> list[Cause]:
+@lru_cache(maxsize=256)
+def explain_unit(why: int) -> tuple[Cause, ...]:
     """The causes of a unit's reason bits, lowest bit first."""
-    return [UNIT[str(bit.name)] for bit in UnitWhy if why & bit]
+    return tuple(UNIT[str(bit.name)] for bit in UnitWhy if why & bit)
