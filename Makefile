@@ -4,6 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 MINUTES ?= 0
 SECONDS ?= 86400
+LEVEL ?= image
 
 .PHONY: help setup demo test check day scenarios bench replay clean
 
@@ -12,7 +13,7 @@ help:
 	@echo "make demo     a simulated site, the real controller, one live screen (MINUTES=2 ends by itself)"
 	@echo "make test     every test; sets up what it needs"
 	@echo "make check    ruff and mypy"
-	@echo "make day      24 h of kernel and plant, told on one screen"
+	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make replay   re-run the kernel on the demo's trace"
@@ -51,7 +52,7 @@ check: $(STAMP)
 	@$(BIN)/mypy
 
 day: $(STAMP)
-	@$(BIN)/python -m hil day --seconds $(SECONDS)
+	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)
 
 scenarios: $(STAMP)
 	@$(BIN)/python -m hil run all

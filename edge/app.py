@@ -97,6 +97,7 @@ class Controller:
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
+        self._pcs = frozenset(device.name for device in devices if device.settings.use == "pcs")
         orders = Orders(config, profiles, self.image, self._set_value, self._command)
         self.cycle = Cycle(
             self.kernel, self.image, self.authority, self.forecast, orders, clock, handover.note_record
@@ -146,7 +147,7 @@ class Controller:
     def after_cycle(self) -> None:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
         extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
-        self.image.note_guards(extra, lambda name: self._devices[name].settings.use == "pcs")
+        self.image.note_guards(extra, self._pcs.__contains__)
         self.on_cycle()
         now_mono_ms = self.clock.mono_ms()
         if now_mono_ms - self._second_mono_ms >= 1_000:

@@ -5,12 +5,11 @@ Units are in the names; mono and wall times are milliseconds; signs as in `nativ
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One block of registers of one device, decoded.
+class Reading(NamedTuple):
+    """One block of registers of one device, decoded. A tuple: it is made for every answer, at a third of the cost.
 
     `values` has one entry per point of the block, in the order of the profile: the canonical integer of its role, the
     flag mask for a flags point, or None where the device says "not available" or the value is outside its range.

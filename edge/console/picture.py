@@ -38,6 +38,7 @@ class Picture:
         self._command = command
         self._uplink_status = uplink_status
         self._since_ms: dict[tuple[int | None, str], int] = {}
+        self._since_why: tuple[int, ...] = ()  # the reason bits these are of
         self._late_seq = -LATE_EVERY_COUNT
         self._late_us = (0, 0, 0)
 
@@ -46,7 +47,9 @@ class Picture:
         tw, out, limit_ms = self.kernel.input, self.kernel.output, self.config.limits.poc_age_max_ms
         battery_w: int | None = 0
         soc, weight = 0, 0
-        cells: list[tuple[int, int, int]] = []
+        cell_min_mv: int | None = None
+        cell_max_mv: int | None = None
+        temp_max_dc: int | None = None
         for index, unit in enumerate(self.config.unit):
             seen = tw.unit[index]
             if battery_w is not None and 0 <= seen.pcs_age_ms <= unit.pcs_age_max_ms:
@@ -56,7 +59,10 @@ class Picture:
             if 0 <= seen.bms_age_ms <= unit.bms_age_max_ms:
                 soc += seen.soc_cpct * unit.capacity_wh
                 weight += unit.capacity_wh
-                cells.append((seen.cell_voltage_min_mv, seen.cell_voltage_max_mv, seen.cell_temp_max_dc))
+                low_mv, high_mv, temp_dc = seen.cell_voltage_min_mv, seen.cell_voltage_max_mv, seen.cell_temp_max_dc
+                cell_min_mv = low_mv if cell_min_mv is None else min(cell_min_mv, low_mv)
+                cell_max_mv = high_mv if cell_max_mv is None else max(cell_max_mv, high_mv)
+                temp_max_dc = temp_dc if temp_max_dc is None else max(temp_max_dc, temp_dc)
         late = self.cycle.late_us
         recent = [late[i] for i in range(-min(len(late), 1000 // self.config.site.cycle_ms), 0)]
         return SiteFlows(
@@ -72,14 +78,19 @@ class Picture:
             why=out.why,
             wish_w=out.wish_w,
             reference_w=out.reference_w,
-            cell_voltage_min_mv=min((c[0] for c in cells), default=None),
-            cell_voltage_max_mv=max((c[1] for c in cells), default=None),
-            cell_temp_max_dc=max((c[2] for c in cells), default=None),
+            cell_voltage_min_mv=cell_min_mv,
+            cell_voltage_max_mv=cell_max_mv,
+            cell_temp_max_dc=temp_max_dc,
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
         )
 
     def note_since(self, now_mono_ms: int) -> None:
+        out = self.kernel.output
+        why = (out.why, *[out.unit[index].why for index in range(len(self.config.unit))])
+        if why == self._since_why:
+            return
+        self._since_why = why
         present = {(unit, cause.name) for unit, cause in self._causes()}
         self._since_ms = {key: self._since_ms.get(key, now_mono_ms) for key in present}
 

@@ -71,7 +71,7 @@ class DeviceImage:
     def __init__(self, profile: Profile, target: Target) -> None:
         self._target = target
         self._blocks: dict[str, tuple[tuple[int, str], ...]] = {}
-        self._flag_parts: dict[tuple[str, int], int] = {}
+        self._flag_parts: dict[str, dict[int, int]] = {}  # block -> index of a flags point -> its mask, as last known
         self.taken_ms: dict[str, int] = {}
         self._optional: dict[str, list[int]] = {}  # field -> [taken, age at which it is unknown again]
         self.flags = 0
@@ -85,7 +85,7 @@ class DeviceImage:
                     self._optional[name] = [-1, max(OPTIONAL_AGE_MIN_MS, OPTIONAL_PERIODS * block.period_ms)]
             for index, point in enumerate(block.points):
                 if point.flags:
-                    self._flag_parts[(block.name, index)] = 0
+                    self._flag_parts.setdefault(block.name, {})[index] = 0
 
     def note(self, reading: Reading) -> None:
         """Writes the values into the struct; refreshes the block's age only when it is complete."""
@@ -96,19 +96,21 @@ class DeviceImage:
                 setattr(struct, field, value)
                 if field in self._optional:
                     self._optional[field][0] = reading.taken_mono_ms
-        if self._flag_parts:
+        if reading.block in self._flag_parts:
             self._note_flags(reading)
         if reading.complete and reading.block in self.taken_ms:
             self.taken_ms[reading.block] = reading.taken_mono_ms
 
     def _note_flags(self, reading: Reading) -> None:
-        flags = 0
-        for key, mask in self._flag_parts.items():
-            value = reading.values[key[1]] if key[0] == reading.block else mask
+        """A flags point that is missing keeps what it last said."""
+        newest = self._flag_parts[reading.block]
+        for index in newest:
+            value = reading.values[index]
             if value is not None:
-                self._flag_parts[key] = value
-                flags |= value
-            else:
+                newest[index] = value
+        flags = 0
+        for parts in self._flag_parts.values():
+            for mask in parts.values():
                 flags |= mask
         self.flags = flags
 
@@ -118,7 +120,7 @@ class DeviceImage:
 
     def age_ms(self, now_mono_ms: int) -> int:
         """Age of the oldest block this device cannot do without."""
-        oldest = min(self.taken_ms.values(), default=-1)
+        oldest = min(self.taken_ms.values()) if self.taken_ms else -1
         return AGE_NEVER_MS if oldest < 0 else min(now_mono_ms - oldest, AGE_MAX_MS)
 
     def forget_old(self, now_mono_ms: int) -> None:

@@ -6,6 +6,7 @@ latch are the kernel's own rows (`deploy/handbook/kernel.md`). `{name}` stands f
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from edge.control.kernel import SiteCause, UnitCause, site_row, unit_row
@@ -231,11 +232,13 @@ def filled(text: str, *structs: Any) -> str:
     return re.sub(r"\{(\w+)\}", value, text)
 
 
-def explain(why: int) -> list[Cause]:
+@lru_cache(maxsize=256)  # asked each second, and seldom another question
+def explain(why: int) -> tuple[Cause, ...]:
     """The causes of a site's set, lowest first."""
-    return [SITE[cause.name] for cause in SiteCause if why >> cause & 1]
+    return tuple(SITE[cause.name] for cause in SiteCause if why >> cause & 1)
 
 
-def explain_unit(why: int) -> list[Cause]:
+@lru_cache(maxsize=256)
+def explain_unit(why: int) -> tuple[Cause, ...]:
     """The causes of a unit's set, lowest first."""
-    return [UNIT[cause.name] for cause in UnitCause if why >> cause & 1]
+    return tuple(UNIT[cause.name] for cause in UnitCause if why >> cause & 1)

@@ -17,13 +17,16 @@ from edge.model import DeviceHealth, Outcome, Reading
 from edge.roles import FLAGS
 
 NEVER_S = -1e9
+OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
 LOST_COUNT = 3  # failures in a row after which a device may be another, or restarted: it is identified and armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
 WRITE_RETRY_MS = 1_000
 GUARD_RETRY_S = 2.0
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
-AWAIT_S = 0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
+AWAIT_S = (
+    0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
+)
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
 
@@ -83,6 +86,7 @@ class WriteBox:
 
     device: "BusDevice"
     write: Write
+    value: int | None = None  # canonical, as asked for
     wanted: Encoded | None = None
     sent_raw: int | None = None  # echoed; None: to be sent again
     tried_raw: int | None = None  # put on the wire, echoed or not: what a read-back must show
@@ -143,6 +147,7 @@ class BusDevice:
         self.name = settings.name
         self.settings = settings
         self.profile = profile
+        self.timeout_s = profile.link.timeout_ms / 1000
         self.identity = Identity(settings.address, profile.identify)
         self.polls = [
             Poll(
@@ -210,7 +215,7 @@ class BusDevice:
 
     @property
     def write_failed(self) -> bool:
-        return any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
+        return bool(self.boxes) and any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
 
     def watchdog(self) -> tuple[Watchdog, int] | None:
         """The device's comm-loss timer and the counts to write: the site may shorten it, never lengthen it."""
@@ -221,10 +226,13 @@ class BusDevice:
             return found, found.value
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
 
-    def set_value(self, write: str, value: int) -> None:
-        """Puts the newest value into the mailbox. Raises KeyError for a write the profile does not have."""
+    def set_value(self, write: str, value: int) -> bool:
+        """Puts the newest value into the mailbox. False: it is there already. Raises KeyError for an unknown write."""
         box = self.boxes[write]
-        box.wanted = encode(box.write, value)
+        if value == box.value:
+            return False
+        box.value, box.wanted = value, encode(box.write, value)
+        return True
 
     def already_there(self, command: Command) -> bool:
         """Is its `unless` flag what it would bring about? Also while that is not known: such a command may do harm."""
@@ -241,16 +249,16 @@ class BusDevice:
         if reading.complete:
             self.complete_mono_ms = reading.taken_mono_ms
         if poll.flag_indices:
-            values = [reading.values[index] for index in poll.flag_indices]
             flags: int | None = 0
-            for value in values:
+            for index in poll.flag_indices:
+                value = reading.values[index]
                 flags = None if flags is None or value is None else flags | value
             poll.flags = flags
 
     def note_ok(self, latency_us: int) -> None:
         self.answered = self.identity.proven
         self.latency_us = latency_us
-        self.outcome_counts[Outcome.OK] += 1
+        self.outcome_counts[OK] += 1
         if not self.suspect:
             self.failed_count = 0
 

@@ -29,7 +29,6 @@ class InlineUplink(Handover):
     def __init__(self) -> None:
         self.mission: Mission | None = None
         self.controller: Controller | None = None
-        self.flows: list[SiteFlows] = []
         self.records: list[CycleRecord] | None = None
 
     def note_record(self, record: CycleRecord) -> None:
@@ -37,7 +36,6 @@ class InlineUplink(Handover):
             self.records.append(record)
 
     def note_flows(self, flows: SiteFlows) -> None:
-        self.flows.append(flows)
         if self.mission is not None and self.controller is not None:
             request, _, _ = self.mission.second(flows)
             if request is not None:
@@ -55,6 +53,7 @@ class WiredSite:
         self.machines = plant_devices(config, self.site)
         self._step_s = plant_step_s
         self._moved_s = 0.0
+        self._loop = asyncio.get_running_loop()
         self.slaves = build_slaves(config, self.site)
         self.ports = {
             port.name: WirePort(port.name, port.baud, self.slaves[port.name], self.move, spoil, faults=faults)
@@ -75,7 +74,7 @@ class WiredSite:
 
     def move(self) -> None:
         """Brings the plant up to now."""
-        now_s = self.clock.mono_us() / 1e6
+        now_s = self._loop.time()
         while now_s - self._moved_s >= self._step_s:
             if self.faults is not None:
                 self.faults.act(self.machines, self._moved_s)
