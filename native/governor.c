@@ -18,7 +18,7 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define QUIET 400          /* mean square below 0.25 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
-#define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
+#define WHOLE 800          /* and from here on it is all: below the band, where nothing is judged, all is best */
 #define PROBE 50           /* moves the battery just enough to measure the dead time */
 #define BLIND_MS 400       /* of cycle */
 #define FALL_PER_S 4000    /* gain, permille a second */
@@ -28,8 +28,8 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define BLEND_FALL_PER_S 5000
 #define SURE_MS 250        /* up to this dead time a step seen late is better than one not seen */
 #define CLEAR 700          /* gain that the last 20 s would have liked */
-#define LATE_MS 500        /* here a fifth of it is, */
-#define LATE 200
+#define LATE_MS 400        /* here an eighth of it is, */
+#define LATE 120
 #define NEVER_MS 800       /* and from here on nothing */
 
 /* Two first-order high-passes; in and out in counts. */
