@@ -18,7 +18,7 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define QUIET 400          /* mean square below 0.25 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
-#define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
+#define WHOLE 800          /* and from here on it is all: below the band, where nothing is judged, all is best */
 #define PROBE 50           /* moves the battery just enough to measure the dead time */
 #define BLIND_MS 400       /* of cycle */
 #define FALL_PER_S 4000    /* gain, permille a second */
@@ -27,7 +27,10 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define BLEND_RISE_PER_S 1000
 #define BLEND_FALL_PER_S 5000
 #define SURE_MS 250        /* up to this dead time a step seen late is better than one not seen */
-#define NEVER_MS 800       /* from here on it never is */
+#define CLEAR 700          /* gain that the last 20 s would have liked */
+#define LATE_MS 400        /* here an eighth of it is, */
+#define LATE 120
+#define NEVER_MS 800       /* and from here on nothing */
 
 /* Two first-order high-passes; in and out in counts. */
 static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
@@ -98,10 +101,17 @@ static int32_t loop_cap(const tw_wish_state_t *state, const tw_now_t *now)
     return now->config->cycle_ms > BLIND_MS ? 0 : tw_dead_time_known(state, now) ? ONE : PROBE;
 }
 
-/* Up to which gain even a step that nobody saw coming does no harm. */
-static int32_t step_cap(int32_t dead_time_ms)
+/* Up to which gain even an event that nobody saw coming does no harm: a step; while the load of the last 20 s gives no
+ * clear answer, also a short dip, which is worse. */
+static int32_t event_cap(int32_t dead_time_ms, int32_t goal)
 {
-    return tw_within32((NEVER_MS - dead_time_ms) * ONE / (NEVER_MS - SURE_MS), 0, ONE);
+    if (goal >= CLEAR) {
+        return tw_within32((NEVER_MS - dead_time_ms) * ONE / (NEVER_MS - SURE_MS), 0, ONE);
+    }
+    if (dead_time_ms < LATE_MS) {
+        return tw_within32(ONE - (dead_time_ms - SURE_MS) * (ONE - LATE) / (LATE_MS - SURE_MS), LATE, ONE);
+    }
+    return tw_within32((NEVER_MS - dead_time_ms) * LATE / (NEVER_MS - LATE_MS), 0, LATE);
 }
 
 /* The grid shows more than the load did, or hardly less, although something has been done about it for a while. */
@@ -123,21 +133,23 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
         move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
 }
 
-static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, bool sure)
+static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, int32_t dead_time_ms)
 {
     int32_t power = which == GAIN_DIRECT ? SCORE_DIRECT : SCORE_PREDICTED;
     int32_t quiet = state->score_long[SCORE_NONE] / 16;
     int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
-    if (which == GAIN_DIRECT && sure) {
+    if (which == GAIN_DIRECT && dead_time_ms <= SURE_MS) {
         goal = ONE;
     }
     if (state->score_long[SCORE_NONE] > QUIET) {
         goal = best_gain(state->score_long[power + 1], state->score_long[power]);
     }
+    int32_t event = which == GAIN_DIRECT ? event_cap(dead_time_ms, (int32_t)goal) : ONE;
     if (state->score_short[SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
         int32_t now_best = best_gain(state->score_short[power + 1], state->score_short[power]);
         goal = goal < now_best ? goal : now_best;
     }
+    cap = cap < event ? cap : event;
     goal = (goal < cap ? goal : cap) * (ONE - state->distrust_permille) / ONE;
     state->gain_permille[which] = move(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, 2 * now->dt_ms);
 }
@@ -154,10 +166,9 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
     judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
     int32_t cap = loop_cap(state, now);
     if (state->ring_index % 2 != 0) { /* by turns */
-        int32_t step = step_cap(dead_time_ms);
-        move_gain(state, now, GAIN_DIRECT, cap < step ? cap : step, dead_time_ms <= SURE_MS);
+        move_gain(state, now, GAIN_DIRECT, cap, dead_time_ms);
     } else {
-        move_gain(state, now, GAIN_PREDICTED, cap, false);
+        move_gain(state, now, GAIN_PREDICTED, cap, dead_time_ms);
     }
     const int32_t *seen = state->score_long;
     int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);

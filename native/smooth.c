@@ -80,10 +80,10 @@ static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t d
 static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, tw_wish_t *wish)
 {
     const tw_wish_config_t *config = &now->config->wish;
-    int64_t up_mw = (config->ramp_up_max_w_per_s > 0 ? config->ramp_up_max_w_per_s : TW_LOAD_LIMIT_W) * now->dt_ms;
-    int64_t down_mw = (config->ramp_down_max_w_per_s > 0 ? config->ramp_down_max_w_per_s : TW_LOAD_LIMIT_W) * now->dt_ms;
+    int64_t up_w_per_s = config->ramp_up_max_w_per_s > 0 ? config->ramp_up_max_w_per_s : TW_LOAD_LIMIT_W;
+    int64_t down_w_per_s = config->ramp_down_max_w_per_s > 0 ? config->ramp_down_max_w_per_s : TW_LOAD_LIMIT_W;
     int64_t way_mw = goal_w * 1000 - state->reference_mw;
-    int64_t step_mw = tw_within(way_mw, -down_mw, up_mw);
+    int64_t step_mw = tw_within(way_mw, -down_w_per_s * now->dt_ms, up_w_per_s * now->dt_ms);
     wish->functions |= step_mw != way_mw ? 1U << TW_FUNCTION_POC_RAMP : 0U;
     state->reference_mw += step_mw;
 }
@@ -99,6 +99,9 @@ static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery
     if (over_mw != 0) {
         state->reference_mw += over_mw * now->dt_ms / (BOUND_MS + now->dt_ms);
         return;
+    }
+    if (state->announced_left_ms > 0) {
+        return; /* the grid is off the reference on purpose */
     }
     int64_t left_mw = (now->grid_w + droop_w) * 1000 - state->reference_mw;
     state->trim_mw = tw_within(state->trim_mw + left_mw * now->dt_ms / TRIM_MS, -trim_max_mw, trim_max_mw);

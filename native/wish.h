@@ -63,7 +63,7 @@ static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int
 }
 
 /* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */
-void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now);
+void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now);
 int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now);
 bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now);
 int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now);

@@ -54,9 +54,7 @@ class Loop:
     @property
     def delay_ms(self) -> int:
         """From a change of the load to the battery's answer, on average: with half a cycle, and half the meter's mean."""
-        return (
-            self.poc_age_ms + self.meter_ms // 2 + self.write_ms + self.dead_ms + self.tau_ms + self.cycle_ms // 2
-        )
+        return self.poc_age_ms + self.meter_ms // 2 + self.write_ms + self.dead_ms + self.tau_ms + self.cycle_ms // 2
 
 
 FAST = Loop()
@@ -127,7 +125,9 @@ def _gpt3_rows() -> Iterator[Row]:
         firm = loop is FAST
         soc, drift = found["soc_swing"], found["soc_drift_per_day"]
         worst = f"{found['W5']:.4f} (load {found['W5_load']:.4f})"
-        yield Row(f"GPT-3, {name} loop: W5 p99", "<= 0.035" if firm else "-", worst, found["W5"] <= 0.035 if firm else None)
+        yield Row(
+            f"GPT-3, {name} loop: W5 p99", "<= 0.035" if firm else "-", worst, found["W5"] <= 0.035 if firm else None
+        )
         yield Row("   R15", "<= 0.05" if firm else "-", f"{found['R15']:.4f}", found["R15"] <= 0.05 if firm else None)
         yield Row("   R60", "<= 0.12" if firm else "-", f"{found['R60']:.4f}", found["R60"] <= 0.12 if firm else None)
         yield Row("   R10 per min", "<= 0.20", f"{found['R10']:.4f}", found["R10"] <= 0.2)
@@ -163,14 +163,18 @@ def _event_rows() -> Iterator[Row]:
     known = replace(FAST, dead_time_given_ms=FAST.delay_ms)
     exact = announced_ratio(loads.flat(200), known)
     yield Row("announced stop of 55 %, W5 / unannounced", "<= 0.4", f"{exact:.3f}", exact <= 0.4)
-    late = " ".join(f"{late_ms:+d}: {announced_ratio(loads.flat(200), known, late_ms):.2f}" for late_ms in (-60, -20, 20, 60))
+    late = " ".join(
+        f"{late_ms:+d}: {announced_ratio(loads.flat(200), known, late_ms):.2f}" for late_ms in (-60, -20, 20, 60)
+    )
     yield Row("   announced so many ms off", "-", late)
     for name, loop in (("100 ms", FAST), ("200 ms", SLOW)):
         found = run(loads.surge(300, 6e5, 1e6), replace(loop, import_w=800_000, measure_from_s=0))
         bound_s = (loop.delay_ms + 2 * loop.cycle_ms) / 1_000
         longest_s = found["above_longest_s"]
         target = f"<= {bound_s:.2f} s"
-        yield Row(f"surge above the import limit, {name} loop: time above", target, f"{longest_s:.2f} s", longest_s <= bound_s)
+        yield Row(
+            f"surge above the import limit, {name} loop: time above", target, f"{longest_s:.2f} s", longest_s <= bound_s
+        )
     load = loads.recorded(loads.GPT3)
     if load is not None:
         steps = [

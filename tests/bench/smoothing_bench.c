@@ -80,7 +80,7 @@ static void sense(plant_t *plant, const setting_t *set, int t_ms, tw_input_t *in
 static void configure(tw_config_t *config, tw_input_t *input, const setting_t *set)
 {
     *config = (tw_config_t){.abi = TW_ABI, .unit_count = 1, .cycle_ms = set->cycle_ms, .import_max_w = set->import_w,
-        .fuse_max_w = 3000000, .export_max_w = 1000000, .setpoint_ramp_w_per_s = 20000000, .poc_age_fade_ms = 300 + set->cycle_ms,
+        .fuse_max_w = 3000000, .export_max_w = 1000000, .setpoint_ramp_w_per_s = 20000000, .poc_age_fade_ms = 1500,
         .poc_age_max_ms = 10000, .boot_settle_ms = 1000, .reset_hold_ms = 5000, .connect_max_ms = 10000,
         .start_max_ms = 10000, .stop_max_ms = 10000, .cooldown_ms = 10000, .grid_return_ms = 1000, .io_age_max_ms = 2000};
     config->wish = (tw_wish_config_t){.ramp_up_max_w_per_s = set->ramp_w_per_min / 60, .ramp_down_max_w_per_s =

@@ -138,6 +138,7 @@ def harm_loads(seconds: float = 300) -> dict[str, Callable[[], Load | None]]:
         "one stop": lambda: stop(flat(seconds, PEAK_W), 100),
         "steps, 20 s": lambda: steps(seconds, 20, 1),
         "steps, 5 s": lambda: steps(seconds, 5, 2),
+        **{f"steps, 2 s, seed {seed}": lambda seed=seed: steps(seconds, 2, seed) for seed in (3, 5, 7)},
         "noise, 0.05 s": lambda: noise(seconds, 0.05, 0.15, 2),
         "noise, 0.3 s": lambda: noise(seconds, 0.3, 0.15, 2),
         "noise, 1 s": lambda: noise(seconds, 1, 0.15, 2),
