@@ -74,6 +74,7 @@ static void sense(plant_t *plant, const setting_t *set, int t_ms, tw_input_t *in
     }
     unit->pcs_age_ms = set->pcs_age_ms + jitter_ms;
     unit->power_w = (int)plant->pcs[past(t_ms, unit->pcs_age_ms)];
+    unit->power_at_poc_w = lost ? unit->power_at_poc_w : unit->power_w; /* the reading next to the meter's */
     unit->soc_cpct = (int)(plant->soc * 10000);
 }
 

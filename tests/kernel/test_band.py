@@ -122,6 +122,11 @@ def test_a_site_that_is_not_usable_says_the_net_load_all_the_same() -> None:
     assert stages(rig) == [10_000, 0, 0, 0, 0] and rig.out.reactive_permille == 0
 
 
+def test_the_net_load_takes_the_battery_power_that_belongs_to_the_meters_reading() -> None:
+    rig = Rig().run()
+    assert rig.step(power_w=9_000, power_at_poc_w=1_000, poc_power_w=39_000).net_load_w == 40_000
+
+
 def test_only_fresh_pcs_count_in_the_net_load_and_absurd_powers_are_clamped() -> None:
     rig = Rig(units=2).run()
     rig.input.unit[1].power_w = 5_000

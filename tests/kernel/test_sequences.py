@@ -82,10 +82,19 @@ def test_a_stop_waits_until_the_pcs_is_off_and_the_current_gone() -> None:
 def test_a_stop_that_does_not_come_opens_the_contactor() -> None:
     rig = Rig().run()
     rig.step(commands=0)
-    rig.step(60)
+    rig.step(60 + 49)  # stop_max, then 5 s more
     assert now(rig)[0] == Mode.STOPPING
     rig.step()
     assert now(rig) == (Mode.FAULT, Order.OPEN) and rig.latched(C.STOP_FAILED)
+
+
+def test_a_silent_pcs_cannot_be_said_not_to_stop() -> None:
+    rig = Rig().run()
+    rig.step(commands=0)
+    rig.step(600, pcs_age_ms=9_000)
+    assert now(rig)[0] == Mode.STOPPING and not rig.latched(C.STOP_FAILED)
+    rig.step(pcs_age_ms=50, pcs_flags=GUARDED_PCS)
+    assert now(rig)[0] == Mode.STANDBY
 
 
 @pytest.mark.parametrize(("cause", "limit_ms", "flags"), [
