@@ -57,10 +57,9 @@ static void note(int32_t score[TW_SCORES], const int32_t product[TW_SCORES], int
 }
 
 /* Lets this cycle's bands meet the estimates of one dead time ago. */
-static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-                  int32_t dead_time_ms)
+static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid)
 {
-    int32_t ago_q8 = tw_within32((int64_t)dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
+    int32_t ago_q8 = tw_within32((int64_t)now->dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
     int32_t index = tw_next_place(state->ring_index, TW_RING);
     int32_t load = band(state->band_slow[BAND_LOAD], deviation, now->dt_ms);
     int32_t real = band(state->band_slow[BAND_GRID], grid, now->dt_ms);
@@ -133,18 +132,18 @@ static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
         move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
 }
 
-static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, int32_t dead_time_ms)
+static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap)
 {
     int32_t power = which == GAIN_DIRECT ? SCORE_DIRECT : SCORE_PREDICTED;
     int32_t quiet = state->score_long[SCORE_NONE] / 16;
     int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
-    if (which == GAIN_DIRECT && dead_time_ms <= SURE_MS) {
+    if (which == GAIN_DIRECT && now->dead_time_ms <= SURE_MS) {
         goal = ONE;
     }
     if (state->score_long[SCORE_NONE] > QUIET) {
         goal = best_gain(state->score_long[power + 1], state->score_long[power]);
     }
-    int32_t event = which == GAIN_DIRECT ? event_cap(dead_time_ms, (int32_t)goal) : ONE;
+    int32_t event = which == GAIN_DIRECT ? event_cap(now->dead_time_ms, (int32_t)goal) : ONE;
     if (state->score_short[SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
         int32_t now_best = best_gain(state->score_short[power + 1], state->score_short[power]);
         goal = goal < now_best ? goal : now_best;
@@ -155,9 +154,9 @@ static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which
 }
 
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-               int32_t dead_time_ms, bool agrees)
+               bool agrees)
 {
-    score(state, now, deviation, predicted, grid, dead_time_ms);
+    score(state, now, deviation, predicted, grid);
     int64_t blend = tw_within(state->blend_permille, 0, ONE);
     int32_t direct = tw_within32(state->gain_permille[GAIN_DIRECT], 0, ONE);
     int32_t repeat = tw_within32(state->gain_permille[GAIN_PREDICTED], 0, ONE);
@@ -166,9 +165,9 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
     judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
     int32_t cap = loop_cap(state, now);
     if (state->ring_index % 2 != 0) { /* by turns */
-        move_gain(state, now, GAIN_DIRECT, cap, dead_time_ms);
+        move_gain(state, now, GAIN_DIRECT, cap);
     } else {
-        move_gain(state, now, GAIN_PREDICTED, cap, dead_time_ms);
+        move_gain(state, now, GAIN_PREDICTED, cap);
     }
     const int32_t *seen = state->score_long;
     int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);

@@ -15,9 +15,9 @@
 #define TW_ANNOUNCEMENTS 4
 #define TW_LAGS 64     /* periods the predictor can see, in cycles */
 #define TW_DELAYS 20   /* delays the dead-time meter can see, in cycles */
-#define TW_RING 32     /* cycles a prediction waits for its proof */
-#define TW_SCORES 6    /* see governor.c */
-#define TW_BANDPASSES 3
+#define TW_RING 32     /* cycles an estimate can wait for its proof */
+#define TW_SCORES 6    /* what the governor compares */
+#define TW_BANDPASSES 3 /* of load, prediction and grid */
 #define TW_HOURLY 3    /* unit causes that latch at the third time within an hour */
 
 /* ---- words ------------------------------------------------------------------------------------------------- */
@@ -267,8 +267,8 @@ typedef struct { /* the clever half's; the guard never reads it */
     int32_t innovation;
     int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
     int32_t announced_w, announced_base_w, announced_left_ms;
-    int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
-    uint32_t flags, reserved;
+    int32_t window_before_ms, genset_ms, calibrate_ms;
+    uint32_t flags;
 } tw_wish_state_t;
 
 typedef struct {

@@ -24,7 +24,7 @@ typedef struct { /* this cycle, with every number inside its range */
     int64_t before_w;  /* the last cycle's setpoints */
     int64_t rating_w;  /* of all units, the larger direction; >= 1 */
     int32_t dt_ms;
-    int32_t poc_age_ms, pcs_age_ms;
+    int32_t poc_age_ms, pcs_age_ms, dead_time_ms;
     int32_t soc_cpct;
     bool measured, usable, smoothing;
 } tw_now_t;
@@ -83,13 +83,13 @@ uint32_t tw_genset(tw_wish_state_t *state, const tw_now_t *now);
 int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, int64_t droop_w, tw_wish_t *wish);
 
 /* predict.c: the load's deviation from its slow part at the time when the battery will answer, from one period before. */
-int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t dead_time_ms, bool *agrees);
+int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, bool *agrees);
 
 /* governor.c: how much of the fast estimate does good; updates the gains and the blend. */
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-               int32_t dead_time_ms, bool agrees);
+               bool agrees);
 
 /* announce.c: the part of an announced change that the meter does not show yet. */
-int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms);
+int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now);
 
 #endif

@@ -8,7 +8,7 @@ from hil.assembly import unit_specs
 from hil.day.image import day_config, default_day
 from hil.day.wired import play
 from hil.plant.site import SiteSpec
-from tests.bench import kernel
+from tests.bench import kernel, smoothing
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS = 3_600
@@ -42,7 +42,8 @@ def main() -> int:
     for name, measured, bound, unit in rows:
         mark = "" if measured <= bound else "   NOT REACHED"
         print(f"{name:<48}{measured:>12.2f}{bound:>12.2f}  {unit}{mark}")
-    return 0
+    print()
+    return smoothing.main()
 
 
 if __name__ == "__main__":
