@@ -263,6 +263,7 @@ typedef struct { /* the clever half's; the guard never reads it */
     int32_t setpoint_index, power_index, history_index, ring_index;
     int32_t gain_permille[2], blend_permille, distrust_permille; /* direct, predicted; from one to the other */
     int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
+    int32_t load_usual, load_asked, asking_ms, locked_ms; /* does the load swing by itself? see doubt.c */
     int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
     int32_t innovation;
     int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
