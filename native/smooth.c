@@ -53,20 +53,20 @@ static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t 
 
 /* The load as the battery should answer it: slow part, announcement, and the parts of direct and predicted deviation that
  * do good. What a change of gain would make jump is held and fades: else the governor would make the ripple it forbids. */
-static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms, tw_wish_t *wish)
+static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
-    int64_t announced_w = tw_announced_w(state, now, dead_time_ms); /* first: it moves the slow part */
+    int64_t announced_w = tw_announced_w(state, now); /* first: it moves the slow part */
     wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
     int64_t slow_w = state->slower_mw / 1000;
     int64_t off_w = now->load_w - slow_w;
     int32_t off = counts(now, off_w);
     bool agrees;
-    int32_t repeat = tw_within32(tw_predicted(state, now, off, dead_time_ms, &agrees), -32767, 32767);
+    int32_t repeat = tw_within32(tw_predicted(state, now, off, &agrees), -32767, 32767);
     int64_t repeat_w = repeat * now->rating_w / TW_COUNTS;
     int64_t blend = state->blend_permille;
     int64_t before_mw = fast_mw(state, off_w, repeat_w);
-    tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), dead_time_ms, agrees);
+    tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), agrees);
     int64_t next = state->blend_permille;
     state->blend_permille = (int32_t)blend; /* a change from direct to predicted is no change of gain */
     before_mw -= fast_mw(state, off_w, repeat_w);
@@ -110,7 +110,6 @@ static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery
 int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, int64_t droop_w, tw_wish_t *wish)
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
-    int32_t dead_time_ms = tw_dead_time_ms(state, now);
     state->reference_mw = tw_sane(state->reference_mw, limit_mw);
     state->trim_mw = tw_sane(state->trim_mw, limit_mw);
     if (!now->measured) { /* the guard fades it; the reference waits */
@@ -119,7 +118,7 @@ int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w,
         return now->before_w - droop_w;
     }
     follow_load(state, now);
-    int64_t load_w = estimate_w(state, now, dead_time_ms, wish);
+    int64_t load_w = estimate_w(state, now, wish);
     if (!now->usable || (state->flags & (uint32_t)TW_WISH_RUNNING) == 0) { /* begin where the grid is now */
         state->reference_mw = tw_within((load_w - now->before_w) * 1000, -limit_mw, limit_mw);
         state->trim_mw = 0;

@@ -7,7 +7,7 @@ import time
 from hil.day.image import default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.wire import default_wire_day
-from tests.bench import kernel
+from tests.bench import kernel, smoothing
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS, WIRE_ROUNDS = 3_600, 3
@@ -54,7 +54,8 @@ def main() -> int:
     for name, measured, bound, unit in rows:
         mark = "" if measured <= bound else "   NOT REACHED"
         print(f"{name:<48}{measured:>12.2f}{bound:>12.2f}  {unit}{mark}")
-    return 0
+    print()
+    return smoothing.main()
 
 
 if __name__ == "__main__":

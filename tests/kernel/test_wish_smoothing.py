@@ -52,3 +52,8 @@ def test_a_surge_is_above_the_import_limit_no_longer_than_the_loop_needs(loop: s
 def test_half_of_a_meters_averaging_time_belongs_to_its_age() -> None:
     told = replace(smoothing.FAST, meter_ms=500, poc_half_ms=250, measure_from_s=0)
     assert smoothing.run(loads.iterations(2, 180), told)["harm"] <= 1.05
+
+
+def test_a_loop_that_feeds_on_itself_is_found_out_and_left_alone() -> None:
+    silent = replace(smoothing.FAST, meter_ms=1_000, measure_from_s=240)  # averages a second and does not say so
+    assert smoothing.run(loads.steps(300, 5, 2), silent)["battery_step_1s"] <= 0.1
