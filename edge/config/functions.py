@@ -51,7 +51,9 @@ class Functions:
     dead_time_ms: int = option(
         0, low=0, high=2_000, when="meter to AC power, to begin with; it is measured in operation"
     )
-    soc_target_cpct: int = option(0, low=0, high=10_000, when="where smoothing keeps it; 0: where the last plan left it")
+    soc_target_cpct: int = option(
+        0, low=0, high=10_000, when="where smoothing keeps it; 0: where the last plan left it"
+    )
     soc_band_cpct: int = option(500, low=0, high=5_000, when="what smoothing may use around the target; 0: no centring")
     self_consumption: bool = option(False, when="hold the grid at grid_target_w")
     grid_target_w: int = power(0, low=-100_000_000)

@@ -7,7 +7,8 @@ the promise as it is shown. Nothing here may be switched off by a scenario.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from edge.config.options import Config, Unit
+from edge.config.battery import Unit
+from edge.config.options import Config
 from hil.scenario.model import Finding, Look, Played, UnitLook
 
 ZERO_W = 100.0  # one count of the PCS's setpoint register
