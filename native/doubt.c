@@ -14,9 +14,10 @@
 #define CUT_PER_S 4000
 #define RETURN_PER_S 17
 #define GROWN 32           /* times the usual mean square: nearly six times the swing */
+#define GROWN_MS 4000      /* and without a pause */
 #define USUAL_MS 60000
 #define ASK_MS 6000        /* two memories of the short scores */
-#define LOCKED_MS 600000
+#define LOCKED_MS 600000   /* the answer may have been chance */
 
 static bool contradicted(const tw_wish_state_t *state)
 {
@@ -39,23 +40,36 @@ static void learn_usual(tw_wish_state_t *state, const tw_now_t *now)
                             : (int32_t)tw_towards(usual, state->score_long[TW_SCORE_NONE], now->dt_ms, USUAL_MS);
 }
 
-/* True while the load is asked, or has answered that it was us. */
+/* For how long the load has swung out of all proportion without a pause: a single step is half forgotten after 2 s. */
+static int32_t grown_ms(tw_wish_state_t *state, const tw_now_t *now, int32_t before_ms)
+{
+    int32_t swing = state->score_short[TW_SCORE_NONE];
+    if (state->applied_short <= ONE * 256 / 10 || swing / GROWN <= state->load_usual) {
+        state->load_asked = 0;
+        return 0;
+    }
+    bool goes_on = swing > state->load_asked / 2;
+    state->load_asked = goes_on && swing < state->load_asked ? state->load_asked : swing;
+    return goes_on ? before_ms + now->dt_ms : 0;
+}
+
+/* Asks, and reads the answer. asking_ms: below 0 it has swung for so long; above, what is left of the question. */
 static bool suspected(tw_wish_state_t *state, const tw_now_t *now)
 {
-    int64_t swing = state->score_short[TW_SCORE_NONE];
-    int32_t asking_ms = tw_within32(state->asking_ms, 0, ASK_MS);
+    int32_t swing = state->score_short[TW_SCORE_NONE];
+    int32_t asking_ms = tw_within32(state->asking_ms, -GROWN_MS, ASK_MS);
     state->locked_ms = tw_within32((int64_t)state->locked_ms - now->dt_ms, 0, LOCKED_MS);
-    if (asking_ms > 0) {
-        asking_ms = asking_ms > now->dt_ms ? asking_ms - now->dt_ms : 0;
-        if (asking_ms == 0 && swing < state->load_asked / 4) {
-            state->locked_ms = LOCKED_MS;
-        } else if (asking_ms == 0) {
-            state->load_usual = (int32_t)swing;
-            state->distrust_permille = 0; /* it swings by itself */
-        }
-    } else if (state->applied_short > ONE * 256 / 10 && swing / GROWN > state->load_usual) {
-        asking_ms = ASK_MS;
-        state->load_asked = (int32_t)swing;
+    if (asking_ms <= 0) {
+        int32_t swung_ms = grown_ms(state, now, -asking_ms);
+        asking_ms = swung_ms >= GROWN_MS ? ASK_MS : -swung_ms;
+    } else if (asking_ms > now->dt_ms) {
+        asking_ms -= now->dt_ms;
+    } else {
+        asking_ms = 0;
+        bool silent = swing < state->load_asked / 4;
+        state->locked_ms = silent ? LOCKED_MS : 0;
+        state->load_usual = silent ? state->load_usual : swing;
+        state->distrust_permille = silent ? ONE : 0; /* it swings by itself */
     }
     state->asking_ms = asking_ms;
     return asking_ms > 0 || state->locked_ms > 0;
