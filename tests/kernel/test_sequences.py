@@ -74,7 +74,9 @@ def test_a_stop_waits_until_the_pcs_is_off_and_the_current_gone() -> None:
     assert now(rig) == (Mode.STOPPING, Order.STOP)
     rig.step(10, pack_current_da=21, pcs_flags=GUARDED_PCS)
     assert now(rig)[0] == Mode.STOPPING
-    rig.step(1, pack_current_da=-20)
+    rig.step(1, pack_current_da=-20, soc_cpct=-1)
+    assert now(rig)[0] == Mode.STOPPING, "a current among values that cannot be is no current"
+    rig.step(1, soc_cpct=5_500)
     assert now(rig) == (Mode.STANDBY, Order.STOP)
     assert rig.state.unit[0].cooldown_ms == 0, "asked for, so nothing to cool down from"
 

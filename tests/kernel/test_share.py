@@ -59,6 +59,15 @@ def test_few_units_work_at_a_good_load() -> None:
     assert shares(rig) == [0, 15_999, 0]
 
 
+def test_a_unit_leaves_only_if_the_others_have_a_quarter_to_spare() -> None:
+    rig = rig_of(5_500, 5_500, power_efficient_min_w=20_000)
+    rig.wish(60_000)
+    rig.wish(24_001)
+    assert shares(rig).count(0) == 0, "30 kW is less than 24 kW and a quarter"
+    rig.wish(24_000)
+    assert shares(rig) == [24_000, 0]
+
+
 def test_a_unit_takes_the_turn_of_another_that_has_clearly_less() -> None:
     rig = rig_of(6_000, 5_900, power_efficient_min_w=10_000)
     rig.wish(5_000)
@@ -77,6 +86,16 @@ def test_a_tripped_unit_is_replaced_in_the_same_cycle() -> None:
     assert shares(rig) == [15_000, 0]
     rig.step(bms_flags=BMS_OK | 4)
     assert shares(rig) == [0, 15_000] and rig.out.battery_w == 15_000
+    assert rig.state.sharing == 2
+
+
+def test_at_rest_too_only_the_able_share() -> None:
+    rig = rig_of(5_500, 5_500)
+    rig.wish(40_000)
+    assert rig.state.sharing == 3
+    rig.wish(0)
+    rig.step(1, soc_cpct=1_000)
+    assert rig.state.sharing == 2, "at rest the direction is discharge"
 
 
 def test_a_unit_that_may_do_nothing_gets_nothing() -> None:
