@@ -5,14 +5,17 @@ STAMP := .venv/.ready
 MINUTES ?= 0
 SECONDS ?= 86400
 LEVEL ?= image
+STEPS ?= 1000000
+SEED ?= 0
 
-.PHONY: help setup demo test check day scenarios bench replay clean
+.PHONY: help setup demo test check oracle day scenarios bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
 	@echo "make demo     a simulated site, the real controller, one live screen (MINUTES=2 ends by itself)"
 	@echo "make test     every test; sets up what it needs"
-	@echo "make check    ruff and mypy"
+	@echo "make check    ruff, mypy, and the oracle's long run"
+	@echo "make oracle   the guard in C beside its oracle in Python, every field compared (STEPS=1000000 SEED=0)"
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
@@ -50,6 +53,10 @@ check: $(STAMP)
 	@$(BIN)/ruff check edge hil native tests
 	@$(BIN)/ruff format --check edge hil native tests
 	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory oracle
+
+oracle: $(STAMP)
+	@$(BIN)/python -m tests.kernel.duel --steps $(STEPS) --seed $(SEED)
 
 day: $(STAMP)
 	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)

@@ -63,12 +63,16 @@ class PortHealth:
     error: str
 
 
-RequestKind = Literal["power", "hold", "resume", "reset", "service", "run"]
+RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]
+PowerForm = Literal["battery", "grid", "manual"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish with an owner and an end. `power_w` counts for kind "power" only (battery, + discharge).
+    """A wish with an owner and an end. `power_w` counts for kind "power" only, and means what `form` says.
+
+    battery: power of the battery, + discharge, smoothed and shaved as the site wants; grid: power at the POC, + import;
+    manual: exactly this battery power, without any site function.
 
     A power request lives until `expires_mono_ms`; who wants it longer asks again. A newer request of the same source
     replaces the older one. hold / resume / reset / service / run come from the console (later: signed fleet commands).
@@ -79,6 +83,16 @@ class Request:
     power_w: int = 0
     expires_mono_ms: int = 0
     reason: str = ""
+    form: PowerForm = "battery"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the cluster says its load will do: a change of `delta_w` (+ more) at a time."""
+
+    at_mono_ms: int
+    delta_w: int
+    event: str  # job_start, job_stop, checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ SAMPLE_FIELDS: tuple[tuple[str, str], ...] = (
     ("mode", ""),
     ("why", ""),
     ("wish_w", "W"),
-    ("poc_reference_w", "W"),
+    ("reference_w", "W"),
     ("cell_voltage_min_mv", "mV"),
     ("cell_voltage_max_mv", "mV"),
     ("cell_temp_max_dc", "dC"),
@@ -152,7 +166,7 @@ class SiteFlows:
     mode: int
     why: int
     wish_w: int
-    poc_reference_w: int
+    reference_w: int
     cell_voltage_min_mv: int | None
     cell_voltage_max_mv: int | None
     cell_temp_max_dc: int | None

@@ -20,7 +20,8 @@ from edge.cloud.topics import Topics
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
-from edge.model import CycleRecord, Request, Sample, SiteFlows, UplinkStatus
+from edge.model import Announcement, CycleRecord, Request, Sample, SiteFlows, UplinkStatus
+from edge.plan.announced import announce_topic, parse_announcement
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
@@ -32,6 +33,7 @@ from edge.store.trace import TraceWriter
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
 STEP_S = 0.05  # a live sample leaves within this
+log = logging.getLogger("edge.uplink")
 QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
 
 
@@ -84,7 +86,7 @@ def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None
         flows.wall_ms,
         (
             flows.poc_power_w, flows.load_power_w, flows.pv_power_w, flows.battery_power_w, flows.battery_set_w,
-            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.poc_reference_w, flows.cell_voltage_min_mv,
+            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.reference_w, flows.cell_voltage_min_mv,
             flows.cell_voltage_max_mv, flows.cell_temp_max_dc, flows.late_max_us, flows.late_count,
             intensity_mg_per_kwh, step.site_intensity_mg_per_kwh, step.stored_carbon_mg, QUALITY[step.quality],
         ),
@@ -99,8 +101,10 @@ class Uplink(Handover):
         self._records: deque[CycleRecord] = deque(maxlen=RECORDS_MAX)
         self._flows: deque[SiteFlows] = deque(maxlen=FLOWS_MAX)
         self._dropped_count = 0
+        self.refused_count = 0  # announcements that were none
         self._status = UplinkStatus()
         self.offer: Callable[[Request], None] = lambda request: None
+        self.announce: Callable[[Announcement], None] = lambda announcement: None
         self.mission = Mission(config, clock)
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
@@ -115,6 +119,8 @@ class Uplink(Handover):
             self._sync = Sync(self._topics, log, cursor, self._link, backfill_per_s=config.cloud.backfill_per_s)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
+        if self._link is not None:
+            self._link.subscribe(self._topics.compute(announce_topic(config.rule.cluster)), self._on_announcement)
 
     # ---- control thread
 
@@ -194,6 +200,15 @@ class Uplink(Handover):
 
     def _on_intensity(self, topic: str, payload: bytes) -> None:
         self.mission.pushed.note(payload, self._clock.mono_ms(), self._clock.wall_ms())
+
+    def _on_announcement(self, topic: str, payload: bytes) -> None:
+        found = parse_announcement(payload, self._clock.mono_ms(), self._clock.wall_ms())
+        if isinstance(found, str):
+            self.refused_count += 1
+            log.warning("announcement refused reason=%s", found)
+        else:
+            log.info("announcement event=%s delta_w=%d at_mono_ms=%d", found.event, found.delta_w, found.at_mono_ms)
+            self.announce(found)
 
     def _summary(self) -> UplinkStatus:
         sync, trace = self._sync, self.trace

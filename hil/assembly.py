@@ -18,7 +18,7 @@ def unit_specs(config: Config, connected: bool = False) -> tuple[UnitSpec, ...]:
     """The battery units a site file describes; contactors open, as a site is found in the morning."""
     return tuple(
         UnitSpec(
-            PackSpec(capacity_wh=float(unit.capacity_wh)),
+            PackSpec(capacity_wh=float(unit.capacity_wh), series_count=unit.cell_count),
             PcsSpec(rating_w=float(max(unit.power_charge_max_w, unit.power_discharge_max_w))),
             connected,
         )

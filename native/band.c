@@ -1,84 +1,111 @@
-/* The battery power of the site in RUN: wish, ramp at the POC, site band, unit band, in this order, so that the last word is
- * always what the units may do. net load = what the grid would see without the battery. */
+/* The battery power of the site: wish, fade, ramp, site band, unit band, in this order, so that the last word is always what the
+ * units may do. Net load is what the grid would see without the battery: at most nine times TW_POWER_LIMIT_W, so that
+ * every sum here fits 32 bits. */
 #include "inner.h"
 
-static int64_t net_load_w(const tw_config_t *config, const tw_input_t *input)
+static int32_t net_load_w(const tw_config_t *config, const tw_input_t *input, const tw_facts_t *facts)
 {
-    int64_t net_w = tw_power(input->poc_power_w);
+    int32_t net_w = tw_power(input->poc_power_w);
     for (int32_t i = 0; i < config->unit_count; i++) {
-        if (!tw_older(input->unit[i].pcs_age_ms, config->unit[i].pcs_age_max_ms)) {
-            net_w += tw_power(input->unit[i].power_w);
-        }
+        net_w += facts[i].pcs_fresh ? tw_power(input->unit[i].power_at_poc_w) : 0;
     }
     return net_w;
 }
 
-static int64_t within_band(int64_t value, int64_t low, int64_t high)
+static void report_band(tw_output_t *output, int32_t band, int32_t low_w, int32_t high_w)
 {
-    return value < low ? low : value > high ? high : value;
+    output->low_after_w[band] = low_w;
+    output->high_after_w[band] = high_w;
 }
 
-/* Moves the grid reference towards its target by no more than the ramp allows. */
-static int64_t follow(const tw_config_t *config, tw_state_t *state, int64_t target_w, int32_t dt_ms, uint32_t *why)
+void tw_site_band(const tw_config_t *config, const tw_input_t *input, const tw_facts_t *facts, tw_output_t *output)
 {
-    int64_t target_mw = target_w * 1000;
-    /* W/s times ms is milliwatts: no remainder to carry. */
-    int64_t high_mw = state->poc_reference_mw + (int64_t)config->ramp_up_max_w_per_s * dt_ms;
-    int64_t low_mw = state->poc_reference_mw - (int64_t)config->ramp_down_max_w_per_s * dt_ms;
-    int64_t reference_mw = target_mw;
-    if (config->ramp_up_max_w_per_s != 0 && target_mw > high_mw) {
-        reference_mw = high_mw;
-    } else if (config->ramp_down_max_w_per_s != 0 && target_mw < low_mw) {
-        reference_mw = low_mw;
+    int32_t low_w = 0;
+    int32_t high_w = 0;
+    for (int32_t i = 0; i < config->unit_count; i++) {
+        low_w -= output->unit[i].charge_max_w;
+        high_w += output->unit[i].discharge_max_w;
     }
-    *why |= reference_mw != target_mw ? (uint32_t)TW_WHY_RAMP : 0U;
-    return reference_mw;
+    int32_t net_w = net_load_w(config, input, facts);
+    output->net_load_w = net_w;
+    output->band_min_w = low_w;
+    output->band_max_w = high_w;
+    output->why |= low_w == 0 && high_w == 0 ? TW_SITE_BIT(NO_UNIT) : 0U;
+    report_band(output, TW_BAND_UNITS, low_w, high_w);
+    high_w = tw_least(high_w, net_w + config->export_max_w);
+    report_band(output, TW_BAND_EXPORT, low_w, high_w);
+    low_w = tw_most(low_w, net_w - config->import_max_w);
+    report_band(output, TW_BAND_IMPORT, low_w, high_w);
+    low_w = tw_most(low_w, net_w - config->fuse_max_w);
+    report_band(output, TW_BAND_FUSE, low_w, high_w);
 }
 
-static int64_t site_band(const tw_config_t *config, int64_t net_w, int64_t battery_w, uint32_t *why)
+static int32_t into_site(const tw_config_t *config, const tw_output_t *output, int32_t battery_w)
 {
-    int64_t low_w = net_w - config->import_max_w;
-    int64_t high_w = net_w + config->export_max_w;
-    *why |= battery_w < low_w ? (uint32_t)TW_WHY_IMPORT_LIMIT : 0U;
-    *why |= battery_w > high_w ? (uint32_t)TW_WHY_EXPORT_LIMIT : 0U;
-    return within_band(battery_w, low_w, high_w);
+    int32_t most_w = tw_least(config->import_max_w, config->fuse_max_w);
+    return tw_clamp(battery_w, output->net_load_w - most_w, output->net_load_w + config->export_max_w);
 }
 
-static int64_t unit_band(const tw_output_t *output, int64_t battery_w, uint32_t *why)
+static int32_t into_units(const tw_output_t *output, int32_t battery_w)
 {
-    *why |= battery_w < output->band_min_w ? (uint32_t)TW_WHY_CHARGE_BOUND : 0U;
-    *why |= battery_w > output->band_max_w ? (uint32_t)TW_WHY_DISCHARGE_BOUND : 0U;
-    return within_band(battery_w, output->band_min_w, output->band_max_w);
+    return tw_clamp(battery_w, output->band_min_w, output->band_max_w);
 }
 
-int32_t tw_battery_power(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, int32_t dt_ms,
-                         tw_output_t *output)
+/* A meter that is growing old: towards 0 at a quarter of the ratings a second, whatever is wished. */
+static int32_t fade(const tw_config_t *config, int32_t before_w, int32_t dt_ms)
 {
-    int64_t net_w = net_load_w(config, input);
-    output->net_load_w = tw_clamp(net_w, -TW_AGE_NEVER, TW_AGE_NEVER);
-    bool usable = output->mode == TW_MODE_RUN && !(output->why & (uint32_t)(TW_WHY_POC_STALE | TW_WHY_CLOCK));
-    if (!usable) {
-        state->reference_valid = 0;
-        output->poc_reference_w = 0;
-        return 0;
+    int32_t rating_w = 0;
+    for (int32_t i = 0; i < config->unit_count; i++) {
+        rating_w += tw_most(config->unit[i].power_charge_max_w, config->unit[i].power_discharge_max_w);
     }
-    if (!state->reference_valid) {
-        state->poc_reference_mw = net_w * 1000; /* the battery was told 0, so this is where the grid is heading */
-        state->reference_valid = 1;
-    }
-    const int64_t reach_mw = (int64_t)TW_POWER_LIMIT_W * 1000 * (TW_UNITS + 1);
-    state->poc_reference_mw = within_band(state->poc_reference_mw, -reach_mw, reach_mw);
+    int32_t step_w = tw_clamp(tw_part(rating_w / 4, dt_ms, 1000), 0, TW_BATTERY_LIMIT_W);
+    return before_w < 0 ? tw_least(before_w + step_w, 0) : tw_most(before_w - step_w, 0);
+}
 
-    int64_t asked_w = net_w - output->wish_w;
-    int64_t target_w = within_band(asked_w, -(int64_t)config->export_max_w, config->import_max_w);
-    output->why |= asked_w > target_w ? (uint32_t)TW_WHY_IMPORT_LIMIT : 0U;
-    output->why |= asked_w < target_w ? (uint32_t)TW_WHY_EXPORT_LIMIT : 0U;
-    int64_t reference_mw = follow(config, state, target_w, dt_ms, &output->why);
-    int64_t wanted_w = net_w - reference_mw / 1000;
-    int64_t battery_w = site_band(config, net_w, wanted_w, &output->why);
-    battery_w = unit_band(output, battery_w, &output->why);
-    /* Where the battery cannot follow, the reference goes where the grid really will be: no wind-up. */
-    state->poc_reference_mw = battery_w == wanted_w ? reference_mw : (net_w - battery_w) * 1000;
-    output->poc_reference_w = tw_clamp(state->poc_reference_mw / 1000, -TW_AGE_NEVER, TW_AGE_NEVER);
-    return (int32_t)battery_w;
+static int32_t ramp(const tw_config_t *config, int32_t from_w, int32_t to_w, int32_t dt_ms)
+{
+    int32_t step_w = tw_clamp(tw_part(config->setpoint_ramp_w_per_s, dt_ms, 1000), 0, 2 * TW_POWER_LIMIT_W);
+    return tw_clamp(to_w, from_w - step_w, from_w + step_w);
+}
+
+static uint32_t why_site(const tw_config_t *config, int32_t before_w, int32_t after_w)
+{
+    if (after_w > before_w) {
+        return config->fuse_max_w < config->import_max_w ? TW_SITE_BIT(FUSE_LIMIT) : TW_SITE_BIT(IMPORT_LIMIT);
+    }
+    return after_w < before_w ? TW_SITE_BIT(EXPORT_LIMIT) : 0U;
+}
+
+static uint32_t why_units(int32_t before_w, int32_t after_w)
+{
+    if (after_w > before_w) {
+        return TW_SITE_BIT(CHARGE_BOUND);
+    }
+    return after_w < before_w ? TW_SITE_BIT(DISCHARGE_BOUND) : 0U;
+}
+
+/* asked_w: any bits; before_w: within +-TW_BATTERY_LIMIT_W. */
+void tw_battery_power(const tw_config_t *config, const tw_state_t *state, const tw_cycle_t *cycle, int32_t asked_w,
+                      int32_t before_w, tw_output_t *output)
+{
+    int32_t *stage_w = output->stage_w;
+    int32_t wish_w = tw_clamp(asked_w, -TW_BATTERY_LIMIT_W, TW_BATTERY_LIMIT_W);
+    output->wish_w = stage_w[TW_STAGE_WISH] = wish_w;
+    if (!cycle->usable) {
+        stage_w[TW_STAGE_FADE] = stage_w[TW_STAGE_RAMP] = 0;
+        stage_w[TW_STAGE_SITE_BAND] = stage_w[TW_STAGE_UNIT_BAND] = output->battery_w = 0;
+        return;
+    }
+    bool fades = (state->active & TW_SITE_BIT(POC_FADE)) != 0U;
+    int32_t faded_w = fades ? fade(config, before_w, cycle->dt_ms) : wish_w;
+    int32_t home_w = into_units(output, into_site(config, output, before_w));
+    int32_t ramped_w = ramp(config, home_w, faded_w, cycle->dt_ms);
+    int32_t site_w = into_site(config, output, ramped_w);
+    int32_t battery_w = into_units(output, site_w);
+    output->why |= ramped_w != faded_w ? TW_SITE_BIT(RAMP) : 0U;
+    output->why |= why_site(config, ramped_w, site_w) | why_units(site_w, battery_w);
+    stage_w[TW_STAGE_FADE] = faded_w;
+    stage_w[TW_STAGE_RAMP] = ramped_w;
+    stage_w[TW_STAGE_SITE_BAND] = site_w;
+    stage_w[TW_STAGE_UNIT_BAND] = output->battery_w = battery_w;
 }

@@ -17,7 +17,8 @@ HERE = Path(__file__).resolve().parent
 ABI = HERE / "kernel_abi.h"
 C_FILES = sorted(path.name for path in HERE.glob("*.c"))
 WRAPPER = "native/build/_kernel.c"
-FLAGS = ["-O2", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"]
+# -O3 takes a tenth off a step; without loop distribution no loop becomes a call of memset.
+FLAGS = ["-O3", "-fno-tree-loop-distribute-patterns", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"]
 
 
 def abi_hash() -> str:
@@ -45,7 +46,7 @@ class BuildKernel(build_ext):
         ext.include_dirs = ["native"]
         ext.extra_compile_args = FLAGS
         ext.define_macros = [("Py_LIMITED_API", "0x030b0000")]
-        ext.depends = ["native/kernel_abi.h", "native/kernel.h", "native/inner.h", "native/build.py"]
+        ext.depends = [*(f"native/{path.name}" for path in sorted(HERE.glob("*.h"))), "native/build.py"]
         super().build_extension(ext)
 
     def get_source_files(self) -> list[str]:

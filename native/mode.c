@@ -1,186 +1,131 @@
-/* Latches, modes, orders. A latch is a cause that stopped something for good: it needs the cause gone, a hold time and a
- * reset by a person. A reset leads to STANDBY, never straight to RUN.
+/* The modes of a unit as a table, and what a change of mode does. The rules:
  *
- *   BOOT --all fresh, settled--> STANDBY <--hold / run withdrawn-- RUN
- *   STANDBY --run asked, a unit up--> RUN        STANDBY <--> SERVICE
- *   any --emergency stop, or no unit left unlatched--> FAULT --reset--> STANDBY
+ *   - One event a cycle moves a unit; event.c says which. What is not in the table stays; a mode that is none begins again in BOOT.
+ *   - Three things lead out of everything: the emergency stop, a person (SERVICE, LOCAL), a latch (FAULT).
+ *   - Power flows in RUN only. Into RUN leads one way: BOOT, INIT, STANDBY, CONNECT, START, RUN; every step asks the devices.
+ *   - Out of RUN leads STOPPING, and an island is left like RUN: break before make, then a start of its own.
+ *   - A reset leads to STANDBY, never straight to RUN.
  */
 #include "inner.h"
 
-static bool asked(const tw_input_t *input, uint32_t command)
-{
-    return (input->commands & command) != 0U;
-}
+enum { /* short, so that the table can be read beside the handbook's */
+    BOOT = TW_MODE_BOOT, INIT = TW_MODE_INIT, STBY = TW_MODE_STANDBY, CONN = TW_MODE_CONNECT, STRT = TW_MODE_START,
+    RUN = TW_MODE_RUN, STOP = TW_MODE_STOPPING, FLT = TW_MODE_FAULT, ESTP = TW_MODE_ESTOP, LOC = TW_MODE_LOCAL,
+    SERV = TW_MODE_SERVICE, ISL = TW_MODE_ISLAND, SAME = TW_MODES
+};
 
-static bool wants_run(const tw_input_t *input)
-{
-    return asked(input, TW_COMMAND_RUN) && !asked(input, TW_COMMAND_HOLD | TW_COMMAND_SERVICE);
-}
+static const uint8_t NEXT[TW_MODES][TW_EVENTS] = {
+    /*                       ESTOP SERV  LOCAL TRIP  HALT  STOP  ISL   LOST  DONE  TIME  GO    NONE */
+    [TW_MODE_BOOT] =       { ESTP, SERV, LOC,  FLT,  SAME, SAME, SAME, SAME, INIT, SAME, SAME, SAME },
+    [TW_MODE_INIT] =       { ESTP, SERV, LOC,  FLT,  SAME, SAME, SAME, SAME, STBY, SAME, SAME, SAME },
+    [TW_MODE_STANDBY] =    { ESTP, SERV, LOC,  FLT,  SAME, SAME, SAME, SAME, SAME, SAME, CONN, SAME },
+    [TW_MODE_CONNECT] =    { ESTP, SERV, LOC,  FLT,  STOP, STOP, STOP, STOP, STRT, STOP, SAME, SAME },
+    [TW_MODE_START] =      { ESTP, SERV, LOC,  FLT,  STOP, STOP, STOP, STOP, RUN,  STOP, SAME, SAME },
+    [TW_MODE_RUN] =        { ESTP, SERV, LOC,  FLT,  STOP, STOP, ISL,  STOP, SAME, SAME, SAME, SAME },
+    [TW_MODE_STOPPING] =   { ESTP, SERV, LOC,  FLT,  SAME, SAME, SAME, SAME, STBY, FLT,  SAME, SAME },
+    [TW_MODE_FAULT] =      { ESTP, SERV, LOC,  SAME, SAME, SAME, SAME, SAME, STBY, SAME, SAME, SAME },
+    [TW_MODE_ESTOP] =      { SAME, SERV, LOC,  FLT,  SAME, SAME, SAME, SAME, STBY, SAME, SAME, SAME },
+    [TW_MODE_LOCAL] =      { ESTP, SERV, SAME, FLT,  SAME, SAME, SAME, SAME, STBY, SAME, SAME, SAME },
+    [TW_MODE_SERVICE] =    { ESTP, SAME, LOC,  FLT,  SAME, SAME, SAME, SAME, STBY, SAME, SAME, SAME },
+    [TW_MODE_ISLAND] =     { ESTP, SERV, LOC,  FLT,  STOP, STOP, SAME, SAME, STOP, SAME, SAME, SAME },
+};
 
-static bool estop_now(const tw_config_t *config, const tw_input_t *input)
-{
-    bool seen = asked(input, TW_COMMAND_ESTOP);
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        bool fresh = !tw_older(input->unit[i].pcs_age_ms, config->unit[i].pcs_age_max_ms);
-        seen = seen || (fresh && (input->unit[i].pcs_flags & TW_PCS_ESTOP) != 0U);
-    }
-    return seen;
-}
+/* The site is in the first of these in which some unit is: what a person must know first. */
+static const uint8_t FIRST[TW_MODES] = { ESTP, SERV, ISL, RUN, STRT, CONN, STOP, LOC, STBY, INIT, BOOT, FLT };
 
-uint32_t tw_site_causes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, int32_t dt_ms)
+uint32_t tw_next_mode(uint32_t mode, uint32_t event)
 {
-    uint32_t why = 0;
-    why |= asked(input, TW_COMMAND_RUN) ? 0U : (uint32_t)TW_WHY_NOT_ASKED;
-    why |= asked(input, TW_COMMAND_HOLD) ? (uint32_t)TW_WHY_HOLD : 0U;
-    why |= asked(input, TW_COMMAND_SERVICE) ? (uint32_t)TW_WHY_SERVICE : 0U;
-    why |= tw_older(input->poc_age_ms, config->poc_age_max_ms) ? (uint32_t)TW_WHY_POC_STALE : 0U;
-    why |= estop_now(config, input) ? (uint32_t)TW_WHY_ESTOP : 0U;
-    state->clear_ms = (why & TW_WHY_ESTOP) ? 0 : tw_longer(state->clear_ms, dt_ms);
-    return why;
-}
-
-static void note_first_out(tw_state_t *state, const tw_input_t *input, uint32_t fresh, int32_t unit)
-{
-    if (fresh != 0U && state->first_out == 0U) {
-        state->first_out = fresh & (0U - fresh); /* several in one cycle: the lowest bit, always the same one */
-        state->first_out_unit = unit;
-        state->first_out_mono_ms = input->mono_ms;
-    }
-}
-
-static void latch_unit(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_output_t *output,
-                       int32_t index, bool reset, int32_t dt_ms)
-{
-    tw_unit_state_t *unit = &state->unit[index];
-    uint32_t causes = output->unit[index].why & TW_UNIT_LATCHING;
-    if (state->mode == TW_MODE_SERVICE) {
-        causes &= ~TW_UNIT_SILENCE;
-    }
-    unit->latched &= TW_UNIT_LATCHING;
-    unit->clear_ms = causes != 0U ? 0 : tw_longer(unit->clear_ms, dt_ms);
-    if (reset && unit->clear_ms >= config->reset_hold_ms) {
-        unit->latched = 0;
-    }
-    note_first_out(state, input, causes & ~unit->latched, index);
-    unit->latched |= causes;
-    output->unit[index].latched = unit->latched;
-    output->unit[index].why |= unit->latched != 0U ? (uint32_t)TW_UNIT_LATCHED : 0U;
-}
-
-void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_output_t *output,
-              uint32_t site_causes, int32_t dt_ms)
-{
-    bool reset = asked(input, TW_COMMAND_RESET) && !(state->commands & TW_COMMAND_RESET);
-    state->latched &= (uint32_t)TW_WHY_ESTOP;
-    if (reset && state->clear_ms >= config->reset_hold_ms) {
-        state->latched = 0;
-    }
-    note_first_out(state, input, site_causes & (uint32_t)TW_WHY_ESTOP & ~state->latched, -1);
-    state->latched |= site_causes & (uint32_t)TW_WHY_ESTOP;
-    uint32_t any = state->latched;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        latch_unit(config, state, input, output, i, reset, dt_ms);
-        any |= state->unit[i].latched;
-    }
-    if (state->first_out_unit < -1 || state->first_out_unit >= config->unit_count) {
-        state->first_out_unit = -1; /* not ours */
-    }
-    if (any == 0U) {
-        state->first_out = 0;
-        state->first_out_unit = -1;
-        state->first_out_mono_ms = 0;
-    }
-}
-
-static bool all_fresh(const tw_config_t *config, const tw_input_t *input, const tw_output_t *output)
-{
-    bool fresh = !tw_older(input->poc_age_ms, config->poc_age_max_ms);
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        fresh = fresh && !(output->unit[i].why & (uint32_t)(TW_UNIT_BMS_STALE | TW_UNIT_PCS_STALE));
-    }
-    return fresh;
-}
-
-static bool stopped_for_good(const tw_config_t *config, const tw_state_t *state)
-{
-    bool all_latched = true;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        all_latched = all_latched && state->unit[i].latched != 0U;
-    }
-    return state->latched != 0U || all_latched;
-}
-
-static bool some_unit_up(const tw_config_t *config, const tw_output_t *output)
-{
-    bool some = false;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        some = some || !(output->unit[i].why & TW_UNIT_BLOCKING);
-    }
-    return some;
-}
-
-static uint32_t next_mode(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
-                          const tw_output_t *output)
-{
-    if (stopped_for_good(config, state)) {
-        return TW_MODE_FAULT;
-    }
-    switch (state->mode) {
-    case TW_MODE_BOOT:
-        return state->settle_ms >= config->boot_settle_ms && all_fresh(config, input, output)
-            ? TW_MODE_STANDBY : TW_MODE_BOOT;
-    case TW_MODE_STANDBY:
-        if (asked(input, TW_COMMAND_SERVICE)) {
-            return TW_MODE_SERVICE;
-        }
-        return wants_run(input) && some_unit_up(config, output) ? TW_MODE_RUN : TW_MODE_STANDBY;
-    case TW_MODE_RUN:
-        return wants_run(input) ? TW_MODE_RUN : TW_MODE_STANDBY;
-    case TW_MODE_SERVICE:
-        return asked(input, TW_COMMAND_SERVICE) ? TW_MODE_SERVICE : TW_MODE_STANDBY;
-    case TW_MODE_FAULT: /* nothing is latched any more */
-        return TW_MODE_STANDBY;
-    default: /* a state that is not ours: begin again */
+    if (mode >= TW_MODES) {
         return TW_MODE_BOOT;
     }
+    uint32_t next = event < TW_EVENTS ? NEXT[mode][event] : (uint32_t)SAME;
+    return next == SAME ? mode : next;
 }
 
-void tw_choose_mode(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_output_t *output,
-                    int32_t dt_ms)
+/* What a change remembers: a start that timed out, a pause before the next, a start that succeeded. */
+static void note_change(const tw_config_t *config, tw_unit_state_t *unit, uint32_t event, uint32_t next)
 {
-    state->settle_ms = all_fresh(config, input, output) ? tw_longer(state->settle_ms, dt_ms) : 0;
-    uint32_t mode = next_mode(config, state, input, output);
-    state->mode_ms = mode == state->mode ? tw_longer(state->mode_ms, dt_ms) : 0;
-    state->mode = mode;
+    bool starting = unit->mode == TW_MODE_CONNECT || unit->mode == TW_MODE_START;
+    bool working = unit->mode == TW_MODE_RUN || unit->mode == TW_MODE_ISLAND;
+    if (next == TW_MODE_STOPPING && starting && event == TW_EVENT_TIMEOUT) {
+        unit->tries = tw_clamp((int64_t)unit->tries + 1, 0, 100);
+        unit->cooldown_ms = config->cooldown_ms;
+    }
+    if (next == TW_MODE_STOPPING && working && event == TW_EVENT_HALT) {
+        unit->cooldown_ms = config->cooldown_ms;
+    }
+    if (next == TW_MODE_RUN) {
+        unit->tries = 0;
+    }
 }
 
-static uint32_t order_for(const tw_state_t *state, const tw_input_t *input, const tw_unit_output_t *unit)
+static void age_unit(tw_unit_state_t *unit, const tw_facts_t *facts, const tw_cycle_t *cycle)
 {
-    if (state->latched) {
-        return TW_ORDER_OPEN; /* an emergency stop asks nobody */
-    }
-    if (unit->why & (uint32_t)TW_UNIT_PCS_LOCAL) {
-        return TW_ORDER_NONE; /* somebody stands at the device: passive */
-    }
-    if (unit->latched & TW_UNIT_OPENING) {
-        return TW_ORDER_OPEN;
-    }
-    if (unit->latched || state->mode == TW_MODE_FAULT) {
-        return TW_ORDER_STOP;
-    }
-    if (state->mode == TW_MODE_BOOT || state->mode == TW_MODE_SERVICE) {
-        return TW_ORDER_NONE;
-    }
-    if (!wants_run(input) || (unit->why & (uint32_t)TW_UNIT_BMS_ALARM)) {
-        return TW_ORDER_STOP;
-    }
-    uint32_t blocking = unit->why & TW_UNIT_BLOCKING;
-    return blocking != 0U && !(blocking & ~TW_UNIT_STARTABLE) ? TW_ORDER_START : TW_ORDER_NONE;
+    bool fresh = facts->bms_fresh && facts->pcs_fresh && cycle->poc_fresh;
+    unit->fresh_ms = fresh ? tw_longer(unit->fresh_ms, cycle->dt_ms) : 0;
+    unit->cooldown_ms = unit->cooldown_ms > cycle->dt_ms ? unit->cooldown_ms - cycle->dt_ms : 0;
 }
 
-void tw_give_orders(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input, tw_output_t *output)
+static uint32_t site_mode(uint32_t present)
 {
+    for (int32_t i = 0; i < TW_MODES; i++) {
+        if ((present >> FIRST[i]) & 1U) {
+            return FIRST[i];
+        }
+    }
+    return TW_MODE_BOOT;
+}
+
+void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
+                   tw_cycle_t *cycle, tw_output_t *output)
+{
+    uint32_t present = 0;
     for (int32_t i = 0; i < config->unit_count; i++) {
-        output->unit[i].order = order_for(state, input, &output->unit[i]);
+        tw_unit_state_t *unit = &state->unit[i];
+        age_unit(unit, &facts[i], cycle);
+        uint32_t event = tw_choose_event(config, state, input, &facts[i], cycle, i);
+        uint32_t next = tw_next_mode(unit->mode, event);
+        if (next != unit->mode) {
+            note_change(config, unit, event, next);
+        }
+        unit->mode_ms = next == unit->mode ? tw_longer(unit->mode_ms, cycle->dt_ms) : 0;
+        unit->mode = next;
+        output->unit[i].event = event;
+        output->unit[i].mode = next;
+        present |= 1U << next;
+    }
+    state->mode = site_mode(present);
+    output->mode = state->mode;
+    cycle->running = ((present >> TW_MODE_RUN) & 1U) != 0U;
+}
+
+static uint32_t fault_order(const tw_state_t *state, const tw_unit_state_t *unit)
+{
+    bool open = (unit->latched & TW_UNIT_AT(TW_LEVEL_BIT(OPEN))) != 0U
+        || (state->latched & TW_SITE_AT(TW_LEVEL_BIT(OPEN))) != 0U;
+    return open ? TW_ORDER_OPEN : TW_ORDER_STOP;
+}
+
+uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t index)
+{
+    const tw_unit_state_t *unit = &state->unit[index];
+    bool wanted = tw_asked(input, TW_COMMAND_RUN) && !(state->active & TW_SITE_BIT(HOLD));
+    switch (unit->mode) {
+    case TW_MODE_CONNECT:
+        return TW_ORDER_CONNECT;
+    case TW_MODE_START:
+        return TW_ORDER_START;
+    case TW_MODE_STOPPING:
+        return TW_ORDER_STOP;
+    case TW_MODE_ISLAND:
+        return TW_ORDER_ISLAND;
+    case TW_MODE_ESTOP:
+        return TW_ORDER_OPEN; /* an emergency stop asks nobody */
+    case TW_MODE_FAULT:
+        return fault_order(state, unit);
+    case TW_MODE_STANDBY:
+        return wanted ? TW_ORDER_NONE : TW_ORDER_STOP;
+    default: /* nothing to tell: it runs, or somebody else has it */
+        return TW_ORDER_NONE;
     }
 }

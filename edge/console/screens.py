@@ -157,12 +157,32 @@ def bus_screen(view: StatusView) -> list[str]:
 def limits_screen(view: StatusView) -> list[str]:
     ramps = (view.ramp_up_max_w_per_s, view.ramp_down_max_w_per_s)
     up, down = (clean(show(ramp, "W")) + "/s" if ramp else "off" for ramp in ramps)
-    return [
+    lines = [
         _pair("may charge", quantity(view.charge_max_w, "W"), "may discharge", quantity(view.discharge_max_w, "W")),
         _pair("import max", quantity(view.import_max_w, "W"), "export max", quantity(view.export_max_w, "W")),
         _pair("ramp up max", up, "ramp down max", down),
-        _pair("ramp reference", quantity(view.poc_reference_w, "W"), "grid now", quantity(view.poc_power_w, "W")),
+        _pair("grid reference", quantity(view.reference_w, "W"), "grid now", quantity(view.poc_power_w, "W")),
+        _pair("dead time", duration(view.dead_time_ms or None), "load period", duration(view.period_ms or None)),
+        _pair("fast gain", f"{view.gain_permille / 10:.0f} %"),
     ]
+    return [*lines, "", *narrowing_lines(view)]
+
+
+def narrowing_lines(view: StatusView) -> list[str]:
+    """Each rule that narrowed a number, before and after; what is not listed changed nothing."""
+    if not view.narrowings:
+        return ["no rule narrows anything now"]
+    rows = [
+        (
+            "site" if item.unit is None else f"unit {item.unit}",
+            item.what,
+            quantity(item.before_w, "W"),
+            quantity(item.after_w, "W"),
+            item.rule,
+        )
+        for item in view.narrowings
+    ]
+    return table(("where", "number", "before", "after", "because of"), rows, right=(2, 3))
 
 
 def _reason_lines(reason: Reason) -> list[str]:
@@ -179,8 +199,10 @@ def why_screen(view: StatusView) -> list[str]:
     lines = [clean(f"mode {view.mode}; {view.standing}".rstrip("; "))]
     if view.first_out:
         lines += wrap("first out", view.first_out)
+    if view.functions:
+        lines += wrap("functions", view.functions)
     if not view.reasons:
-        return [*lines, "nothing limits the site now"]
+        lines.append("no reason binds the site now")
     for reason in view.reasons:
         lines += ["", *_reason_lines(reason)]
-    return lines
+    return [*lines, "", *narrowing_lines(view)]

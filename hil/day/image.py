@@ -10,7 +10,9 @@ from typing import Any
 from edge.config.options import Config, Limits
 from edge.config.reader import parse_config, read_toml
 from edge.control.authority import Authority
+from edge.control.image import UNKNOWN
 from edge.control.kernel import Kernel, Mode, Order
+from edge.control.settings import config_struct
 from edge.model import SiteFlows
 from edge.uplink import Mission
 from hil.assembly import build_site, unit_specs
@@ -51,7 +53,7 @@ class ImageDay:
     def __init__(self, config: Config, spec: SiteSpec, seed: int) -> None:
         self.config = config
         self.site: Site = build_site(config, spec, seed)
-        self.kernel = Kernel.from_site(config)
+        self.kernel = Kernel(config_struct(config))
         self.authority = Authority(auto_run=True)
         self.clock = _StepClock()
         self.mission = Mission(config, self.clock)
@@ -74,8 +76,10 @@ class ImageDay:
         tw = kernel.input
         standing = self.authority.settle(self.clock.now_ms)
         tw.mono_ms, tw.commands = self.clock.now_ms, standing.commands
-        tw.wish_w, tw.wish_left_ms = standing.wish_w, standing.wish_left_ms
+        tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
         tw.poc_power_w, tw.poc_age_ms = int(site.poc_power_w), IMAGE_AGE_MS
+        tw.pv_power_w, tw.pv_age_ms = int(site.pv_power_w), IMAGE_AGE_MS
+        tw.poc_voltage_dv, tw.poc_frequency_mhz = int(site.voltage_v * 10), int(site.frequency_hz * 1_000)
         for index, unit in enumerate(site.units):
             fill_unit(tw.unit[index], unit)
         kernel.step()
@@ -93,7 +97,7 @@ class ImageDay:
         flows = SiteFlows(
             self.clock.now_ms, self.clock.wall_ms(), int(site.poc_power_w), int(site.it_power_w), int(site.pv_power_w),
             int(site.battery_power_w), int(10_000 * site.units[0].pack.soc), out.battery_w, out.mode, out.why,
-            out.wish_w, out.poc_reference_w, None, None, None, 0, 0,
+            out.wish_w, out.reference_w, None, None, None, 0, 0,
         )  # fmt: skip
         request, _, _ = self.mission.second(flows)
         if second % 60 == 0:
@@ -132,7 +136,7 @@ def fill_unit(tw: Any, unit: Any) -> None:
         | (BMS_NO_CHARGE if bms.full else 0)
         | (BMS_NO_DISCHARGE if bms.empty else 0)
     )
-    tw.power_w = int(pcs.power_w)
+    tw.power_w = tw.power_at_poc_w = int(pcs.power_w)
     tw.pack_voltage_dv = int(pack.voltage_v * 10)
     tw.pack_current_da = int(pack.current_a * 10)
     tw.soc_cpct = int(pack.soc * 10_000)
@@ -140,18 +144,21 @@ def fill_unit(tw: Any, unit: Any) -> None:
     tw.current_discharge_max_da = int(bms.discharge_limit_a * 10)
     tw.cell_voltage_min_mv = int(pack.cell_voltage_min_v * 1_000)
     tw.cell_voltage_max_mv = math.ceil(pack.cell_voltage_max_v * 1_000)
+    tw.pcs_dc_voltage_dv = int(pcs.dc_voltage_v * 10)
+    tw.insulation_kohm, tw.bms_heartbeat = int(pack.insulation_kohm), UNKNOWN
     tw.cell_temp_min_dc = int(pack.cell_temp_min_c * 10)
     tw.cell_temp_max_dc = int(pack.cell_temp_max_c * 10)
 
 
 def obey(unit: Any, order: int) -> None:
     """What the field would make of an order."""
-    if order == Order.START:
+    if order == Order.CONNECT:
         if unit.bms.contactor == "open":
             unit.bms.connect()
-        elif unit.bms.contactor == "closed" and unit.pcs.state == "standby" and unit.pcs.dc_voltage_v > 0.0:
+    elif order == Order.START:
+        if unit.pcs.state == "standby" and unit.pcs.dc_voltage_v > 0.0:
             unit.pcs.start()
-    else:
+    elif order in (Order.STOP, Order.OPEN):
         unit.pcs.stop()
         if order == Order.OPEN:
             unit.bms.disconnect()

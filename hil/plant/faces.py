@@ -70,7 +70,7 @@ def pcs_face(site: Site, unit: Unit) -> Face:
         version=lambda: site.version,
         flags=flags,
         details=details,
-        writes={"power_set": pcs.set_power_w},
+        writes={"power_set": pcs.set_power_w, "reactive_set": pcs.set_reactive_var},
         commands={"start": pcs.start, "stop": pcs.stop, "clear": pcs.clear},
         watchdog_s=lambda: pcs.comm_timeout_s,
         set_watchdog_s=pcs.set_comm_timeout_s,
@@ -129,6 +129,7 @@ def pv_face(site: Site) -> Face:
         },
         version=lambda: site.version,
         flags=lambda: fault if pv.fault else running if pv.running else NO_FLAGS,
+        writes={"power_limit": pv.set_limit_w},
     )
 
 

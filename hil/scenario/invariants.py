@@ -7,7 +7,8 @@ the promise as it is shown. Nothing here may be switched off by a scenario.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from edge.config.options import Config, Unit
+from edge.config.battery import Unit
+from edge.config.options import Config
 from hil.scenario.model import Finding, Look, Played, UnitLook
 
 ZERO_W = 100.0  # one count of the PCS's setpoint register
@@ -54,8 +55,8 @@ def no_charge_beyond_the_stops(config: Config, before: Look | None, look: Look) 
         stops = (
             seen.soc_cpct >= unit.soc_max_cpct,
             seen.cell_voltage_max_mv >= unit.cell_voltage_max_mv,
-            seen.cell_temp_max_dc >= unit.cell_temp_max_dc,
-            seen.cell_temp_min_dc <= unit.cell_temp_charge_min_dc,
+            seen.cell_temp_max_dc >= unit.temp_charge_max_dc,
+            seen.cell_temp_min_dc <= unit.temp_charge_min_dc,
             bool(seen.bms_flags & {"CHARGE_FORBIDDEN", "ALARM", "TRIP"}),
         )
         if seen.setpoint_w < 0 and any(stops):
@@ -69,8 +70,8 @@ def no_discharge_beyond_the_stops(config: Config, before: Look | None, look: Loo
         stops = (
             seen.soc_cpct <= unit.soc_min_cpct,
             seen.cell_voltage_min_mv <= unit.cell_voltage_min_mv,
-            seen.cell_temp_max_dc >= unit.cell_temp_max_dc,
-            seen.cell_temp_min_dc <= unit.cell_temp_min_dc,
+            seen.cell_temp_max_dc >= unit.temp_max_dc,
+            seen.cell_temp_min_dc <= unit.temp_min_dc,
             bool(seen.bms_flags & {"DISCHARGE_FORBIDDEN", "ALARM", "TRIP"}),
         )
         if seen.setpoint_w > 0 and any(stops):
@@ -93,7 +94,7 @@ def nothing_starts_blind(config: Config, before: Look | None, look: Look) -> str
     for index, (unit, seen) in enumerate(_units(config, look)):
         fresh = 0 <= seen.bms_age_ms <= unit.bms_age_max_ms and 0 <= seen.pcs_age_ms <= unit.pcs_age_max_ms
         asked = "RUN" in look.commands and not look.commands & {"HOLD", "SERVICE", "ESTOP"}
-        if seen.order == "START" and (not fresh or seen.latched or not asked):
+        if seen.order in ("CONNECT", "START") and (not fresh or seen.latched or not asked):
             return f"unit {index} is told to start in {look.mode}"
     return ""
 

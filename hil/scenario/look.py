@@ -44,7 +44,6 @@ def looks(records: Iterable[CycleRecord], unit_count: int, start_mono_ms: int) -
 def _look(record: CycleRecord, tw: Any, out: Any, unit_count: int, at_s: float) -> Look:
     units = tuple(_unit_look(tw.unit[index], out.unit[index]) for index in range(unit_count))
     reasons = _site(out.why).union(*(_unit(out.unit[index].why) for index in range(unit_count)))
-    first = _site(out.first_out) if out.first_out_unit < 0 else _unit(out.first_out)
     return Look(
         at_s=at_s,
         seq=record.seq,
@@ -52,7 +51,7 @@ def _look(record: CycleRecord, tw: Any, out: Any, unit_count: int, at_s: float) 
         mode=Mode(out.mode).name,
         reasons=reasons,
         latched=_site(out.latched).union(*(unit.latched for unit in units)),
-        first_out=next(iter(first), ""),
+        first_out=_first_out(out),
         commands=_flags(Command, tw.commands),
         setpoint_w=out.battery_w,
         poc_age_ms=tw.poc_age_ms,
@@ -60,6 +59,13 @@ def _look(record: CycleRecord, tw: Any, out: Any, unit_count: int, at_s: float) 
         pv_age_ms=tw.pv_age_ms,
         units=units,
     )
+
+
+def _first_out(out: Any) -> str:
+    if out.first_out < 0:
+        return ""
+    bits = 1 << out.first_out
+    return next(iter(_site(bits) if out.first_out_unit < 0 else _unit(bits)))
 
 
 def _unit_look(tw: Any, out: Any) -> UnitLook:

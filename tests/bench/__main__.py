@@ -7,7 +7,7 @@ import time
 from hil.day.image import default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.wire import default_wire_day
-from tests.bench import kernel
+from tests.bench import kernel, smoothing
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS, WIRE_ROUNDS = 3_600, 3
@@ -32,7 +32,18 @@ def wire_day_s() -> float:
 def main() -> int:
     rtu = rtu_cpu_ratio()
     rows = [
-        ("kernel step, 1 unit (callgrind)", kernel.instructions_per_step(), 3_000, "instructions"),
+        (
+            "kernel step, 1 unit (callgrind)",
+            kernel.instructions_per_step(1),
+            kernel.INSTRUCTIONS_MAX[1],
+            "instructions",
+        ),
+        (
+            "kernel step, 8 units (callgrind)",
+            kernel.instructions_per_step(8),
+            kernel.INSTRUCTIONS_MAX[8],
+            "instructions",
+        ),
         ("cffi call with reused structs", kernel.call_ns() / 1_000, 1.0, "us"),
         ("RTU transaction, 20 registers, ours / pymodbus", rtu["ratio"], 0.6, "x client CPU"),
         ("the same, both keeping the silence", rtu["ratio_paced"], 0.6, "x client CPU"),
@@ -43,7 +54,8 @@ def main() -> int:
     for name, measured, bound, unit in rows:
         mark = "" if measured <= bound else "   NOT REACHED"
         print(f"{name:<48}{measured:>12.2f}{bound:>12.2f}  {unit}{mark}")
-    return 0
+    print()
+    return smoothing.main()
 
 
 if __name__ == "__main__":

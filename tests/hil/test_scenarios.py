@@ -62,7 +62,7 @@ def written(tmp_path: Path, text: str) -> str:
     [
         ('what = "mode", is = "FAULT", at_s = 10', "RUN"),
         ('what = "mode", is = "FAULT", after_s = 2, within_s = 3', "not in time; was"),
-        ('what = "mode", is = "STANDBY", from_s = 3, to_s = 11', "s RUN"),
+        ('what = "mode", is = "STANDBY", from_s = 3, to_s = 11', "s CONNECT"),
         ('what = "no_reason", is = "import_limit", from_s = 9, to_s = 10', "import_limit"),
         ('what = "reason", is = "unit bms_lost", after_s = 1, within_s = 3', "not in time"),
         ('what = "battery_power", low_w = 12_000, at_s = 11', "10.0 kW"),
@@ -129,7 +129,7 @@ def test_every_mistake_of_a_file_is_named_at_once(tmp_path: Path, capsys: pytest
     assert all(problem.file == "bad.toml" and problem.allowed for problem in fault.value.problems)
     assert main(["run", str(path)]) == 2
     error = capsys.readouterr().err
-    assert "bad.toml: expect[1].is = 'FLY': must be one of BOOT, STANDBY" in error
+    assert "bad.toml: expect[1].is = 'FLY': must be one of BOOT, INIT, STANDBY" in error
     assert f"{len(fault.value.problems)} problems; nothing was played" in error
 
 

@@ -22,7 +22,7 @@ from edge.field.profile import (
     Write,
 )
 from edge.field.profiles.table import Table
-from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES
+from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES, WRITES_MANDATORY
 from edge.units import CANONICAL
 
 FOLDER = Path(__file__).parent
@@ -348,6 +348,6 @@ def _whole_profile(
     for flag in FLAGS_MANDATORY[kind]:
         if FLAGS[kind][flag] not in masks:
             top.note("point", flag, f"flag is missing: a {kind} cannot be judged without it")
-    for name in WRITES[kind]:
+    for name in WRITES_MANDATORY[kind]:
         if name not in {w.name for w in writes}:
             top.note("write", name, f"is missing: a {kind} cannot be controlled without it")
