@@ -1,0 +1,159 @@
+/* The clock that every cause runs by, latches and their history: each step of them against the rule, for any state. By induction
+ * over cycles: a cause acts only after its condition has held for the on-delay, and a latch ends only by a reset. */
+#include "../latch.c"
+#include "proof.h"
+
+static int32_t grown(int32_t before_ms, int32_t dt_ms)
+{
+    int64_t now_ms = (before_ms < 0 ? 0 : (int64_t)before_ms) + dt_ms;
+    return now_ms > TW_AGE_NEVER ? TW_AGE_NEVER : (int32_t)now_ms;
+}
+
+/* Every cause of an arbitrary set with arbitrary rows, against the handbook's two lines. */
+void prove_watch(void)
+{
+    tw_cause_row_t rows[TW_UNIT_CAUSES];
+    int32_t before_ms[TW_UNIT_CAUSES];
+    int32_t timer_ms[TW_UNIT_CAUSES];
+    for (int32_t i = 0; i < TW_UNIT_CAUSES; i++) {
+        rows[i] = nondet_row();
+        timer_ms[i] = before_ms[i] = nondet_int32();
+    }
+    int32_t dt_ms = any_between(0, 2000);
+    const tw_judged_t judged = {nondet_uint64(), nondet_uint64()};
+    uint64_t quick = nondet_uint64();
+    uint64_t among = nondet_uint64();
+    uint64_t active = nondet_uint64();
+
+    uint64_t after = tw_watch(rows, among, judged, quick, active, timer_ms, dt_ms);
+
+    bool turned = true;
+    bool counted = true;
+    for (int32_t k = 0; k < TW_UNIT_CAUSES; k++) {
+        bool was = ((active >> k) & 1U) != 0U;
+        bool is = ((after >> k) & 1U) != 0U;
+        bool turns = (((was ? judged.clear : judged.trip) >> k) & 1U) != 0U;
+        int32_t delay_ms = !was ? rows[k].on_ms : ((quick >> k) & 1U) != 0U ? 0 : rows[k].off_ms;
+        bool done = turns && grown(before_ms[k], dt_ms) >= delay_ms;
+        bool asked = ((among >> k) & 1U) != 0U;
+        int32_t rule_ms = turns && !done ? grown(before_ms[k], dt_ms) : 0;
+        turned = turned && is == (asked ? was != done : was);
+        counted = counted && timer_ms[k] == (asked ? rule_ms : before_ms[k]);
+    }
+    HOLDS(turned, "a cause turns when its condition has held for the delay, and only then");
+    HOLDS(counted, "its timer counts the condition");
+}
+
+void prove_third(void)
+{
+    int32_t recent_ms[2] = {nondet_int32(), nondet_int32()};
+    int32_t dt_ms = any_between(0, 2000);
+    int32_t last_ms = grown(recent_ms[0], dt_ms);
+    int32_t before_ms = grown(recent_ms[1], dt_ms);
+    bool rose = nondet_bool();
+    bool third = tw_third_within_hour(recent_ms, rose, dt_ms);
+    HOLDS(third == (rose && before_ms < HOUR_MS), "it latches when the last but one rise was within the hour");
+    HOLDS(recent_ms[0] == (rose ? 0 : last_ms), "the last rise is remembered");
+    HOLDS(recent_ms[1] == (rose ? last_ms : before_ms), "the one before, too");
+}
+
+/* What was latched stays unless a person resets it after the hold time; what latches is active and has a row for it. */
+void prove_latch_unit(void)
+{
+    tw_config_t config;
+    config.reset_hold_ms = any_between(1, INT32_MAX);
+    tw_unit_state_t unit = nondet_unit_state();
+    const tw_unit_state_t before = unit;
+    uint64_t rose = nondet_uint64();
+    tw_cycle_t cycle = nondet_cycle();
+    GIVEN(cycle.dt_ms >= 0 && cycle.dt_ms <= 2000);
+
+    uint64_t fresh = latch_unit(&config, &unit, rose, &cycle);
+
+    const uint64_t can = TW_UNIT_LATCHING | TW_UNIT_COUNTED;
+    uint64_t lost = before.latched & can & ~unit.latched;
+    bool may = cycle.reset && unit.clear_ms >= config.reset_hold_ms;
+    SHOW(lost, lost);
+    SHOW(clear_ms, unit.clear_ms);
+    SHOW(reset_hold_ms, config.reset_hold_ms);
+    SHOW(reset, cycle.reset);
+    HOLDS(lost == 0U || may, "(f) a latch ends only by a reset, with its causes gone for the hold time");
+    HOLDS(!(lost & TW_UNIT_SERVICED) || before.mode == TW_MODE_SERVICE, "(f) a dead cell is reset in SERVICE only");
+    HOLDS(!(lost & before.active & can), "(f) no latch ends while its cause is active");
+    bool causing = (before.active & (TW_UNIT_LATCHING | (before.latched & can))) != 0U;
+    HOLDS(unit.clear_ms == (causing ? 0 : grown(before.clear_ms, cycle.dt_ms)),
+          "(f) the hold time counts while no latching cause is active");
+    HOLDS(!(before.active & TW_UNIT_LATCHING & ~unit.latched), "an active cause that latches is latched");
+    HOLDS(!(unit.latched & ~can), "nothing latches that has no row for it");
+    HOLDS(!(unit.latched & ~before.latched & ~(before.active & TW_UNIT_LATCHING) & ~(rose & TW_UNIT_COUNTED)),
+          "nothing latches that is not active or has not risen");
+    HOLDS(!(fresh & ~unit.latched), "what is told as newly latched is latched");
+    HOLDS(unit.active == before.active && unit.mode == before.mode && unit.setpoint_w == before.setpoint_w,
+          "nothing else changes");
+}
+
+void prove_latch_site(void)
+{
+    tw_config_t config;
+    config.reset_hold_ms = nondet_int32();
+    tw_state_t state;
+    state.latched = nondet_uint32();
+    state.active = nondet_uint32();
+    state.clear_ms = nondet_int32();
+    const uint32_t had = state.latched & TW_SITE_LATCHING;
+    const int32_t before_ms = state.clear_ms;
+    tw_cycle_t cycle = nondet_cycle();
+    GIVEN(cycle.dt_ms >= 0 && cycle.dt_ms <= 2000);
+
+    (void)latch_site(&config, &state, &cycle);
+
+    bool may = cycle.reset && state.clear_ms >= config.reset_hold_ms;
+    SHOW(lost, had & ~state.latched);
+    SHOW(clear_ms, state.clear_ms);
+    SHOW(reset, cycle.reset);
+    HOLDS(!(had & ~state.latched) || may, "(f) a latch of the site ends only by a reset after the hold time");
+    HOLDS(!(state.active & TW_SITE_LATCHING & ~state.latched), "an active site cause that latches is latched");
+    bool causing = (state.active & TW_SITE_LATCHING) != 0U;
+    HOLDS(state.clear_ms == (causing ? 0 : grown(before_ms, cycle.dt_ms)), "(f) the hold time counts likewise");
+    HOLDS(!(state.latched & ~TW_SITE_LATCHING), "nothing latches that has no row for it");
+}
+
+/* What stands for latch_unit in the next proof: all that was proved of it. */
+uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64_t rose, const tw_cycle_t *cycle)
+{
+    (void)config;
+    (void)rose;
+    (void)cycle;
+    unit->latched = nondet_uint64() & (TW_UNIT_LATCHING | TW_UNIT_COUNTED);
+    return nondet_uint64() & unit->latched;
+}
+
+void prove_first_out(void)
+{
+    tw_config_t config;
+    config.unit_count = any_between(1, TW_UNITS);
+    config.reset_hold_ms = nondet_int32();
+    tw_state_t state = nondet_state();
+    tw_input_t input;
+    input.mono_ms = nondet_int64();
+    tw_facts_t facts[TW_UNITS];
+    tw_cycle_t cycle = nondet_cycle();
+    GIVEN(cycle.dt_ms >= 0 && cycle.dt_ms <= 2000);
+
+    tw_latch(&config, &state, &input, facts, &cycle);
+
+    bool any = state.latched != 0U;
+    bool all = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        any = any || (i < config.unit_count && state.unit[i].latched != 0U);
+        all = all && (i >= config.unit_count || state.unit[i].latched != 0U);
+    }
+    SHOW(first_out, state.first_out);
+    SHOW(first_out_unit, state.first_out_unit);
+    HOLDS((state.first_out == -1) == (state.first_out_unit == -1 && state.first_out == -1)
+          && state.first_out_unit >= -1 && state.first_out_unit < config.unit_count
+          && state.first_out < (state.first_out_unit == -1 ? (int32_t)TW_SITE_CAUSES : (int32_t)TW_UNIT_CAUSES),
+          "first out is a cause of a unit or of the site, or none");
+    HOLDS(any || state.first_out == -1, "nothing latched: no first out");
+    HOLDS(cycle.latched == (state.latched != 0U || all), "the site counts as latched when it is, or every unit");
+}
