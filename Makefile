@@ -4,10 +4,11 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 MINUTES ?= 0
 SECONDS ?= 86400
+LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day bench replay clean
+.PHONY: help setup demo test check oracle day scenarios bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -15,7 +16,8 @@ help:
 	@echo "make test     every test; sets up what it needs"
 	@echo "make check    ruff, mypy, and the oracle's long run"
 	@echo "make oracle   the guard in C beside its oracle in Python, every field compared (STEPS=1000000 SEED=0)"
-	@echo "make day      24 h of kernel and plant, told on one screen"
+	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
+	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
@@ -29,15 +31,17 @@ $(STAMP): pyproject.toml $(wildcard native/*.c native/*.h native/*.py)
 setup: $(STAMP)
 
 # A broker for tests and demo: Debian as root gets mosquitto, elsewhere amqtt from the `hil` extra does (and says so).
+# BROKER=amqtt or BROKER=mosquitto in the environment chooses.
 .PHONY: broker
 broker: $(STAMP)
-	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
+	@if [ "$$BROKER" = amqtt ] || command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "installing mosquitto"; (apt-get update -qq && apt-get install -y -qq mosquitto) >/dev/null 2>&1 || true; fi
-	@if command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; then :; \
-	elif ! $(BIN)/python -c 'import amqtt' 2>/dev/null; then \
-		echo "no mosquitto here: installing amqtt, a slower broker in Python"; \
+	@if [ "$$BROKER" != amqtt ] && { command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto; }; then :; \
+	elif [ "$$BROKER" != mosquitto ] && ! $(BIN)/python -c 'import amqtt' 2>/dev/null; then \
+		echo "installing amqtt, a slower broker in Python"; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[hil]'; fi
+	@$(BIN)/python -m hil.demo.broker
 
 demo: broker
 	@$(BIN)/edge demo --minutes $(MINUTES)
@@ -55,7 +59,10 @@ oracle: $(STAMP)
 	@$(BIN)/python -m tests.kernel.duel --steps $(STEPS) --seed $(SEED)
 
 day: $(STAMP)
-	@$(BIN)/python -m hil day --seconds $(SECONDS)
+	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)
+
+scenarios: $(STAMP)
+	@$(BIN)/python -m hil run all
 
 bench: broker
 	@$(BIN)/python -m tests.bench

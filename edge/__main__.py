@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.app import bus_devices, serve
+from edge.cloud.access import access_of
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.console import client
-from edge.errors import ConfigFault, EdgeError
+from edge.errors import ConfigFault, EdgeError, Problem
 from edge.field.budget import budget
+from edge.field.device import BusDevice
 from edge.fleet import replay
 
 EXIT_BAD_INPUT = 2
@@ -78,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
-    devices = bus_devices(config)
+    devices = _checked_devices(config)
     rows = budget(config, devices)
     if options.json:
         print(json.dumps({"config": dataclasses.asdict(config), "bus": [dataclasses.asdict(row) for row in rows]}))
@@ -97,6 +99,25 @@ def _check(options: argparse.Namespace) -> int:
     print(f"\nprofiles never tried on a device: {', '.join(unproven) or 'none'}")
     print(f"{options.config}: good")
     return 0
+
+
+def _checked_devices(config: Config) -> list[BusDevice]:
+    """The devices of a site whose profiles, bus plan and files of the cloud are right. Raises ConfigFault with all faults.
+
+    `run` does not ask for the files: a gateway whose password is missing controls its site all the same, and says so.
+    """
+    problems = []
+    if config.cloud.host:
+        for fault in access_of(config.cloud).faults():
+            key, _, text = fault.partition(" ")
+            problems.append(Problem(config.file, f"cloud.{key}", None, text))
+    try:
+        devices = bus_devices(config)
+    except ConfigFault as fault:
+        raise ConfigFault([*fault.problems, *problems]) from None
+    if problems:
+        raise ConfigFault(problems)
+    return devices
 
 
 def effective(config: Config) -> list[str]:

@@ -17,9 +17,11 @@ from edge.config.options import Config
 from edge.console.picture import Picture
 from edge.console.server import ConsoleServer
 from edge.control.authority import Authority
+from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
 from edge.control.orders import Orders
+from edge.control.settings import config_struct
 from edge.cycle import Cycle, Handover, beat
 from edge.errors import ConfigFault, Problem
 from edge.field.budget import check_budget
@@ -51,6 +53,9 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if profile.kind != KIND_OF_USE[settings.use]:
             allowed = f"is a {profile.kind}, but use = '{settings.use}' needs a {KIND_OF_USE[settings.use]}"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
+        if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
+            allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
+            problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
         devices.append(BusDevice(settings, profile, config.site.cycle_ms))
     problems += check_budget(config, devices)
     if problems:
@@ -72,9 +77,11 @@ class Controller:
         self.config = config
         self.clock = clock
         self.handover = handover
-        self.kernel = Kernel.from_site(config)
+        self.kernel = Kernel(config_struct(config))
         self.authority = Authority(auto_run=config.site.auto_run)
-        self.image = InputImage(config, {device.name: device.profile for device in devices}, self.kernel.input)
+        self.forecast = Forecast()
+        profiles = {device.name: device.profile for device in devices}
+        self.image = InputImage(config, profiles, self.kernel.input)
         self.gate = Gate(gate_rules(config, devices), self.kernel.output)
         self.buses = [
             Bus(
@@ -84,14 +91,17 @@ class Controller:
                 [device for device in devices if device.settings.port == port.name],
                 clock,
                 self.image.note,
-                self.gate.allowed,
+                self._allowed,
             )
             for index, port in enumerate(config.port)
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
-        orders = Orders(config, self.image, self._set_value, self._command)
-        self.cycle = Cycle(self.kernel, self.image, self.authority, orders, clock, handover.note_record)
+        self._pcs = frozenset(device.name for device in devices if device.settings.use == "pcs")
+        orders = Orders(config, profiles, self.image, self._set_value, self._command)
+        self.cycle = Cycle(
+            self.kernel, self.image, self.authority, self.forecast, orders, clock, handover.note_record
+        )  # fmt: skip
         self._second_mono_ms = clock.mono_ms()
         self.picture = Picture(
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status
@@ -102,6 +112,9 @@ class Controller:
 
     def _port_index(self, device: BusDevice) -> int:
         return [port.name for port in self.config.port].index(device.settings.port)
+
+    def _allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
+        return self.gate.allowed(port_index, address, function, reg, count, value, self.clock.mono_ms())
 
     def _set_value(self, device: str, write: str, value: int) -> None:
         self._bus_of[device].set_value(device, write, value)
@@ -134,7 +147,7 @@ class Controller:
     def after_cycle(self) -> None:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
         extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
-        self.image.note_guards(extra, lambda name: self._devices[name].settings.use == "pcs")
+        self.image.note_guards(extra, self._pcs.__contains__)
         self.on_cycle()
         now_mono_ms = self.clock.mono_ms()
         if now_mono_ms - self._second_mono_ms >= 1_000:
@@ -177,7 +190,7 @@ def serve(config: Config) -> int:
     uplink = Uplink(config, clock)
     controller = Controller(config, devices, clock, TtyPort, uplink)
     uplink.trace = open_trace(config, controller.kernel)
-    uplink.offer = controller.authority.offer
+    uplink.offer, uplink.announce = controller.authority.offer, controller.forecast.offer
     ended = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(ended,), name="uplink", daemon=True)
     server = ConsoleServer(config.console, controller.picture, config.file)

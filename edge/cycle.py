@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from edge.clock import Clock
 from edge.control.authority import Authority
+from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.orders import Orders
 from edge.model import CycleRecord, SiteFlows, UplinkStatus
@@ -51,6 +52,7 @@ class Cycle:
         kernel: Decider,
         image: InputImage,
         authority: Authority,
+        forecast: Forecast,
         orders: Orders,
         clock: Clock,
         on_record: Callable[[CycleRecord], None] | None = None,
@@ -58,6 +60,7 @@ class Cycle:
         self._kernel = kernel
         self._image = image
         self._authority = authority
+        self._forecast = forecast
         self._orders = orders
         self._clock = clock
         self._on_record = on_record
@@ -69,7 +72,8 @@ class Cycle:
         """One cycle, now."""
         now_mono_ms = self._clock.mono_ms()
         standing = self._authority.settle(now_mono_ms)
-        self._image.freeze(now_mono_ms, standing.commands, standing.wish_w, standing.wish_left_ms)
+        self._image.note_announcements(self._forecast.settle(now_mono_ms))
+        self._image.freeze(now_mono_ms, standing)
         self._kernel.step()
         self._orders.give(self._kernel.input, self._kernel.output)
         self.late_us.append(late_us)

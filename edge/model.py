@@ -5,12 +5,11 @@ Units are in the names; mono and wall times are milliseconds; signs as in `nativ
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One block of registers of one device, decoded.
+class Reading(NamedTuple):
+    """One block of registers of one device, decoded. A tuple: it is made for every answer, at a third of the cost.
 
     `values` has one entry per point of the block, in the order of the profile: the canonical integer of its role, the
     flag mask for a flags point, or None where the device says "not available" or the value is outside its range.
@@ -51,6 +50,7 @@ class DeviceHealth:
     age_ms: int | None
     guarded: bool  # its comm-loss timer was written and read back
     write_failed: bool  # a write was not read back three times running
+    identity_fault: str = ""  # in words: what it says it is, and what its profile wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,16 @@ class PortHealth:
     error: str
 
 
-RequestKind = Literal["power", "hold", "resume", "reset", "service", "run"]
+RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]
+PowerForm = Literal["battery", "grid", "manual"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish with an owner and an end. `power_w` counts for kind "power" only (battery, + discharge).
+    """A wish with an owner and an end. `power_w` counts for kind "power" only, and means what `form` says.
+
+    battery: power of the battery, + discharge, smoothed and shaved as the site wants; grid: power at the POC, + import;
+    manual: exactly this battery power, without any site function.
 
     A power request lives until `expires_mono_ms`; who wants it longer asks again. A newer request of the same source
     replaces the older one. hold / resume / reset / service / run come from the console (later: signed fleet commands).
@@ -79,6 +83,16 @@ class Request:
     power_w: int = 0
     expires_mono_ms: int = 0
     reason: str = ""
+    form: PowerForm = "battery"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the cluster says its load will do: a change of `delta_w` (+ more) at a time."""
+
+    at_mono_ms: int
+    delta_w: int
+    event: str  # job_start, job_stop, checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ SAMPLE_FIELDS: tuple[tuple[str, str], ...] = (
     ("mode", ""),
     ("why", ""),
     ("wish_w", "W"),
-    ("poc_reference_w", "W"),
+    ("reference_w", "W"),
     ("cell_voltage_min_mv", "mV"),
     ("cell_voltage_max_mv", "mV"),
     ("cell_temp_max_dc", "dC"),
@@ -152,7 +166,7 @@ class SiteFlows:
     mode: int
     why: int
     wish_w: int
-    poc_reference_w: int
+    reference_w: int
     cell_voltage_min_mv: int | None
     cell_voltage_max_mv: int | None
     cell_temp_max_dc: int | None
@@ -178,3 +192,4 @@ class UplinkStatus:
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
     rule: str = ""  # what the mission rule asks for now, and why
     invite_w: int = 0
+    cloud_fault: str = ""  # why there is no connection, and what to do about it; "" while there is one

@@ -18,7 +18,7 @@ class Role:
 
     name: str
     kind: Kind
-    unit: str  # W Wh dV dA mV cpct dC mHz kOhm: a key of units.CANONICAL
+    unit: str  # W Wh dV dA mV cpct dC mHz kOhm count: a key of units.CANONICAL
     mandatory: bool = False
 
 
@@ -42,6 +42,7 @@ ROLES: dict[str, Role] = {
         Role("bms.current_charge_max", "bms", "dA", mandatory=True),
         Role("bms.current_discharge_max", "bms", "dA", mandatory=True),
         Role("bms.insulation", "bms", "kOhm"),
+        Role("bms.heartbeat", "bms", "count"),  # a counter; a BMS that stands still is not fresh, whatever it answers
         Role("pv.power", "pv", "W", mandatory=True),
         Role("pv.energy", "pv", "Wh"),
         Role("pv.temp", "pv", "dC"),
@@ -70,7 +71,13 @@ FLAGS_MANDATORY: dict[str, tuple[str, ...]] = {
 }
 
 # What may be written, per kind: name -> canonical unit. Commands (start, stop ...) are register sequences by name.
-WRITES: dict[str, dict[str, str]] = {"pcs": {"power_set": "W"}, "bms": {}, "pv": {}, "meter": {}}
+WRITES: dict[str, dict[str, str]] = {
+    "pcs": {"power_set": "W", "reactive_set": "var"},
+    "bms": {},
+    "pv": {"power_limit": "W"},
+    "meter": {},
+}
+WRITES_MANDATORY: dict[str, tuple[str, ...]] = {"pcs": ("power_set",), "bms": (), "pv": (), "meter": ()}
 COMMANDS: dict[str, tuple[str, ...]] = {
     "pcs": ("start", "stop", "clear"),
     "bms": ("connect", "disconnect", "clear"),

@@ -19,6 +19,9 @@ CANONICAL: dict[str, tuple[str, Fraction]] = {
     "C": ("dC", Fraction(10)),
     "Hz": ("mHz", Fraction(1000)),
     "kOhm": ("kOhm", Fraction(1)),
+    "var": ("var", Fraction(1)),
+    "kvar": ("var", Fraction(1000)),
+    "count": ("count", Fraction(1)),
 }
 
 _PREFIXES = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
@@ -27,7 +30,7 @@ _PREFIXES = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 def show(value: int, unit: str) -> str:
     """A canonical integer as people read it: `show(-12_340, "W")` is `-12.3 kW`, `show(5512, "cpct")` is `55.1 %`."""
     match unit:
-        case "W" | "Wh":
+        case "W" | "Wh" | "var":
             for factor, prefix in _PREFIXES:
                 if abs(value) >= factor:
                     return f"{value / factor:.1f} {prefix}{unit}"

@@ -4,6 +4,7 @@ Takes frozen records from two bounded queues (oldest dropped when full, and coun
 neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
 """
 
+import logging
 import select
 import threading
 from collections import deque
@@ -19,7 +20,8 @@ from edge.cloud.topics import Topics
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
-from edge.model import CycleRecord, Request, Sample, SiteFlows, UplinkStatus
+from edge.model import Announcement, CycleRecord, Request, Sample, SiteFlows, UplinkStatus
+from edge.plan.announced import announce_topic, parse_announcement
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
@@ -31,7 +33,11 @@ from edge.store.trace import TraceWriter
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
 STEP_S = 0.05  # a live sample leaves within this
+log = logging.getLogger("edge.uplink")
 QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
+
+
+log = logging.getLogger("edge.uplink")
 
 
 class Mission:
@@ -80,7 +86,7 @@ def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None
         flows.wall_ms,
         (
             flows.poc_power_w, flows.load_power_w, flows.pv_power_w, flows.battery_power_w, flows.battery_set_w,
-            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.poc_reference_w, flows.cell_voltage_min_mv,
+            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.reference_w, flows.cell_voltage_min_mv,
             flows.cell_voltage_max_mv, flows.cell_temp_max_dc, flows.late_max_us, flows.late_count,
             intensity_mg_per_kwh, step.site_intensity_mg_per_kwh, step.stored_carbon_mg, QUALITY[step.quality],
         ),
@@ -95,12 +101,16 @@ class Uplink(Handover):
         self._records: deque[CycleRecord] = deque(maxlen=RECORDS_MAX)
         self._flows: deque[SiteFlows] = deque(maxlen=FLOWS_MAX)
         self._dropped_count = 0
+        self.refused_count = 0  # announcements that were none
         self._status = UplinkStatus()
         self.offer: Callable[[Request], None] = lambda request: None
+        self.announce: Callable[[Announcement], None] = lambda announcement: None
         self.mission = Mission(config, clock)
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
+        self._host = config.cloud.host
         self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
         if config.store.path:
@@ -109,6 +119,8 @@ class Uplink(Handover):
             self._sync = Sync(self._topics, log, cursor, self._link, backfill_per_s=config.cloud.backfill_per_s)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
+        if self._link is not None:
+            self._link.subscribe(self._topics.compute(announce_topic(config.rule.cluster)), self._on_announcement)
 
     # ---- control thread
 
@@ -155,6 +167,7 @@ class Uplink(Handover):
         if self._sync is not None:
             self._sync.step(mono_ms)
         self._tell_cluster()
+        self._log_link()
         self._status = self._summary()
 
     def _second(self, flows: SiteFlows) -> None:
@@ -172,12 +185,35 @@ class Uplink(Handover):
             if self._link.publish(self._topics.compute(topic), payload, 1, True) is not None:
                 self._message = None
 
+    def _log_link(self) -> None:
+        """Changes of the connection, and changes of the reason why there is none."""
+        link = self._link
+        if link is None:
+            return
+        state = "connected" if link.connected else link.fault
+        if state and state != self._link_said:
+            self._link_said = state
+            if link.connected:
+                log.info("cloud state=connected host=%s", self._host)
+            else:
+                log.warning("cloud state=away fault=%r", state)
+
     def _on_intensity(self, topic: str, payload: bytes) -> None:
         self.mission.pushed.note(payload, self._clock.mono_ms(), self._clock.wall_ms())
 
+    def _on_announcement(self, topic: str, payload: bytes) -> None:
+        found = parse_announcement(payload, self._clock.mono_ms(), self._clock.wall_ms())
+        if isinstance(found, str):
+            self.refused_count += 1
+            log.warning("announcement refused reason=%s", found)
+        else:
+            log.info("announcement event=%s delta_w=%d at_mono_ms=%d", found.event, found.delta_w, found.at_mono_ms)
+            self.announce(found)
+
     def _summary(self) -> UplinkStatus:
         sync, trace = self._sync, self.trace
-        status = replace(self.mission.status, dropped_count=self._dropped_count)
+        fault = self._link.fault if self._link is not None and not self._link.connected else ""
+        status = replace(self.mission.status, dropped_count=self._dropped_count, cloud_fault=fault)
         if sync is None:
             return status
         trace_fault = trace.log.fault if trace is not None else ""

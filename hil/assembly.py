@@ -1,13 +1,15 @@
 """From a site file to its simulated devices: one slave per [[device]], with the same profile, read in reverse.
 
-Here is the only place that says which face a use of a device gets.
+Here is the only place that says which face, which machine of the plant and which kind a use of a device gets.
 """
 
 from edge.config.options import Config, Device
 from edge.field.profiles.loader import load_profile
+from hil.plant.bms import Bms
 from hil.plant.faces import Face, bms_face, it_meter_face, pcs_face, poc_meter_face, pv_face
 from hil.plant.pack import PackSpec
-from hil.plant.pcs import PcsSpec
+from hil.plant.pcs import Pcs, PcsSpec
+from hil.plant.pv import Pv
 from hil.plant.site import Site, SiteSpec, UnitSpec
 from hil.slave import Slave
 
@@ -16,7 +18,7 @@ def unit_specs(config: Config, connected: bool = False) -> tuple[UnitSpec, ...]:
     """The battery units a site file describes; contactors open, as a site is found in the morning."""
     return tuple(
         UnitSpec(
-            PackSpec(capacity_wh=float(unit.capacity_wh)),
+            PackSpec(capacity_wh=float(unit.capacity_wh), series_count=unit.cell_count),
             PcsSpec(rating_w=float(max(unit.power_charge_max_w, unit.power_discharge_max_w))),
             connected,
         )
@@ -38,6 +40,20 @@ def build_slaves(config: Config, site: Site) -> dict[str, list[Slave]]:
         face = _face(config, device, site)
         slaves[device.port].append(Slave(load_profile(device.profile), device.address, face, device.name))
     return slaves
+
+
+def plant_devices(config: Config, site: Site) -> dict[str, Pcs | Bms | Pv]:
+    """The machines behind the devices, by name: what a plant fault acts on. Meters have none."""
+    found: dict[str, Pcs | Bms | Pv] = {device.name: site.pv for device in config.device if device.use == "pv"}
+    for settings, unit in zip(config.unit, site.units, strict=True):
+        found |= {settings.pcs: unit.pcs, settings.bms: unit.bms}
+    return found
+
+
+def device_kinds(config: Config) -> dict[str, str]:
+    """Name -> pcs, bms, pv, meter or port: what a fault may be put on."""
+    kinds = {device.name: "meter" if device.use in ("poc", "load") else device.use for device in config.device}
+    return kinds | {port.name: "port" for port in config.port}
 
 
 def _face(config: Config, device: Device, site: Site) -> Face:

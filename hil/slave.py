@@ -8,13 +8,14 @@ registers inside a block read 0.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from edge.field.profile import REGISTERS, Point, Profile, Write
+from edge.field.profile import REGISTERS, Identify, Point, Profile, Write
 from edge.roles import FLAGS
 from hil.framing import is_intact, refusal, sealed
-from hil.plant.faces import Face
+from hil.plant.faces import Face, Value
 
-Encode = Callable[[], bytes]
+Source = Callable[[], int | float | bytes]  # what struct packs of a point
 READ_FUNCTIONS = (3, 4)
 REGISTERS_MAX = 125  # of one read, by the protocol
 _STRUCT = {
@@ -32,11 +33,12 @@ _STRUCT = {
 
 @dataclass(slots=True)
 class _Read:
-    """One read request seen before, with its newest reply."""
+    """One read request seen before, with its newest reply: struct's `pack` of all registers, and where they come from."""
 
-    head: bytes
-    parts: tuple[Encode, ...]
-    stamp: tuple[int, int] = (-1, -1)
+    pack: Callable[..., bytes]
+    sources: tuple[Source, ...]
+    version: int = -1
+    epoch: int = -1
     reply: bytes = b""
 
 
@@ -48,12 +50,12 @@ class Slave:
         self.name = name or profile.id
         self.turnaround_s = profile.link.turnaround_ms / 1000
         self.request_count = 0
+        self.read_count = 0  # of them, answered reads
         self._reads: dict[bytes, _Read] = {}
         self._epoch = 0  # changes with every write
         self._bits = FLAGS[profile.kind]
-        self._masks: dict[frozenset[str], int] = {}
         self._memory: dict[int, int] = {}  # registers that keep what is written
-        self._points: dict[int, tuple[int, Encode]] = {}  # first address -> registers, encoder
+        self._points: dict[int, tuple[int, str, Source]] = {}  # first address -> registers, struct's code, source
         self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
         self._writes = {write.addr: write for write in profile.writes}
         self._layout()
@@ -66,12 +68,13 @@ class Slave:
         if read is None:
             return self._receive_new(frame)
         self.request_count += 1
+        self.read_count += 1
         face = self.face
         face.hear()
-        stamp = (face.version(), self._epoch)
-        if stamp != read.stamp:
-            read.stamp = stamp
-            read.reply = sealed(read.head + b"".join([part() for part in read.parts]))
+        version = face.version()
+        if version != read.version or self._epoch != read.epoch:
+            read.version, read.epoch = version, self._epoch
+            read.reply = sealed(read.pack(*[source() for source in read.sources]))
         return read.reply
 
     def _receive_new(self, frame: bytes) -> bytes | None:
@@ -87,7 +90,9 @@ class Slave:
             return self._first_read(frame)
         if function in (6, 16):
             code = self._obey(frame)
-            return refusal(self.address, function, code) if code else sealed(frame[:6])
+            if code:
+                return refusal(self.address, function, code)
+            return frame if function == 6 else sealed(frame[:6])  # FC6: the echo is the whole request
         return refusal(self.address, function, 1)
 
     # ---- reading
@@ -102,50 +107,48 @@ class Slave:
             return refusal(self.address, function, 3)
         if any(function not in self._functions.get(addr, ()) for addr in range(start, start + count)):
             return refusal(self.address, function, 2)
-        self._reads[frame] = _Read(bytes((self.address, function, 2 * count)), self._parts(start, count))
+        head = (self.address, function, 2 * count)
+        layout, sources = self._plan(start, count)
+        self._reads[frame] = _Read(partial(struct.Struct(">3B" + layout).pack, *head), sources)
         self.request_count -= 1
         return self.receive(frame)
 
-    def _parts(self, start: int, count: int) -> tuple[Encode, ...]:
-        parts: list[Encode] = []
-        addr, end, blank = start, start + count, 0
+    def _plan(self, start: int, count: int) -> tuple[str, tuple[Source, ...]]:
+        """struct's layout of these registers and what goes into it. Unmapped registers are padding: 0."""
+        layout, sources = "", []
+        addr, end = start, start + count
         while addr < end:
-            size, part = self._points.get(addr, (1, None))
-            whole = addr + size <= end
-            if part is None and addr not in self._memory and not self._inside(addr):
-                blank += 1
+            whole = self._points.get(addr)
+            if whole is not None and addr + whole[0] <= end:
+                size, code, source = whole
+            elif whole is None and addr not in self._memory and not self._inside(addr):
+                layout += "2x"
                 addr += 1
                 continue
-            if blank:
-                parts.append(_constant(bytes(2 * blank)))
-                blank = 0
-            if part is not None and whole:
-                parts.append(part)
-                addr += size
             else:
-                parts.append(self._single(addr))
-                addr += 1
-        if blank:
-            parts.append(_constant(bytes(2 * blank)))
-        return tuple(parts)
+                size, code, source = 1, "2s", self._single(addr)
+            layout += code
+            sources.append(source)
+            addr += size
+        return layout, tuple(sources)
 
-    def _inside(self, addr: int) -> tuple[int, Encode] | None:
-        """The wide point that begins before this address and covers it."""
+    def _inside(self, addr: int) -> tuple[int, str, Source] | None:
+        """The wide point that begins before this address and covers it, and by how many registers before."""
         for back in (1, 2, 3):
-            size, part = self._points.get(addr - back, (0, None))
-            if part is not None and size > back:
-                return back, part
+            size, code, source = self._points.get(addr - back, (0, "", bytes))
+            if size > back:
+                return back, code, source
         return None
 
-    def _single(self, addr: int) -> Encode:
+    def _single(self, addr: int) -> Source:
         """One register: a written one, or a piece of a wide point that a request cuts."""
         whole = self._points.get(addr)
-        cut = (0, whole[1]) if whole else self._inside(addr)
+        cut = (0, whole[1], whole[2]) if whole else self._inside(addr)
         if cut is None:
             memory = self._memory
             return lambda: memory[addr].to_bytes(2, "big")
-        back, part = cut
-        return lambda: part()[2 * back : 2 * back + 2]
+        back, code, source = cut
+        return lambda: struct.pack(">" + code, source())[2 * back : 2 * back + 2]
 
     # ---- writing
 
@@ -172,7 +175,7 @@ class Slave:
         if write.word_order == "little":
             registers = _turned(registers)
         raw = struct.unpack(">" + _STRUCT[write.type], registers)[0]
-        value = float(raw * write.sign * write.factor)
+        value = raw * write.sign * write.factor.numerator / write.factor.denominator
         if not write.min <= value <= write.max:
             return 3
         act = self.face.writes.get(write.name)
@@ -206,7 +209,7 @@ class Slave:
             for addr in range(block.start, block.start + block.count):
                 functions.setdefault(addr, set()).add(block.fc)
             for point in block.points:
-                self._points[point.addr] = (REGISTERS[point.type], self._encoder(point))
+                self._points[point.addr] = (REGISTERS[point.type], *self._source(point))
         for write in profile.writes:
             for addr in range(write.addr, write.addr + REGISTERS[write.type]):
                 self._memory[addr] = 0
@@ -222,42 +225,51 @@ class Slave:
             seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
             self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
         if profile.identify is not None:
-            for addr in range(profile.identify.addr, profile.identify.addr + profile.identify.count):
+            said = _identity(profile.identify)
+            for index, addr in enumerate(range(profile.identify.addr, profile.identify.addr + profile.identify.count)):
                 functions.setdefault(addr, set()).add(profile.identify.fc)
+                self._points.setdefault(addr, (1, "2s", _constant(said[2 * index : 2 * index + 2])))
         for addr in self._memory:
             functions.setdefault(addr, set()).add(3)  # holding registers can be read
 
-    def _encoder(self, point: Point) -> Encode:
+    def _source(self, point: Point) -> tuple[str, Source]:
+        """struct's code of a point and what is packed by it."""
+        size = REGISTERS[point.type]
         if point.type in ("bits", "value"):
-            return self._flag_encoder(point)
+            return "H", self._flag_source(point)
         value = self.face.values.get(point.role)
-        if value is None or not REGISTERS[point.type]:
-            return _constant(bytes(2 * max(REGISTERS[point.type], 1)))
-        encode = _number_encoder(point, value if callable(value) else None, 0.0 if callable(value) else value)
-        if point.word_order == "little" and REGISTERS[point.type] > 1:
-            return lambda: _turned(encode())
-        return encode
+        if value is None or not size:
+            return f"{2 * max(size, 1)}s", _constant(bytes(2 * max(size, 1)))
+        code, source = _STRUCT[point.type], _number_source(point, value)
+        if point.word_order == "little" and size > 1:
+            pack = struct.Struct(">" + code).pack
+            return f"{2 * size}s", lambda: _turned(pack(source()))
+        return code, source
 
-    def _flag_encoder(self, point: Point) -> Encode:
-        flags, details, masks, bits = self.face.flags, self.face.details, self._masks, self._bits
-        known: dict[tuple[int, frozenset[str]], bytes] = {}
+    def _flag_source(self, point: Point) -> Source:
+        flags, details, bits = self.face.flags, self.face.details, self._bits
+        known: dict[tuple[frozenset[str], frozenset[str]], int] = {}
         encode = _bits_raw if point.type == "bits" else _value_raw
 
-        def part() -> bytes:
-            names = flags()
-            mask = masks.get(names)
-            if mask is None:
-                mask = masks[names] = sum(bits[name] for name in names)
-            key = (mask, details())
-            raw = known.get(key)
-            if raw is None:
-                raw = known[key] = encode(point, *key).to_bytes(2, "big")
-            return raw
+        def raw() -> int:
+            key = (flags(), details())
+            found = known.get(key)
+            if found is None:
+                mask = sum(bits[name] for name in key[0])
+                found = known[key] = encode(point, mask, key[1])
+            return found
 
-        return part
+        return raw
 
 
-def _constant(raw: bytes) -> Encode:
+def _identity(identify: Identify) -> bytes:
+    """The registers of a right device, from the profile's example."""
+    if identify.type == "str":
+        return identify.example.encode("ascii").ljust(2 * identify.count, b"\0")
+    return int(identify.example, 16).to_bytes(2 * identify.count, "big")
+
+
+def _constant(raw: bytes) -> Source:
     return lambda: raw
 
 
@@ -290,19 +302,17 @@ def _value_raw(point: Point, mask: int, details: frozenset[str]) -> int:
     return next(raw for raw in range(len(taken) + 1) if raw not in taken)
 
 
-def _number_encoder(point: Point, read: Callable[[], float] | None, constant: float) -> Encode:
+def _number_source(point: Point, value: Value) -> Source:
     gain, offset = float(point.sign / point.factor), point.offset
-    pack = struct.Struct(">" + _STRUCT[point.type]).pack
-    source: Callable[[], float] = read if read is not None else lambda: constant
+    constant = 0.0 if callable(value) else value
+    read: Callable[[], float] = value if callable(value) else lambda: constant
     if point.type == "f32":
-        return lambda: pack((source() - offset) * gain)
+        return lambda: (read() - offset) * gain
     bits = 16 * REGISTERS[point.type]
     low, high = (0, (1 << bits) - 1) if point.type[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
-    def encode() -> bytes:
-        raw = round((source() - offset) * gain)
-        if not low <= raw <= high:
-            raw = low if raw < low else high
-        return pack(raw)
+    def raw() -> int:
+        number = round((read() - offset) * gain)
+        return number if low <= number <= high else low if number < low else high
 
-    return encode
+    return raw

@@ -4,8 +4,9 @@ Only for peers inside the process; a PTY or a socket would race it.
 """
 
 import asyncio
+import contextvars
 import heapq
-import selectors
+import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -14,47 +15,83 @@ from edge.errors import EdgeError
 T = TypeVar("T")
 WALL_START_MS = 1_750_000_000_000  # 2025-06-15: any stamp that is plainly not the boot of a gateway
 STEP_S = 1e-6
+TOGETHER_S = 1e-9  # timers this close are due together, as in a loop with a real clock
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer without what only debugging asks for. Cancelled, it stays in the heap until its time.
+
+    All timers of a loop share one context: nothing here keeps anything in context variables.
+    """
+
+    __slots__ = ()
+    _scheduled = False  # the same for all: fewer to set
+    _repr = _source_traceback = None
+
+    def __init__(self, when_s: float, callback: Any, args: Any, loop: Any, context: contextvars.Context) -> None:
+        self._when, self._callback, self._args, self._loop = when_s, callback, args, loop
+        self._context, self._cancelled = context, False
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`time()` starts at 0 s. A loop that waits for something that no timer will bring stops with an EdgeError."""
+    """`time()` starts at 0 s. A loop that waits for something that no timer will bring stops with an EdgeError.
+
+    One turn is written anew because a day has millions: timers by plain tuples, and descriptors are looked at only when
+    nothing else is left to do (that is how another thread's wake-up arrives).
+    """
+
+    __slots__ = ("_numbers", "_shared", "_timers", "now_s")  # quicker to find than among the many of its base
+
+    _ready: Any  # not in the stubs, nor is `_run_once`: the heart of asyncio's own loops
+    _stopping: bool
+    _selector: Any
+    _process_events: Any
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._waiter = _NeverWaits(self)
-        super().__init__(self._waiter)
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._numbers = itertools.count()  # timers of one time fire in the order they were set
+        self._shared = contextvars.copy_context()
+        super().__init__()
 
     def time(self) -> float:
         return self.now_s
 
+    def call_at(  # type: ignore[override]  # the stubs tie args to callback; here both only pass through
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context or self._shared)
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
 
-class _NeverWaits(selectors.SelectSelector):
-    """Looks at the descriptors only when nothing else is left to do: that is how another thread's wake-up arrives."""
+    def _run_once(self) -> None:
+        """Timers that are alone at their time follow each other here; with anything else it is a turn as usual."""
+        ready, timers = self._ready, self._timers
+        while timers and not ready and not self._stopping:
+            when_s, _, timer = heapq.heappop(timers)
+            if timer._cancelled:
+                continue
+            # To the timer's own time. Who sets one for now, again and again, sees time pass, as on any machine.
+            self.now_s = when_s if when_s > self.now_s else self.now_s + STEP_S
+            if timers and timers[0][0] <= self.now_s + TOGETHER_S:
+                ready.append(timer)
+            else:
+                timer._callback(*timer._args)
+        if not ready and not self._stopping:
+            self._look_outside()
+        due_s = self.now_s + TOGETHER_S
+        while timers and timers[0][0] <= due_s:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # a fault in a callback ends the run; a loop with a real clock would log it
+                handle._context.run(handle._callback, *handle._args)
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            ready = super().select(0)
-            if not ready:
-                raise EdgeError("virtual time: everything waits and no timer is set")
-            return ready
-        scheduled: list[asyncio.TimerHandle] = getattr(self._loop, "_scheduled")  # noqa: B009 (not in the stubs)
-        if timeout <= 0:
-            # Who sets a timer for now, again and again, must see time pass, as it would on any machine.
-            if scheduled and scheduled[0].when() <= self._loop.now_s:
-                self._loop.now_s += STEP_S
-        else:
-            # To the timer's own time, not by the rounded difference, so that 0.1 s stays 0.1 s.
-            while scheduled and scheduled[0].cancelled():
-                handle = heapq.heappop(scheduled)
-                setattr(handle, "_scheduled", False)  # noqa: B010 (as the loop does when it drops one)
-                self._loop._timer_cancelled_count -= 1  # type: ignore[attr-defined]  # not in the stubs
-            if scheduled:
-                self._loop.now_s = max(self._loop.now_s, scheduled[0].when())
-        return []
+    def _look_outside(self) -> None:
+        events = self._selector.select(0)
+        if not events:
+            raise EdgeError("virtual time: everything waits and no timer is set")
+        self._process_events(events)
 
 
 class VirtualClock:

@@ -43,7 +43,7 @@ class WirePort:
             raise EdgeError(f"port {name}: two devices have one address")
         self._before, self._spoil, self._faults = before, spoil, faults
         self._on_bytes: OnBytes | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop  # from the first opening on
         self._reply_start_s = self._reply_end_s = 0.0
         self._reply: asyncio.TimerHandle | None = None
 
@@ -57,13 +57,12 @@ class WirePort:
 
     def write(self, frame: bytes) -> None:
         """Sends a request; replies come through `on_bytes`."""
-        loop = self._loop
-        if self.is_cut or loop is None:
+        if self.is_cut or self._on_bytes is None:
             raise OSError(f"{self.name}: the cable is cut or the port was never opened")
         self.request_count += 1
         self._before()
-        now_s, faults = loop.time(), self._faults
-        if self._reply is not None and self._reply_start_s <= now_s < self._reply_end_s:
+        now_s, faults = self._loop.time(), self._faults
+        if self._reply_start_s <= now_s < self._reply_end_s and self._reply is not None:
             self.lost_count += 1
             self._reply.cancel()
             return
@@ -86,7 +85,6 @@ class WirePort:
             self._send(data, start_s + delay_s)
 
     def _send(self, data: bytes, start_s: float) -> None:
-        assert self._loop is not None
         self._reply_start_s = start_s
         self._reply_end_s = end_s = start_s + len(data) * self._char_s
         self._reply = self._loop.call_at(end_s, self._deliver, data)

@@ -19,8 +19,7 @@ static due_t due(tw_wish_state_t *state, const tw_now_t *now, int32_t lead_ms)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     int64_t mono_ms = tw_within(now->input->mono_ms, 0, 1LL << 60);
-    int64_t mark_ms = state->announced_until_mono_ms;
-    mark_ms = mark_ms > mono_ms + HORIZON_MS ? mono_ms : mark_ms;
+    int64_t mark_ms = tw_within(state->announced_until_mono_ms, mono_ms - HORIZON_MS, mono_ms + HORIZON_MS);
     int64_t last_ms = mark_ms;
     due_t sum = {0};
     for (int32_t i = 0; i < TW_ANNOUNCEMENTS; i++) {
@@ -48,7 +47,7 @@ static int64_t seen_of(int64_t open_w, int64_t shown_w)
     return open_w > 0 ? tw_within(shown_w, 0, open_w) : tw_within(shown_w, open_w, 0);
 }
 
-int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms)
+int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     const int32_t limit_w = (int32_t)TW_LOAD_LIMIT_W;
     const tw_announcement_t *one = now->input->announcement;
@@ -56,7 +55,7 @@ int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead
         state->announced_left_ms = 0;
         return 0;
     }
-    due_t news = due(state, now, dead_time_ms > now->poc_age_ms ? dead_time_ms - now->poc_age_ms : 0);
+    due_t news = due(state, now, now->dead_time_ms > now->poc_age_ms ? now->dead_time_ms - now->poc_age_ms : 0);
     int32_t left_ms = tw_within32((int64_t)state->announced_left_ms - now->dt_ms, 0, 60000);
     int64_t open_w = tw_within(tw_sane(state->announced_w, limit_w) + news.now_w, -limit_w, limit_w);
     int64_t base_w = open_w == 0 && news.soon_w == 0 ? now->load_w : tw_sane(state->announced_base_w, limit_w);
@@ -68,6 +67,6 @@ int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead
     bool fresh = news.now_w != 0 || news.soon_w != 0;
     state->announced_w = (int32_t)(left_ms == 0 && !fresh ? tw_towards(open_w, 0, now->dt_ms, FADE_MS) : open_w);
     state->announced_base_w = tw_within32(base_w, -limit_w, limit_w);
-    state->announced_left_ms = fresh ? dead_time_ms + LATE_MS : left_ms;
+    state->announced_left_ms = fresh ? now->dead_time_ms + LATE_MS : left_ms;
     return state->announced_w + seen_of(news.part_w, news.soon_w - seen_of(news.soon_w, now->load_w - base_w));
 }

@@ -7,7 +7,7 @@ static int32_t net_load_w(const tw_config_t *config, const tw_input_t *input, co
 {
     int32_t net_w = tw_power(input->poc_power_w);
     for (int32_t i = 0; i < config->unit_count; i++) {
-        net_w += facts[i].pcs_fresh ? tw_power(input->unit[i].power_w) : 0;
+        net_w += facts[i].pcs_fresh ? tw_power(input->unit[i].power_at_poc_w) : 0;
     }
     return net_w;
 }

@@ -53,7 +53,7 @@
     X(a, INSULATION, OPEN, YES, 0, CONSOLE, 5000, 0)                    \
     X(a, CONNECT_FAILED, STOP, YES, 0, CONSOLE, 0, 0)                   \
     X(a, START_FAILED, STOP, YES, 0, CONSOLE, 0, 0)                     \
-    X(a, STOP_FAILED, OPEN, YES, 0, CONSOLE, 0, 0)                      \
+    X(a, STOP_FAILED, OPEN, YES, 0, CONSOLE, 5000, 0)                   \
     X(a, DEVIATION, STOP, YES, 0, CONSOLE, 5000, 0)                     \
     X(a, WRONG_SIGN, STOP, YES, 0, CONSOLE, 2000, 0)                    \
     X(a, DISAGREE, DERATE, NO, 0, AUTO, 10000, 10000)                   \

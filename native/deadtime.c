@@ -88,7 +88,7 @@ static int32_t vertex_q8(uint64_t before, uint64_t middle, uint64_t after)
     return left + right == 0 ? 0 : tw_within32((left - right) * 128 / (left + right), -128, 128);
 }
 
-void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now)
+void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     bool moving = moved(state, now);

@@ -8,7 +8,7 @@
 #include "kernel.h"
 
 typedef struct {
-    int64_t net_load_w;          /* poc + battery; 0 while not measured */
+    int64_t net_load_w;          /* POC meter and PCS as they are now, each with its own age; 0 while not measured */
     int32_t dt_ms;               /* 0 in a cycle whose clock is not to be believed */
     int32_t before_w;            /* sum of the last cycle's setpoints */
     int32_t power_w;             /* measured power of the units whose PCS is fresh */

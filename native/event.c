@@ -80,9 +80,7 @@ static bool timed_out(const tw_config_t *config, const tw_unit_state_t *unit)
         return unit->mode_ms >= config->connect_max_ms;
     case TW_MODE_START:
         return unit->mode_ms >= config->start_max_ms;
-    case TW_MODE_STOPPING:
-        return unit->mode_ms >= config->stop_max_ms;
-    default:
+    default: /* a stop waits until it is done, or STOP_FAILED */
         return false;
     }
 }

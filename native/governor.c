@@ -3,12 +3,10 @@
  * that a slow loop spoils (0.2 to 2 Hz) the gain that would have left least is <load * X> / <X * X>, and 0 where that is
  * negative. So a gain is earned by good it would have done, falls at once, and rises slowly.
  *
- * Two more rules. A single step is over before it can be judged: with a long dead time the gain stays so low that even a
- * first step does no harm. And the meter has the last word: when the grid itself shows more than the load did, the model
- * is wrong, and the gain is cut for a while. */
+ * A single event is over before it can be judged: with a long dead time the gain stays so low that even a first step does no
+ * harm. And the gain is cut while there is doubt whether all this is true of the site: doubt.c. */
 #include "wish.h"
 
-enum { SCORE_NONE, SCORE_DIRECT, SCORE_DIRECT_CROSS, SCORE_PREDICTED, SCORE_PREDICTED_CROSS, SCORE_REAL };
 enum { BAND_LOAD, BAND_PREDICTED, BAND_GRID };
 enum { GAIN_DIRECT, GAIN_PREDICTED };
 
@@ -18,16 +16,18 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define QUIET 400          /* mean square below 0.25 % of the rating: nothing to be known from it */
 #define ONE 1000
 #define WORTH 250          /* less than this is not worth the battery's trouble, nor sure */
-#define WHOLE 850          /* and from here on it is all: below the band, where nothing is judged, all is best */
+#define WHOLE 800          /* and from here on it is all: below the band, where nothing is judged, all is best */
 #define PROBE 50           /* moves the battery just enough to measure the dead time */
 #define BLIND_MS 400       /* of cycle */
 #define FALL_PER_S 4000    /* gain, permille a second */
 #define RISE_PER_S 67
-#define TRUST_RISE_PER_S 17
 #define BLEND_RISE_PER_S 1000
 #define BLEND_FALL_PER_S 5000
 #define SURE_MS 250        /* up to this dead time a step seen late is better than one not seen */
-#define NEVER_MS 800       /* from here on it never is */
+#define CLEAR 700          /* gain that the last 20 s would have liked */
+#define LATE_MS 400        /* here an eighth of it is, */
+#define LATE 120
+#define NEVER_MS 800       /* and from here on nothing */
 
 /* Two first-order high-passes; in and out in counts. */
 static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
@@ -54,10 +54,9 @@ static void note(int32_t score[TW_SCORES], const int32_t product[TW_SCORES], int
 }
 
 /* Lets this cycle's bands meet the estimates of one dead time ago. */
-static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-                  int32_t dead_time_ms)
+static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid)
 {
-    int32_t ago_q8 = tw_within32((int64_t)dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
+    int32_t ago_q8 = tw_within32((int64_t)now->dead_time_ms * 256 / now->config->cycle_ms, 0, (TW_RING - 1) * 256 - 1);
     int32_t index = tw_next_place(state->ring_index, TW_RING);
     int32_t load = band(state->band_slow[BAND_LOAD], deviation, now->dt_ms);
     int32_t real = band(state->band_slow[BAND_GRID], grid, now->dt_ms);
@@ -86,80 +85,65 @@ static int64_t benefit(int64_t cross, int64_t power, int64_t gain)
     return 2 * gain * ONE * cross - gain * gain * power;
 }
 
-static int32_t move(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
-{
-    value = tw_within32(value, 0, ONE);
-    return tw_within32(goal, value - fall_per_s * dt_ms / 1000, value + rise_per_s * dt_ms / 1000);
-}
-
 /* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself. */
 static int32_t loop_cap(const tw_wish_state_t *state, const tw_now_t *now)
 {
     return now->config->cycle_ms > BLIND_MS ? 0 : tw_dead_time_known(state, now) ? ONE : PROBE;
 }
 
-/* Up to which gain even a step that nobody saw coming does no harm. */
-static int32_t step_cap(int32_t dead_time_ms)
+/* Up to which gain even an event that nobody saw coming does no harm: a step; while the load of the last 20 s gives no
+ * clear answer, also a short dip, which is worse. */
+static int32_t event_cap(int32_t dead_time_ms, int32_t goal)
 {
-    return tw_within32((NEVER_MS - dead_time_ms) * ONE / (NEVER_MS - SURE_MS), 0, ONE);
+    if (goal >= CLEAR) {
+        return tw_within32((NEVER_MS - dead_time_ms) * ONE / (NEVER_MS - SURE_MS), 0, ONE);
+    }
+    if (dead_time_ms < LATE_MS) {
+        return tw_within32(ONE - (dead_time_ms - SURE_MS) * (ONE - LATE) / (LATE_MS - SURE_MS), LATE, ONE);
+    }
+    return tw_within32((NEVER_MS - dead_time_ms) * LATE / (NEVER_MS - LATE_MS), 0, LATE);
 }
 
-/* The grid shows more than the load did, or hardly less, although something has been done about it for a while. */
-static void judge(tw_wish_state_t *state, const tw_now_t *now, int64_t applied)
+static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap)
 {
-    int32_t goal = now->usable && (state->flags & (uint32_t)TW_WISH_RUNNING) != 0 ? (int32_t)applied * 256 : 0;
-    state->applied_short =
-        (int32_t)tw_towards(tw_within(state->applied_short, 0, ONE * 256), goal, now->dt_ms, SHORT_MS);
-    state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
-    int64_t load = state->score_short[SCORE_NONE];
-    int64_t load_long = state->score_long[SCORE_NONE];
-    int64_t real_long = state->score_long[SCORE_REAL];
-    bool worse = load > QUIET && state->score_short[SCORE_REAL] > load + load / 4 + load_long / 8;
-    bool useless = load_long > QUIET && real_long * 10 > load_long * 9;
-    bool announced = state->announced_left_ms > 0; /* what was put in by hand is not the estimate's fault */
-    bool harm = (state->applied_short > ONE * 256 / 10 && worse) || (state->applied_long > ONE * 256 / 2 && useless);
-    harm = harm && !announced;
-    state->distrust_permille =
-        move(state->distrust_permille, harm ? ONE : 0, FALL_PER_S, TRUST_RISE_PER_S, now->dt_ms);
-}
-
-static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap, bool sure)
-{
-    int32_t power = which == GAIN_DIRECT ? SCORE_DIRECT : SCORE_PREDICTED;
-    int32_t quiet = state->score_long[SCORE_NONE] / 16;
+    int32_t power = which == GAIN_DIRECT ? TW_SCORE_DIRECT : TW_SCORE_PREDICTED;
+    int32_t quiet = state->score_long[TW_SCORE_NONE] / 16;
     int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
-    if (which == GAIN_DIRECT && sure) {
+    if (which == GAIN_DIRECT && now->dead_time_ms <= SURE_MS) {
         goal = ONE;
     }
-    if (state->score_long[SCORE_NONE] > QUIET) {
+    if (state->score_long[TW_SCORE_NONE] > QUIET) {
         goal = best_gain(state->score_long[power + 1], state->score_long[power]);
     }
-    if (state->score_short[SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
+    int32_t event = which == GAIN_DIRECT ? event_cap(now->dead_time_ms, (int32_t)goal) : ONE;
+    if (state->score_short[TW_SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
         int32_t now_best = best_gain(state->score_short[power + 1], state->score_short[power]);
         goal = goal < now_best ? goal : now_best;
     }
+    cap = cap < event ? cap : event;
     goal = (goal < cap ? goal : cap) * (ONE - state->distrust_permille) / ONE;
-    state->gain_permille[which] = move(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, 2 * now->dt_ms);
+    state->gain_permille[which] = tw_moved_permille(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, 2 * now->dt_ms);
 }
 
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-               int32_t dead_time_ms, bool agrees)
+               bool agrees)
 {
-    score(state, now, deviation, predicted, grid, dead_time_ms);
+    score(state, now, deviation, predicted, grid);
     int64_t blend = tw_within(state->blend_permille, 0, ONE);
-    int64_t direct = tw_within(state->gain_permille[GAIN_DIRECT], 0, ONE);
-    int64_t repeat = tw_within(state->gain_permille[GAIN_PREDICTED], 0, ONE);
-    judge(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
+    int32_t direct = tw_within32(state->gain_permille[GAIN_DIRECT], 0, ONE);
+    int32_t repeat = tw_within32(state->gain_permille[GAIN_PREDICTED], 0, ONE);
+    state->gain_permille[GAIN_DIRECT] = direct;
+    state->gain_permille[GAIN_PREDICTED] = repeat;
+    tw_doubt(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
     int32_t cap = loop_cap(state, now);
     if (state->ring_index % 2 != 0) { /* by turns */
-        int32_t step = step_cap(dead_time_ms);
-        move_gain(state, now, GAIN_DIRECT, cap < step ? cap : step, dead_time_ms <= SURE_MS);
+        move_gain(state, now, GAIN_DIRECT, cap);
     } else {
-        move_gain(state, now, GAIN_PREDICTED, cap, false);
+        move_gain(state, now, GAIN_PREDICTED, cap);
     }
     const int32_t *seen = state->score_long;
-    int64_t by_direct = benefit(seen[SCORE_DIRECT_CROSS], seen[SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
-    int64_t by_repeat = benefit(seen[SCORE_PREDICTED_CROSS], seen[SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
+    int64_t by_direct = benefit(seen[TW_SCORE_DIRECT_CROSS], seen[TW_SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
+    int64_t by_repeat = benefit(seen[TW_SCORE_PREDICTED_CROSS], seen[TW_SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
     int64_t goal = agrees && by_repeat > by_direct + (by_direct > 0 ? by_direct / 8 : 0) ? ONE : 0;
-    state->blend_permille = move(state->blend_permille, goal, BLEND_RISE_PER_S, BLEND_FALL_PER_S, now->dt_ms);
+    state->blend_permille = tw_moved_permille(state->blend_permille, goal, BLEND_RISE_PER_S, BLEND_FALL_PER_S, now->dt_ms);
 }

@@ -109,8 +109,10 @@ static void judge_agreement(const tw_unit_input_t *input, tw_judged_t *judged)
     tw_trip(judged, TW_UNIT_C_DISAGREE, both && apart_dv * 20 > input->pack_voltage_dv);
 }
 
-/* The third attempt is the last; a stop that does not come is worse than a start that does not. */
-static void judge_sequence(const tw_config_t *config, const tw_unit_state_t *state, tw_judged_t *judged)
+/* The third attempt is the last. A stop that does not come is worse than a start that does not; but only a PCS that answers
+ * can be said not to stop, a silent one has its own watchdog (and PCS_GONE). */
+static void judge_sequence(const tw_config_t *config, const tw_unit_state_t *state, const tw_unit_input_t *input,
+                           const tw_facts_t *facts, tw_judged_t *judged)
 {
     bool last = state->tries >= 2;
     if (state->mode == TW_MODE_CONNECT) {
@@ -118,7 +120,8 @@ static void judge_sequence(const tw_config_t *config, const tw_unit_state_t *sta
     } else if (state->mode == TW_MODE_START) {
         tw_trip(judged, TW_UNIT_C_START_FAILED, last && state->mode_ms >= config->start_max_ms);
     } else if (state->mode == TW_MODE_STOPPING) {
-        tw_trip(judged, TW_UNIT_C_STOP_FAILED, state->mode_ms >= config->stop_max_ms);
+        bool going = (input->pcs_flags & TW_PCS_RUNNING) != 0U || (facts->plausible && tw_size(input->pack_current_da) > PACK_STILL_DA);
+        tw_trip(judged, TW_UNIT_C_STOP_FAILED, facts->pcs_fresh && going && state->mode_ms >= config->stop_max_ms);
     }
 }
 
@@ -134,7 +137,7 @@ static tw_judged_t judge_unit(const tw_config_t *site, int32_t index, tw_unit_st
     tw_trip(&judged, TW_UNIT_C_BMS_FROZEN, state->heartbeat_ms > config->heartbeat_max_ms);
     judge_ages(config, state, input, bms_age_ms, facts, &judged);
     judge_guards(input, facts, &judged);
-    judge_sequence(site, state, &judged);
+    judge_sequence(site, state, input, facts, &judged);
     if (facts->pcs_fresh) {
         judge_pcs(input->pcs_flags, &judged);
         judge_power(config, state, input, &judged);

@@ -10,7 +10,7 @@
 /* The same on x86-64, aarch64 and armhf: a trace from one replays on another. */
 _Static_assert(sizeof(tw_unit_config_t) == 192 && sizeof(tw_wish_config_t) == 116 && sizeof(tw_config_t) == 1760, "config");
 _Static_assert(sizeof(tw_unit_input_t) == 72 && sizeof(tw_announcement_t) == 16 && sizeof(tw_input_t) == 712, "input");
-_Static_assert(sizeof(tw_unit_state_t) == 312 && sizeof(tw_wish_state_t) == 1400 && sizeof(tw_state_t) == 4104, "state");
+_Static_assert(sizeof(tw_unit_state_t) == 312 && sizeof(tw_wish_state_t) == 1416 && sizeof(tw_state_t) == 4120, "state");
 _Static_assert(sizeof(tw_unit_output_t) == 112 && sizeof(tw_output_t) == 1064, "output");
 _Static_assert(sizeof(tw_gate_rule_t) == 36 && sizeof(tw_write_t) == 24, "gate");
 _Static_assert(sizeof(tw_cause_row_t) == 12, "row");

@@ -15,9 +15,9 @@
 #define TW_ANNOUNCEMENTS 4
 #define TW_LAGS 64     /* periods the predictor can see, in cycles */
 #define TW_DELAYS 20   /* delays the dead-time meter can see, in cycles */
-#define TW_RING 32     /* cycles a prediction waits for its proof */
-#define TW_SCORES 6    /* see governor.c */
-#define TW_BANDPASSES 3
+#define TW_RING 32     /* cycles an estimate can wait for its proof */
+#define TW_SCORES 6    /* what the governor compares */
+#define TW_BANDPASSES 3 /* of load, prediction and grid */
 #define TW_HOURLY 3    /* unit causes that latch at the third time within an hour */
 
 /* ---- words ------------------------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ typedef struct {
 typedef struct { /* the clever half's; whatever stands here, the guard holds */
     int32_t ramp_up_max_w_per_s, ramp_down_max_w_per_s; /* of the power at the POC; 0 = no ramp limit, no smoothing */
     int32_t dead_time_ms;          /* meter to AC power, until it has been measured; 0 = not known */
-    int32_t soc_target_cpct, soc_band_cpct; /* centring; band 0 = off */
+    int32_t soc_target_cpct, soc_band_cpct; /* centring; target 0 = where the last plan left it; band 0 = off */
     int32_t self_consumption;      /* 1: hold the grid at grid_target_w */
     int32_t grid_target_w;
     int32_t peak_shave_w;          /* 0 = off */
@@ -206,7 +206,7 @@ typedef struct {
     int32_t cell_temp_min_dc, cell_temp_max_dc;
     int32_t insulation_kohm;     /* or TW_UNKNOWN */
     int32_t bms_heartbeat;       /* a counter of the BMS, or TW_UNKNOWN */
-    int32_t reserved;
+    int32_t power_at_poc_w;      /* power_w as it was when the POC meter was read: the two belong together */
 } tw_unit_input_t;
 
 typedef struct { /* the load will change by delta_w at this time; 0 W = empty */
@@ -263,12 +263,15 @@ typedef struct { /* the clever half's; the guard never reads it */
     int32_t setpoint_index, power_index, history_index, ring_index;
     int32_t gain_permille[2], blend_permille, distrust_permille; /* direct, predicted; from one to the other */
     int32_t applied_short, applied_long; /* the gain that was applied, low-passed; 1/256 permille */
+    int32_t load_usual, load_asked, asking_ms, locked_ms; /* does the load swing by itself? see doubt.c */
     int32_t period_q8, seek_lag, seek_low, seek_best, seek_period_q8; /* 1/256 of a cycle; the search for it */
     int32_t innovation;
     int32_t actuation_q8_ms, poc_age_q8_ms, delay_count, steps_w, sizes_w; /* see deadtime.c; 1/256 ms */
     int32_t announced_w, announced_base_w, announced_left_ms;
-    int32_t window_before_ms, genset_ms, calibrate_ms, lost_ms;
-    uint32_t flags, reserved;
+    int32_t window_before_ms, genset_ms, calibrate_ms;
+    uint32_t flags;
+    int32_t anchor_cpct;                 /* SOC at which the last plan left the battery */
+    int32_t seen_ms;                     /* how long a load has been seen: young low-passes are quick */
 } tw_wish_state_t;
 
 typedef struct {

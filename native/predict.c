@@ -74,13 +74,13 @@ static int32_t deviation_then(const tw_wish_state_t *state, int32_t ago_q8)
     return (then[0] * (256 - ago_q8 % 256) + then[1] * (ago_q8 % 256)) / 256;
 }
 
-int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t dead_time_ms, bool *agrees)
+int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, bool *agrees)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     correlate(state, deviation);
     seek_period(state);
     int32_t period_q8 = tw_within32(state->period_q8, 0, (TW_LAGS - 1) * 256 - 1);
-    int32_t dead_q8 = tw_within32((int64_t)dead_time_ms * 256 / cycle_ms, 0, (TW_LAGS - 1) * 256);
+    int32_t dead_q8 = tw_within32((int64_t)now->dead_time_ms * 256 / cycle_ms, 0, (TW_LAGS - 1) * 256);
     *agrees = false;
     if (period_q8 < LAG_MIN * 256 - 128 || period_q8 > dead_q8 * DEAD_TIMES_MAX) {
         state->innovation = 0;

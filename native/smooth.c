@@ -17,14 +17,14 @@ static void follow_load(tw_wish_state_t *state, const tw_now_t *now)
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t load_mw = now->load_w * 1000;
-    if ((state->flags & (uint32_t)TW_WISH_STARTED) == 0) {
-        state->mean_mw = state->slow_mw = state->slower_mw = load_mw;
-        state->flags |= (uint32_t)TW_WISH_STARTED;
-    }
-    state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, MEAN_MS);
-    state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, SLOW_MS);
+    int32_t seen_ms = (state->flags & (uint32_t)TW_WISH_STARTED) == 0 ? 0 : tw_within32(state->seen_ms, 0, MEAN_MS);
+    int32_t slow_ms = seen_ms < SLOW_MS ? seen_ms : SLOW_MS; /* the mean of what has been seen, until that is enough */
+    state->flags |= (uint32_t)TW_WISH_STARTED;
+    state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
+    state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, slow_ms);
     state->slower_mw =
-        tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, SLOW_MS);
+        tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
+    state->seen_ms = tw_within32((int64_t)seen_ms + now->dt_ms, 0, MEAN_MS);
 }
 
 static int32_t counts(const tw_now_t *now, int64_t power_w)
@@ -53,20 +53,20 @@ static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t 
 
 /* The load as the battery should answer it: slow part, announcement, and the parts of direct and predicted deviation that
  * do good. What a change of gain would make jump is held and fades: else the governor would make the ripple it forbids. */
-static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms, tw_wish_t *wish)
+static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
-    int64_t announced_w = tw_announced_w(state, now, dead_time_ms); /* first: it moves the slow part */
+    int64_t announced_w = tw_announced_w(state, now); /* first: it moves the slow part */
     wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
     int64_t slow_w = state->slower_mw / 1000;
     int64_t off_w = now->load_w - slow_w;
     int32_t off = counts(now, off_w);
     bool agrees;
-    int32_t repeat = tw_within32(tw_predicted(state, now, off, dead_time_ms, &agrees), -32767, 32767);
+    int32_t repeat = tw_within32(tw_predicted(state, now, off, &agrees), -32767, 32767);
     int64_t repeat_w = repeat * now->rating_w / TW_COUNTS;
     int64_t blend = state->blend_permille;
     int64_t before_mw = fast_mw(state, off_w, repeat_w);
-    tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), dead_time_ms, agrees);
+    tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), agrees);
     int64_t next = state->blend_permille;
     state->blend_permille = (int32_t)blend; /* a change from direct to predicted is no change of gain */
     before_mw -= fast_mw(state, off_w, repeat_w);
@@ -80,10 +80,10 @@ static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, int32_t d
 static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, tw_wish_t *wish)
 {
     const tw_wish_config_t *config = &now->config->wish;
-    int64_t up_mw = (config->ramp_up_max_w_per_s > 0 ? config->ramp_up_max_w_per_s : TW_LOAD_LIMIT_W) * now->dt_ms;
-    int64_t down_mw = (config->ramp_down_max_w_per_s > 0 ? config->ramp_down_max_w_per_s : TW_LOAD_LIMIT_W) * now->dt_ms;
+    int64_t up_w_per_s = config->ramp_up_max_w_per_s > 0 ? config->ramp_up_max_w_per_s : TW_LOAD_LIMIT_W;
+    int64_t down_w_per_s = config->ramp_down_max_w_per_s > 0 ? config->ramp_down_max_w_per_s : TW_LOAD_LIMIT_W;
     int64_t way_mw = goal_w * 1000 - state->reference_mw;
-    int64_t step_mw = tw_within(way_mw, -down_mw, up_mw);
+    int64_t step_mw = tw_within(way_mw, -down_w_per_s * now->dt_ms, up_w_per_s * now->dt_ms);
     wish->functions |= step_mw != way_mw ? 1U << TW_FUNCTION_POC_RAMP : 0U;
     state->reference_mw += step_mw;
 }
@@ -100,6 +100,9 @@ static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery
         state->reference_mw += over_mw * now->dt_ms / (BOUND_MS + now->dt_ms);
         return;
     }
+    if (state->announced_left_ms > 0) {
+        return; /* the grid is off the reference on purpose */
+    }
     int64_t left_mw = (now->grid_w + droop_w) * 1000 - state->reference_mw;
     state->trim_mw = tw_within(state->trim_mw + left_mw * now->dt_ms / TRIM_MS, -trim_max_mw, trim_max_mw);
 }
@@ -107,7 +110,6 @@ static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery
 int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, int64_t droop_w, tw_wish_t *wish)
 {
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
-    int32_t dead_time_ms = tw_dead_time_ms(state, now);
     state->reference_mw = tw_sane(state->reference_mw, limit_mw);
     state->trim_mw = tw_sane(state->trim_mw, limit_mw);
     if (!now->measured) { /* the guard fades it; the reference waits */
@@ -116,7 +118,7 @@ int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w,
         return now->before_w - droop_w;
     }
     follow_load(state, now);
-    int64_t load_w = estimate_w(state, now, dead_time_ms, wish);
+    int64_t load_w = estimate_w(state, now, wish);
     if (!now->usable || (state->flags & (uint32_t)TW_WISH_RUNNING) == 0) { /* begin where the grid is now */
         state->reference_mw = tw_within((load_w - now->before_w) * 1000, -limit_mw, limit_mw);
         state->trim_mw = 0;

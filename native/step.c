@@ -84,7 +84,7 @@ static void look(const tw_config_t *config, const tw_state_t *state, const tw_in
     *view = (tw_view_t){.dt_ms = cycle->dt_ms, .usable = cycle->usable};
     view->measured = cycle->poc_fresh && !(state->active & TW_SITE_BIT(POC_FADE));
     view_units(config, state, input, facts, output, view);
-    view->net_load_w = view->measured ? output->net_load_w : 0;
+    view->net_load_w = view->measured ? (int64_t)tw_power(input->poc_power_w) + view->power_w : 0; /* both as they are now */
     view->band_min_w = output->band_min_w;
     view->band_max_w = output->band_max_w;
 }

@@ -80,12 +80,13 @@ void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t
 {
     *wish = (tw_wish_t){0};
     tw_now_t now = look(config, input, view);
-    tw_measure_dead_time(state, &now);
+    tw_measure_delay(state, &now);
+    now.dead_time_ms = tw_dead_time_ms(state, &now);
     now.load_w = tw_within(now.load_w + tw_misaligned_w(state, &now), -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
     int64_t battery_w = choose_w(state, &now, wish);
     wish->battery_w = stage_w(battery_w);
     wish->reactive_permille = tw_reactive_permille(&now, battery_w, wish);
     wish->signals |= tw_genset(state, &now);
     wish->signals |= view->island && config->safe_grid == TW_SAFE_ISLAND ? (uint32_t)TW_SIGNAL_ISLAND : 0U;
-    wish->dead_time_ms = now.smoothing ? tw_dead_time_ms(state, &now) : 0;
+    wish->dead_time_ms = now.smoothing ? now.dead_time_ms : 0;
 }

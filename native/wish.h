@@ -15,6 +15,10 @@ enum tw_wish_flag { /* tw_wish_state_t.flags */
     TW_WISH_RECHARGING = 4, TW_WISH_GENSET = 8, TW_WISH_CALIBRATED = 16, TW_WISH_WINDOW = 32
 };
 
+enum tw_score { /* tw_wish_state_t.score_short, score_long: mean products of the bands of load, estimates and grid */
+    TW_SCORE_NONE, TW_SCORE_DIRECT, TW_SCORE_DIRECT_CROSS, TW_SCORE_PREDICTED, TW_SCORE_PREDICTED_CROSS, TW_SCORE_REAL
+};
+
 typedef struct { /* this cycle, with every number inside its range */
     const tw_config_t *config;
     const tw_input_t *input;
@@ -24,7 +28,7 @@ typedef struct { /* this cycle, with every number inside its range */
     int64_t before_w;  /* the last cycle's setpoints */
     int64_t rating_w;  /* of all units, the larger direction; >= 1 */
     int32_t dt_ms;
-    int32_t poc_age_ms, pcs_age_ms;
+    int32_t poc_age_ms, pcs_age_ms, dead_time_ms;
     int32_t soc_cpct;
     bool measured, usable, smoothing;
 } tw_now_t;
@@ -59,11 +63,18 @@ static inline int32_t tw_next_place(int32_t index, int32_t size)
 /* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */
 static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
-    return value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+    return tau_ms + dt_ms == 0 ? goal : value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+}
+
+/* A permille on its way to a goal, at these speeds. */
+static inline int32_t tw_moved_permille(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
+{
+    value = tw_within32(value, 0, 1000);
+    return tw_within32(goal, value - fall_per_s * dt_ms / 1000, value + rise_per_s * dt_ms / 1000);
 }
 
 /* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */
-void tw_measure_dead_time(tw_wish_state_t *state, const tw_now_t *now);
+void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now);
 int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now);
 bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now);
 int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now);
@@ -83,13 +94,16 @@ uint32_t tw_genset(tw_wish_state_t *state, const tw_now_t *now);
 int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, int64_t droop_w, tw_wish_t *wish);
 
 /* predict.c: the load's deviation from its slow part at the time when the battery will answer, from one period before. */
-int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t dead_time_ms, bool *agrees);
+int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, bool *agrees);
 
 /* governor.c: how much of the fast estimate does good; updates the gains and the blend. */
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
-               int32_t dead_time_ms, bool agrees);
+               bool agrees);
+
+/* doubt.c: cuts the gains (distrust_permille) while the meter contradicts, or the load seems to swing by our own doing. */
+void tw_doubt(tw_wish_state_t *state, const tw_now_t *now, int64_t applied_permille);
 
 /* announce.c: the part of an announced change that the meter does not show yet. */
-int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now, int32_t dead_time_ms);
+int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now);
 
 #endif

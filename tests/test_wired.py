@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 
-from edge.control.kernel import Kernel, abi_hash
+from edge.console.screens import devices_screen
+from edge.control.kernel import abi_hash
+from edge.field.profiles.loader import FOLDER, parse_profile
 from edge.fleet.replay import replay, table
 from edge.model import Request
 from edge.store.trace import TraceWriter
@@ -41,7 +44,7 @@ async def until(wired: WiredSite, mode: str, limit_s: int = 60) -> int:
 
 def test_a_site_found_switched_off_runs_within_seconds_and_ends_at_zero() -> None:
     async def script(wired: WiredSite) -> None:
-        assert await until(wired, "RUN") <= 7  # of which the precharge takes two and the PCS's soft start one
+        assert await until(wired, "RUN") <= 5  # of which the precharge takes two and the PCS's soft start one
         await asyncio.sleep(20)
         status = wired.controller.picture.status()
         assert all(device.guarded and not device.write_failed for device in status.devices)
@@ -69,7 +72,7 @@ def test_a_wish_is_followed_by_the_plant_and_dies_with_its_lease() -> None:
 
 @pytest.mark.parametrize(
     ("device", "reason", "mode"),
-    [("poc", "poc_stale", "RUN"), ("bms1", "unit bms_lost", "FAULT"), ("pcs1", "unit pcs_lost", "FAULT")],
+    [("poc", "poc_stale", "RUN"), ("bms1", "unit bms_lost", "FAULT"), ("pcs1", "unit pcs_lost", "STOPPING")],
 )
 def test_a_device_that_falls_silent_leads_to_zero_within_its_age_limit(device: str, reason: str, mode: str) -> None:
     silent: set[str] = set()
@@ -89,7 +92,7 @@ def test_a_device_that_falls_silent_leads_to_zero_within_its_age_limit(device: s
         if mode == "FAULT":
             assert mode_of(wired) == "FAULT", "a latched trip waits for a person"
             wired.controller.picture.offer(Request("console", "reset"))
-        await until(wired, "RUN", 20)
+        await until(wired, "RUN", 40)
 
     run(script, spoil=spoil)
 
@@ -143,9 +146,7 @@ def test_a_trace_replays_bit_for_bit_and_a_changed_bit_is_named(tmp_path: Path) 
     assert verdict.same and f"{len(kept['records'])} cycles, all the same" in verdict.text
     assert len(list(table(tmp_path / "t", 10))) == 1 + (len(kept["records"]) + 9) // 10
 
-    kernel = Kernel.from_bytes(kept["config"])
-    kernel.config.import_max_w += 1
-    other = TraceWriter(tmp_path / "u", kernel.config_bytes()[:-4] + b"\0\0\0\1", abi_hash(), sizes, max_bytes=4 << 20,
+    other = TraceWriter(tmp_path / "u", kept["config"], abi_hash(), sizes, max_bytes=4 << 20,
                         initial_state=kept["before"])  # fmt: skip
     spoiled = kept["records"][:100]
     wrong = bytearray(spoiled[50].output)
@@ -166,3 +167,41 @@ def test_a_day_at_image_level_keeps_the_limits_and_the_balances() -> None:
     assert story.over_longest_s <= 3 and story.mode_seconds["RUN"] > 7_100
     assert abs(balance.bus_residual_wh) < 1e-3 and abs(balance.battery_residual_wh) < 1e-3
     assert total.opening_ug + total.grid_ug == total.load_ug + total.export_ug + total.loss_ug + total.stored_ug
+
+
+@pytest.mark.parametrize("when", ["from the start", "after an outage"])
+def test_a_meter_that_is_not_the_one_of_the_profile_forbids_power_and_is_named(when: str) -> None:
+    silent: set[str] = set()
+
+    def spoil(slave: Slave, request: bytes, reply: bytes) -> Arrivals | None:
+        return [] if slave.name in silent else None
+
+    async def script(wired: WiredSite) -> None:
+        if when == "from the start":
+            swap(wired)
+        else:
+            assert not wired.controller.picture.status().devices[0].identity_fault
+            await until(wired, "RUN")
+            silent.add("poc")
+            await asyncio.sleep(4)
+            swap(wired)
+            silent.clear()
+        await asyncio.sleep(15)
+        status = wired.controller.picture.status()
+        assert status.devices[0].identity_fault == "identifies as 'A43', profile wants ^B2[34]$"
+        assert status.battery_set_w == 0 and (status.devices[0].age_ms or 10_000) > 5_000
+        assert mode_of(wired) == "BOOT" if when == "from the start" else "poc_stale" in reasons_of(wired)
+        shown = devices_screen(status)
+        assert "wrong device" in shown[1]
+        assert any("identifies as 'A43', profile wants ^B2[34]$" in line for line in shown)
+
+    run(script, spoil=spoil)
+
+
+def swap(wired: WiredSite) -> None:
+    """Another meter at the address of the POC meter: the same registers, another name."""
+    slaves = wired.ports["fast"]._slaves
+    slave = next(slave for slave in slaves.values() if slave.name == "poc")
+    other = tomli.loads((FOLDER / "abb-b23.toml").read_text())
+    other["identify"] |= {"match": "^A4", "example": "A43 "}
+    slaves[slave.address] = Slave(parse_profile(other, "a43.toml"), slave.address, slave.face, "poc")

@@ -32,6 +32,13 @@ class Backoff:
         return int(bound * self._draw())
 
 
+def _remedy(error: OSError) -> str:
+    """What to do about a fault of TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "; check ca_file, that the certificate is for cloud.host, and the clock"
+    return "; does TLS begin on this port?" if isinstance(error, ssl.SSLError) else ""
+
+
 class Dial:
     """One attempt. Call `step` until `socket` or `fault` is set; `fileno` and `wants_write` say what to wait for."""
 
@@ -82,7 +89,7 @@ class Dial:
             else:
                 self._finish()
         except OSError as error:
-            self._next_address(f"{self._host}:{self._port}: {error.strerror or error}")
+            self._next_address(f"{self._host}:{self._port}: {error.strerror or error}{_remedy(error)}")
         except ValueError as error:  # a certificate that cannot be compared with the host name
             self._give_up(f"{self._host}:{self._port}: {error}")
         if mono_ms >= self._end_mono_ms and not (self.socket or self.fault):

@@ -1,34 +1,45 @@
-"""One MQTT 5 connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
+"""One MQTT connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
 
 Rules. paho is a codec with a socket here: its threads and its reconnection are not used, and every connection is a new
 paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a
 connection ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put
 events into a queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is
 parked and counted, never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
+
+MQTT 5 is spoken first. When a broker refuses it, or hangs up on it before it ever understood it, the next attempt is
+MQTT 3.1.1: no granted window then, and no reasons for what it refuses.
 """
 
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
+from edge.errors import DataFault
 
 WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
-CONNACK_MAX_MS = 10_000
+CONNACK_MAX_MS = 5_000  # TCP and TLS are done by then; a 3.1.1 broker may wait for the rest of what it misread
 PUBACK_MAX_MS = 20_000  # a broker that answers pings but no messages is as good as gone
 RETRY_FIRST_MS = 2_000
 RETRY_MAX_MS = 60_000
 STABLE_MS = 300_000
 PARKED_MAX = 32
+REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
+    0x85: "; the broker does not take this client id: check site.tenant and site.id",
+    0x86: "; check username and password_file",
+    0x87: "; check username, password_file and what the broker allows them",
+    0x8C: "; the broker wants another way to log in, e.g. a certificate: cert_file",
+}
+VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 
+ANYBODY = Access()  # no user, no TLS
 Received = Callable[[str, bytes], None]
 
 
@@ -39,10 +50,7 @@ class LinkSettings:
     host: str
     port: int = 1883
     client_id: str = ""
-    username: str = ""
-    password_file: str = ""
-    tls: bool = False
-    ca_file: str = ""
+    access: Access = ANYBODY
     keepalive_s: int = 30
     will: tuple[str, bytes] | None = None
     retry_first_ms: int = RETRY_FIRST_MS
@@ -81,6 +89,9 @@ class Link:
         self._next_token = 1
         self._retry_mono_ms = 0
         self._connack_end_mono_ms = 0
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._v5_known = False  # this broker has answered in MQTT 5: never again less
+        self._understood = True  # the broker has answered this session's CONNECT in its protocol
         self._up_mono_ms = 0
         self._now_mono_ms = 0
         self.connected = False
@@ -161,38 +172,37 @@ class Link:
     def _start_dial(self) -> None:
         settings = self._settings
         try:
-            context = ssl.create_default_context(cafile=settings.ca_file or None) if settings.tls else None
-        except OSError as error:
-            self._down(f"ca_file {settings.ca_file}: {error.strerror or error}")
+            context = settings.access.context()
+        except DataFault as fault:
+            self._down(str(fault))
             return
         self._dial = Dial(settings.host, settings.port, context, self._now_mono_ms)
 
     def _start_session(self, sock: socket.socket) -> None:
         settings = self._settings
         self._dial = None
-        client = _Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        clean = None if v5 else True
+        client = _Client(CallbackAPIVersion.VERSION2, settings.client_id, clean, protocol=self._protocol)
         client.handed = sock
         client.suppress_exceptions = True
         try:
-            if settings.username:
-                client.username_pw_set(settings.username, self._password())
-        except (OSError, UnicodeError) as error:
+            if settings.access.username:
+                client.username_pw_set(settings.access.username, settings.access.password())
+        except DataFault as fault:
             sock.close()
-            self._down(f"password_file {settings.password_file}: {error}")
+            self._down(str(fault))
             return
         if settings.will:
             client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
         self._hook(client)
-        self._client = client
+        self._client, self._understood = client, False
         self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS
         try:
-            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
+            start = True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY  # what 3.1.1 wants to hear
+            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=start)
         except (OSError, ValueError) as error:
             self._down(f"{settings.host}: {error}")
-
-    def _password(self) -> str | None:
-        name = self._settings.password_file
-        return Path(name).read_text().strip("\r\n") if name else None
 
     def _hook(self, client: _Client) -> None:
         put = self._events.append
@@ -234,11 +244,18 @@ class Link:
             elif name == "suback" and any(reason.is_failure for reason in rest[0]):
                 self.fault = f"{self._settings.host}: a subscription was refused: {rest[0][0]}"
             elif name == "gone":
-                self._down(f"{self._settings.host}: {rest[0]}")
+                self._down(f"{self._settings.host}: {rest[0] if self._understood else self._hung_up()}")
+
+    def _hung_up(self) -> str:
+        """The end of a session that the broker never answered."""
+        asks = "; does it ask for a client certificate (cert_file)?" if self._settings.access.tls else ""
+        return f"the broker hung up without an answer{asks}"
 
     def _on_connack(self, reason: Any, properties: Any) -> None:
+        self._understood = reason.value != VERSION_REFUSED
+        self._v5_known |= self._understood and self._protocol == MQTTProtocolVersion.MQTTv5
         if reason.is_failure:
-            self._down(f"{self._settings.host}: refused: {reason}")
+            self._down(f"{self._settings.host}: refused: {reason}{REMEDIES.get(reason.value, '')}")
             return
         granted = getattr(properties, "ReceiveMaximum", WINDOW_MAX) if properties is not None else WINDOW_MAX
         self.window = max(1, min(int(granted), WINDOW_MAX))
@@ -276,6 +293,12 @@ class Link:
         if self._now_mono_ms - oldest_mono_ms >= PUBACK_MAX_MS:
             self._down(f"{self._settings.host}: no PUBACK within {PUBACK_MAX_MS} ms")
 
+    def _choose_protocol(self) -> None:
+        """After a CONNECT that was not understood: the other protocol next, unless the broker is known to speak 5."""
+        if not self._understood and not self._v5_known:
+            v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+            self._protocol = MQTTProtocolVersion.MQTTv311 if v5 else MQTTProtocolVersion.MQTTv5
+
     def _down(self, fault: str) -> None:
         """The end of an attempt or a session; the next one comes after the back-off."""
         client, self._client = self._client, None
@@ -286,7 +309,12 @@ class Link:
             sock = cast("socket.socket | None", client.socket()) or client.handed
             client.on_disconnect = None
             sock.close()
+            self._choose_protocol()
         session_ms = self._now_mono_ms - self._up_mono_ms if self.connected else 0
+        if session_ms >= STABLE_MS:
+            self._protocol = (
+                MQTTProtocolVersion.MQTTv5
+            )  # the broker may be another by now, or only have been in a hurry
         self.connected, self.fault = False, fault
         for token, _ in self._flying.values():
             self.settled.append(Settled(token, "lost"))

@@ -11,6 +11,7 @@ from collections import deque
 from itertools import takewhile
 from pathlib import Path
 
+from edge.cloud.access import access_of
 from edge.cloud.codec import Ack, Batch, decode_ack, decode_sample, encode_batch, encode_sample, schema_id, schema_json
 from edge.cloud.link import Link, LinkSettings
 from edge.cloud.ranges import RangeSet
@@ -41,10 +42,7 @@ def link_of(site: Site, cloud: Cloud) -> Link:
             cloud.host,
             cloud.port,
             client_id=f"ec1-{site.tenant}-{site.id}",
-            username=cloud.username,
-            password_file=cloud.password_file,
-            tls=cloud.tls,
-            ca_file=cloud.ca_file,
+            access=access_of(cloud),
             keepalive_s=cloud.keepalive_s,
             will=(Topics(site.tenant, site.id).status, GONE),
         )

@@ -6,7 +6,8 @@ Bus arithmetic needs the profiles and is checked by `edge.field.budget`.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from edge.config.options import Config, Unit
+from edge.config.battery import ASCENDING, Unit
+from edge.config.options import Config
 from edge.errors import Problem
 
 UNITS_MAX = 8  # TW_UNITS of the kernel
@@ -76,24 +77,59 @@ def _units(config: Config) -> Iterator[Parts]:
                 yield f"unit[{index}].{part}", name, "belongs to another unit already", ""
             taken.add(name)
         yield from _unit_order(f"unit[{index}]", unit)
+        yield from _unit_windows(f"unit[{index}]", unit)
     for index, device in enumerate(config.device):
         if device.use in ("pcs", "bms") and device.name not in taken:
             yield f"device[{index}].name", device.name, "is in no [[unit]]", "an unwatched PCS or BMS is refused"
 
 
 def _unit_order(key: str, unit: Unit) -> Iterator[Parts]:
-    ascending = (
-        ("soc_min_cpct", "soc_max_cpct"),
-        ("cell_voltage_trip_low_mv", "cell_voltage_min_mv", "cell_voltage_max_mv", "cell_voltage_trip_high_mv"),
-        ("cell_temp_min_dc", "cell_temp_max_dc", "cell_temp_trip_dc"),
-        ("cell_temp_charge_min_dc", "cell_temp_max_dc"),
-        ("bms_age_max_ms", "bms_age_stop_ms", "bms_age_open_ms"),
-        ("pcs_age_max_ms", "pcs_age_stop_ms"),
-    )
-    for names in ascending:
+    for names in ASCENDING:
         for low, high in pairwise(names):
             if getattr(unit, low) >= getattr(unit, high):
                 yield f"{key}.{low}", getattr(unit, low), f"must be below {high} = {getattr(unit, high)}", ""
+
+
+def _unit_windows(key: str, unit: Unit) -> Iterator[Parts]:
+    """What the kernel wants of a unit beyond ascending thresholds."""
+    if unit.temp_charge_max_dc > unit.temp_max_dc:
+        yield (
+            f"{key}.temp_charge_max_dc",
+            unit.temp_charge_max_dc,
+            f"must not be above temp_max_dc = {unit.temp_max_dc}",
+            "",
+        )
+    floor_cpct = max(unit.soc_min_cpct, unit.soc_reserve_cpct)
+    if floor_cpct + unit.soc_taper_cpct > unit.soc_max_cpct:
+        allowed = (
+            f"must be at most {unit.soc_max_cpct - floor_cpct}, the width of the SOC window above minimum and reserve"
+        )
+        yield f"{key}.soc_taper_cpct", unit.soc_taper_cpct, allowed, ""
+    rating_w = max(unit.power_charge_max_w, unit.power_discharge_max_w)
+    if unit.power_efficient_min_w > rating_w:
+        yield f"{key}.power_efficient_min_w", unit.power_efficient_min_w, f"must be at most {rating_w}, the rating", ""
+
+
+def _functions(config: Config) -> Iterator[Parts]:
+    functions, grid = config.functions, config.grid
+    if list(functions.var_voltage_permille) != sorted(set(functions.var_voltage_permille)):
+        yield "functions.var_voltage_permille", functions.var_voltage_permille, "must ascend", "four points of a curve"
+    if functions.volt_var and functions.power_factor_permille:
+        yield (
+            "functions.power_factor_permille",
+            functions.power_factor_permille,
+            "not together with volt_var",
+            "one of both",
+        )
+    if functions.genset_start_soc_cpct and functions.genset_stop_soc_cpct <= functions.genset_start_soc_cpct:
+        allowed = f"must be above genset_start_soc_cpct = {functions.genset_start_soc_cpct}"
+        yield "functions.genset_stop_soc_cpct", functions.genset_stop_soc_cpct, allowed, ""
+    for low, high in (("voltage_min_dv", "voltage_max_dv"), ("frequency_min_mhz", "frequency_max_mhz")):
+        if getattr(grid, low) and getattr(grid, low) >= getattr(grid, high):
+            yield f"grid.{low}", getattr(grid, low), f"must be below {high} = {getattr(grid, high)}", "or both 0"
+    if config.limits.poc_age_fade_ms >= config.limits.poc_age_max_ms:
+        allowed = f"must be below poc_age_max_ms = {config.limits.poc_age_max_ms}"
+        yield "limits.poc_age_fade_ms", config.limits.poc_age_fade_ms, allowed, ""
 
 
 def _rule(config: Config) -> Iterator[Parts]:
@@ -116,4 +152,15 @@ def _rule(config: Config) -> Iterator[Parts]:
         yield "store.path", "", "is needed with cloud.host", "what is sent is kept until the ingest has acknowledged it"
 
 
-CHECKS = (_names, _ports, _addresses, _uses, _units, _rule)
+def _cloud(config: Config) -> Iterator[Parts]:
+    cloud = config.cloud
+    for key in ("ca_file", "cert_file", "key_file"):
+        if getattr(cloud, key) and not cloud.tls:
+            yield f"cloud.{key}", getattr(cloud, key), "needs cloud.tls = true", "without TLS it would not be used"
+    if cloud.key_file and not cloud.cert_file:
+        yield "cloud.key_file", cloud.key_file, "needs cloud.cert_file", "a key without its certificate"
+    if cloud.password_file and not cloud.username:
+        yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
+
+
+CHECKS = (_names, _ports, _addresses, _uses, _units, _functions, _rule, _cloud)

@@ -4,26 +4,10 @@ Facts only: `reader.py` turns TOML into these, `checks.py` compares them with ea
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
-REQUIRED: Any = object()  # marks an option that has no default
-
-
-def option(
-    default: Any = REQUIRED,
-    *,
-    low: int | None = None,
-    high: int | None = None,
-    words: tuple[str, ...] = (),
-    pattern: str = "",
-    when: str = "",
-) -> Any:
-    """A dataclass field with the range that reader.py enforces; `words` lists the values, `pattern` a full match."""
-    meta = {"low": low, "high": high, "words": words, "pattern": pattern, "when": when, "required": default is REQUIRED}
-    return field(metadata=meta) if default is REQUIRED else field(default=default, metadata=meta)
-
-
-NAME = r"[a-z][a-z0-9_-]{0,30}"
+from edge.config.battery import Unit
+from edge.config.functions import Functions, Grid, Safe, Sequence
+from edge.config.option import NAME, option, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +20,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    import_max_w: int = option(low=0, high=100_000_000, when="contract or fuse at the POC, the lower of both")
-    export_max_w: int = option(0, low=0, high=100_000_000, when="0 is zero export")
-    ramp_up_max_w_per_s: int = option(0, low=0, high=100_000_000, when="0 switches the ramp limit off")
-    ramp_down_max_w_per_s: int = option(0, low=0, high=100_000_000, when="0 switches the ramp limit off")
+    import_max_w: int = power(when="the contract at the POC")
+    export_max_w: int = power(0, when="0 is zero export")
+    ramp_up_max_w_per_s: int = power(0, when="what the grid may see; 0: no ramp limit, no smoothing")
+    ramp_down_max_w_per_s: int = power(0)
+    setpoint_ramp_w_per_s: int = power(0, when="of the battery itself; 0: ten times its rating a second")
+    pv_rated_w: int = power(0, when="PV that can be curtailed; 0: none can")
+    pv_lost_max_w: int = power(0, when="PV limit while the POC meter is lost")
+    poc_age_fade_ms: int = option(1_000, low=100, high=5_000, when="older: the battery fades out")
     poc_age_max_ms: int = option(3_000, low=200, high=10_000, when="tighten only; older than this is no meter")
-    boot_settle_ms: int = option(1_000, low=0, high=60_000, when="how long all devices must answer before STANDBY")
+    boot_settle_ms: int = option(1_000, low=1, high=60_000, when="how long all devices must answer before STANDBY")
     reset_hold_ms: int = option(10_000, low=1_000, high=600_000, when="how long a cause must be gone before a reset")
 
 
@@ -66,36 +54,6 @@ class Device:
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """One battery unit: a PCS and the BMS behind it."""
-
-    pcs: str = option(pattern=NAME)
-    bms: str = option(pattern=NAME)
-    capacity_wh: int = option(low=100, high=1_000_000_000)
-    power_charge_max_w: int = option(low=0, high=100_000_000)
-    power_discharge_max_w: int = option(low=0, high=100_000_000)
-    soc_min_cpct: int = option(1_000, low=0, high=10_000)
-    soc_max_cpct: int = option(9_500, low=0, high=10_000)
-    soc_hysteresis_cpct: int = option(200, low=0, high=1_000)
-    cell_voltage_min_mv: int = option(2_950, low=2_500, high=3_300, when="the cell maker's values prevail")
-    cell_voltage_max_mv: int = option(3_550, low=3_300, high=3_650)
-    cell_voltage_trip_low_mv: int = option(2_750, low=2_000, high=3_300)
-    cell_voltage_trip_high_mv: int = option(3_650, low=3_300, high=3_700)
-    cell_voltage_hysteresis_mv: int = option(100, low=10, high=300)
-    cell_temp_charge_min_dc: int = option(0, low=-200, high=200)
-    cell_temp_min_dc: int = option(-100, low=-300, high=200)
-    cell_temp_max_dc: int = option(500, low=250, high=550)
-    cell_temp_trip_dc: int = option(600, low=300, high=650)
-    cell_temp_hysteresis_dc: int = option(50, low=10, high=150)
-    limit_rise_w_per_s: int = option(5_000, low=1, high=100_000_000, when="limits fall at once, rise this slowly")
-    bms_age_max_ms: int = option(2_000, low=200, high=2_000, when="tighten only")
-    bms_age_stop_ms: int = option(5_000, low=500, high=5_000, when="tighten only")
-    bms_age_open_ms: int = option(10_000, low=1_000, high=10_000, when="tighten only")
-    pcs_age_max_ms: int = option(2_000, low=100, high=2_000, when="tighten only")
-    pcs_age_stop_ms: int = option(5_000, low=500, high=5_000, when="tighten only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +95,12 @@ class Store:
 class Cloud:
     host: str = option("", when="broker; empty keeps everything local")
     port: int = option(1883, low=1, high=65_535)
-    username: str = option("")
-    password_file: str = option("")
-    tls: bool = option(False)
-    ca_file: str = option("")
+    username: str = option("", when="the broker asks for one")
+    password_file: str = option("", when="its first line is the password; read anew for each connection")
+    tls: bool = option(False, when="true wherever the broker is not on this machine; the port is then usually 8883")
+    ca_file: str = option("", when="PEM of a private CA; empty trusts the system's")
+    cert_file: str = option("", when="the broker asks for a client certificate (PEM)")
+    key_file: str = option("", when="its key (PEM, not encrypted), when it is not in cert_file")
     keepalive_s: int = option(30, low=5, high=600)
     backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
 
@@ -162,6 +122,10 @@ class Config:
     port: tuple[Port, ...]
     device: tuple[Device, ...]
     unit: tuple[Unit, ...]
+    grid: Grid = field(default_factory=Grid)
+    sequence: Sequence = field(default_factory=Sequence)
+    safe: Safe = field(default_factory=Safe)
+    functions: Functions = field(default_factory=Functions)
     signal: Signal = Signal()
     rule: Rule = Rule()
     store: Store = Store()

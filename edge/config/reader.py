@@ -73,7 +73,7 @@ def _read_table(
         key = _join(path, name)
         if name in table:
             values[name] = _read_value(hints[name], spec, table[name], file, key, problems)
-        elif spec.metadata.get("required") or (spec.default is dataclasses.MISSING):
+        elif spec.metadata.get("required") or spec.default is spec.default_factory is dataclasses.MISSING:
             problems.append(Problem(file, key, None, "is missing", _describe(hints[name], spec)))
     return cls(**values) if len(problems) == count_before else None
 
@@ -81,6 +81,8 @@ def _read_table(
 def _read_value(hint: Any, spec: Any, value: object, file: str, key: str, problems: list[Problem]) -> Any:
     if typing.get_origin(hint) is tuple:
         (item, _) = typing.get_args(hint)
+        if not dataclasses.is_dataclass(item):
+            return _read_row(item, spec, value, file, key, problems)
         if not isinstance(value, list):
             problems.append(Problem(file, key, value, f"must be a list of tables, written [[{key}]]"))
             return None
@@ -91,6 +93,18 @@ def _read_value(hint: Any, spec: Any, value: object, file: str, key: str, proble
     if fault:
         problems.append(Problem(file, key, value, fault, spec.metadata.get("when", "")))
     return value
+
+
+def _read_row(item: Any, spec: Any, value: object, file: str, key: str, problems: list[Problem]) -> Any:
+    """A list of plain values, as long as its default."""
+    if not isinstance(value, list) or len(value) != len(spec.default):
+        problems.append(Problem(file, key, value, f"must be a list of {len(spec.default)} values"))
+        return None
+    for index, entry in enumerate(value):
+        fault = _fault_of(item, spec.metadata, entry)
+        if fault:
+            problems.append(Problem(file, f"{key}[{index}]", entry, fault, spec.metadata.get("when", "")))
+    return tuple(value)
 
 
 def _fault_of(hint: Any, meta: types.MappingProxyType[str, Any], value: object) -> str:

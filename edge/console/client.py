@@ -1,8 +1,10 @@
 """`edge console`: joins this terminal to the console socket of a running edge, or asks one line and prints the answer.
 
-A separate process: it may block. ^] leaves. The terminal is restored whatever happens.
+A separate process: it may block. ^] leaves. The terminal is restored whatever happens. One question ends with 0, with 1 when
+nobody answers, and with 2 when the word was refused: then the refusal is on stderr.
 """
 
+import json
 import os
 import select
 import socket
@@ -10,13 +12,25 @@ import sys
 import termios
 import tty
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.console.session import DONE, REFUSED
 
 LEAVE = 0x1D  # ^], as telnet has it
 TIMEOUT_S = 5.0
+EXIT_SILENT, EXIT_REFUSED = 1, 2
 
 
-def ask(path: str, line: str, timeout_s: float = TIMEOUT_S) -> str:
-    """One request line, its whole answer without the closing ".". Raises: OSError when nobody listens or answers.
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer without its closing line, and whether the word was taken."""
+
+    text: str
+    ok: bool
+
+
+def ask(path: str, line: str, timeout_s: float = TIMEOUT_S) -> Reply:
+    """One request line and its answer. Raises: OSError when nobody listens or answers.
 
     `timeout_s` is the longest silence, not the whole time.
     """
@@ -29,20 +43,36 @@ def ask(path: str, line: str, timeout_s: float = TIMEOUT_S) -> str:
         received = bytearray()
         while data := peer.recv(4096):
             received += data
-            if as_json and received.endswith(b"\n"):
-                break
-            if received == b".\n" or received.endswith(b"\n.\n"):
+            if received.endswith(b"\n") and (as_json or _closing(received)):
                 break
     text = received.decode("ascii", "replace")
-    return text if as_json else text.removesuffix(".\n")
+    if as_json:
+        return Reply(text, _is_ok(text))
+    end = _closing(received)
+    return Reply(text[: len(text) - 2] if end else text, end != REFUSED)
+
+
+def _closing(received: bytes | bytearray) -> str:
+    """The closing line of an answer, "" while there is none."""
+    last = received.rstrip(b"\n").rpartition(b"\n")[2]
+    return last.decode() if received.endswith(b"\n") and last in (DONE.encode(), REFUSED.encode()) else ""
+
+
+def _is_ok(text: str) -> bool:
+    try:
+        return bool(json.loads(text)["ok"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def run_client(path: str, words: Sequence[str] = ()) -> int:
-    """Exit code 0, or 1 when the socket does not answer. With `words` one question, else a session."""
+    """The exit code. With `words` one question, else a session."""
     try:
         if words:
-            sys.stdout.write(ask(path, " ".join(words)))
-            return 0
+            reply = ask(path, " ".join(words))
+            shown = sys.stdout if reply.ok or words[-1] == "--json" else sys.stderr
+            shown.write(reply.text)
+            return 0 if reply.ok else EXIT_REFUSED
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.connect(path)
             if sys.stdin.isatty():
@@ -51,7 +81,7 @@ def run_client(path: str, words: Sequence[str] = ()) -> int:
                 _join(peer, sys.stdin.fileno(), None)
     except OSError as fault:
         sys.stderr.write(f"edge console: {path}: {fault.strerror or fault}; is the edge service running?\n")
-        return 1
+        return EXIT_SILENT
     return 0
 
 

@@ -9,8 +9,9 @@ from edge.clock import Clock
 from edge.config.options import Config
 from edge.console.view import Reason, StatusView
 from edge.control.authority import Authority
-from edge.control.interlocks import Cause, explain, explain_unit
-from edge.control.kernel import Kernel, Mode
+from edge.control.interlocks import SITE, UNIT, Cause, explain, explain_unit, filled
+from edge.control.kernel import Kernel, Mode, SiteCause, UnitCause
+from edge.control.narrowing import Narrowing, functions_text, site_narrowings, unit_narrowings
 from edge.cycle import Cycle
 from edge.field.bus import Bus
 from edge.model import Request, SiteFlows, UplinkStatus
@@ -37,6 +38,7 @@ class Picture:
         self._command = command
         self._uplink_status = uplink_status
         self._since_ms: dict[tuple[int | None, str], int] = {}
+        self._since_why: tuple[int, ...] = ()  # the reason bits these are of
         self._late_seq = -LATE_EVERY_COUNT
         self._late_us = (0, 0, 0)
 
@@ -45,7 +47,9 @@ class Picture:
         tw, out, limit_ms = self.kernel.input, self.kernel.output, self.config.limits.poc_age_max_ms
         battery_w: int | None = 0
         soc, weight = 0, 0
-        cells: list[tuple[int, int, int]] = []
+        cell_min_mv: int | None = None
+        cell_max_mv: int | None = None
+        temp_max_dc: int | None = None
         for index, unit in enumerate(self.config.unit):
             seen = tw.unit[index]
             if battery_w is not None and 0 <= seen.pcs_age_ms <= unit.pcs_age_max_ms:
@@ -55,7 +59,10 @@ class Picture:
             if 0 <= seen.bms_age_ms <= unit.bms_age_max_ms:
                 soc += seen.soc_cpct * unit.capacity_wh
                 weight += unit.capacity_wh
-                cells.append((seen.cell_voltage_min_mv, seen.cell_voltage_max_mv, seen.cell_temp_max_dc))
+                low_mv, high_mv, temp_dc = seen.cell_voltage_min_mv, seen.cell_voltage_max_mv, seen.cell_temp_max_dc
+                cell_min_mv = low_mv if cell_min_mv is None else min(cell_min_mv, low_mv)
+                cell_max_mv = high_mv if cell_max_mv is None else max(cell_max_mv, high_mv)
+                temp_max_dc = temp_dc if temp_max_dc is None else max(temp_max_dc, temp_dc)
         late = self.cycle.late_us
         recent = [late[i] for i in range(-min(len(late), 1000 // self.config.site.cycle_ms), 0)]
         return SiteFlows(
@@ -70,15 +77,20 @@ class Picture:
             mode=out.mode,
             why=out.why,
             wish_w=out.wish_w,
-            poc_reference_w=out.poc_reference_w,
-            cell_voltage_min_mv=min((c[0] for c in cells), default=None),
-            cell_voltage_max_mv=max((c[1] for c in cells), default=None),
-            cell_temp_max_dc=max((c[2] for c in cells), default=None),
+            reference_w=out.reference_w,
+            cell_voltage_min_mv=cell_min_mv,
+            cell_voltage_max_mv=cell_max_mv,
+            cell_temp_max_dc=temp_max_dc,
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
         )
 
     def note_since(self, now_mono_ms: int) -> None:
+        out = self.kernel.output
+        why = (out.why, *[out.unit[index].why for index in range(len(self.config.unit))])
+        if why == self._since_why:
+            return
+        self._since_why = why
         present = {(unit, cause.name) for unit, cause in self._causes()}
         self._since_ms = {key: self._since_ms.get(key, now_mono_ms) for key in present}
 
@@ -93,20 +105,33 @@ class Picture:
         now_mono_ms = self.clock.mono_ms()
         return tuple(
             Reason(
-                cause.name, cause.text, cause.hint, cause.latched, unit, cause.action,
-                now_mono_ms - self._since_ms.get((unit, cause.name), now_mono_ms),
+                cause.name, self._filled(cause.text, unit), self._filled(cause.hint, unit), cause.latched, unit,
+                cause.action, now_mono_ms - self._since_ms.get((unit, cause.name), now_mono_ms),
             )
             for unit, cause in self._causes()
         )  # fmt: skip
 
+    def _filled(self, text: str, unit: int | None) -> str:
+        config = self.kernel.config
+        return filled(text, config if unit is None else config.unit[unit], config)
+
+    def narrowings(self) -> tuple[Narrowing, ...]:
+        """Each rule that narrowed, with the number before and after."""
+        out = self.kernel.output
+        found = site_narrowings(out)
+        for index in range(len(self.config.unit)):
+            found += unit_narrowings(out, index)
+        return tuple(found)
+
     def _first_out(self) -> str:
         out = self.kernel.output
-        if not out.first_out:
+        if out.first_out < 0:
             return ""
-        causes = explain(out.first_out) if out.first_out_unit < 0 else explain_unit(out.first_out)
-        where = "" if out.first_out_unit < 0 else f" (unit {out.first_out_unit})"
+        unit = None if out.first_out_unit < 0 else int(out.first_out_unit)
+        cause = SITE[SiteCause(out.first_out).name] if unit is None else UNIT[UnitCause(out.first_out).name]
+        where = "" if unit is None else f" (unit {unit})"
         ago_ms = self.clock.mono_ms() - out.first_out_mono_ms
-        return f"{causes[0].text}{where}, {ago_ms / 1000:.0f} s ago"
+        return f"{self._filled(cause.text, unit)}{where}, {ago_ms / 1000:.0f} s ago"
 
     def status(self) -> StatusView:
         """One picture for the console and the live screen."""
@@ -119,6 +144,12 @@ class Picture:
             mode=Mode(out.mode).name,
             reasons=self.reasons(),
             first_out=self._first_out(),
+            narrowings=self.narrowings(),
+            functions=functions_text(out.functions),
+            unit_modes=tuple(Mode(out.unit[i].mode).name for i in range(len(self.config.unit))),
+            dead_time_ms=out.dead_time_ms,
+            period_ms=out.period_ms,
+            gain_permille=out.gain_permille,
             standing=standing.text(),
             mono_ms=flows.mono_ms,
             wall_ms=flows.wall_ms,
@@ -139,7 +170,7 @@ class Picture:
             export_max_w=limits.export_max_w,
             ramp_up_max_w_per_s=limits.ramp_up_max_w_per_s,
             ramp_down_max_w_per_s=limits.ramp_down_max_w_per_s,
-            poc_reference_w=out.poc_reference_w,
+            reference_w=out.reference_w,
             uplink=self._uplink_status(),
             late_p50_us=late_p50_us,
             late_p99_us=late_p99_us,

@@ -100,12 +100,14 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
         _pair("lateness p99", f"{view.late_p99_us} us", "lateness max", f"{view.late_max_us} us"),
         _pair("cycles", str(view.cycle_count), "late", str(view.late_count)),
     ]
-    if up.store_fault:
-        lines += wrap("store", up.store_fault)
+    lines += wrap("cloud", up.cloud_fault) if up.cloud_fault else ()
+    lines += wrap("store", up.store_fault) if up.store_fault else ()
     return lines
 
 
 def _device_state(device: DeviceHealth) -> str:
+    if device.identity_fault:
+        return "wrong device"
     if device.age_ms is None:
         return "never seen"
     if device.failed_count:
@@ -123,7 +125,12 @@ def devices_screen(view: StatusView) -> list[str]:
         (d.device, d.port, str(d.address), duration(d.age_ms), f"{d.latency_us / 1000:.1f} ms", _device_state(d))
         for d in view.devices
     ]
-    return table(head, rows, right=(2, 3, 4))
+    lines = table(head, rows, right=(2, 3, 4))
+    for device in view.devices:
+        lines += (
+            wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()
+        )
+    return lines
 
 
 def bus_screen(view: StatusView) -> list[str]:
@@ -150,12 +157,32 @@ def bus_screen(view: StatusView) -> list[str]:
 def limits_screen(view: StatusView) -> list[str]:
     ramps = (view.ramp_up_max_w_per_s, view.ramp_down_max_w_per_s)
     up, down = (clean(show(ramp, "W")) + "/s" if ramp else "off" for ramp in ramps)
-    return [
+    lines = [
         _pair("may charge", quantity(view.charge_max_w, "W"), "may discharge", quantity(view.discharge_max_w, "W")),
         _pair("import max", quantity(view.import_max_w, "W"), "export max", quantity(view.export_max_w, "W")),
         _pair("ramp up max", up, "ramp down max", down),
-        _pair("ramp reference", quantity(view.poc_reference_w, "W"), "grid now", quantity(view.poc_power_w, "W")),
+        _pair("grid reference", quantity(view.reference_w, "W"), "grid now", quantity(view.poc_power_w, "W")),
+        _pair("dead time", duration(view.dead_time_ms or None), "load period", duration(view.period_ms or None)),
+        _pair("fast gain", f"{view.gain_permille / 10:.0f} %"),
     ]
+    return [*lines, "", *narrowing_lines(view)]
+
+
+def narrowing_lines(view: StatusView) -> list[str]:
+    """Each rule that narrowed a number, before and after; what is not listed changed nothing."""
+    if not view.narrowings:
+        return ["no rule narrows anything now"]
+    rows = [
+        (
+            "site" if item.unit is None else f"unit {item.unit}",
+            item.what,
+            quantity(item.before_w, "W"),
+            quantity(item.after_w, "W"),
+            item.rule,
+        )
+        for item in view.narrowings
+    ]
+    return table(("where", "number", "before", "after", "because of"), rows, right=(2, 3))
 
 
 def _reason_lines(reason: Reason) -> list[str]:
@@ -172,8 +199,10 @@ def why_screen(view: StatusView) -> list[str]:
     lines = [clean(f"mode {view.mode}; {view.standing}".rstrip("; "))]
     if view.first_out:
         lines += wrap("first out", view.first_out)
+    if view.functions:
+        lines += wrap("functions", view.functions)
     if not view.reasons:
-        return [*lines, "nothing limits the site now"]
+        lines.append("no reason binds the site now")
     for reason in view.reasons:
         lines += ["", *_reason_lines(reason)]
-    return lines
+    return [*lines, "", *narrowing_lines(view)]

@@ -1,7 +1,8 @@
 """One console session on a pair of file descriptors inside the control thread's event loop. It never blocks.
 
 Two manners: "terminal" (echo, editing, prompt, watch) for people, "lines" for machines: a line in, the answer, then a
-line with a single "."; with --json exactly one line. The line `terminal vt100 [mono]` or `terminal lines` switches.
+line with a single ".", or "!" when the word was refused; with --json exactly one line. The line `terminal vt100 [mono]`
+or `terminal lines` switches.
 
 A slow peer costs nothing: frames of `watch` are dropped while earlier bytes wait, and nothing more is read from a peer
 that does not take its answers. A flooding peer costs one line per turn of the loop: the cycle comes in between.
@@ -21,6 +22,7 @@ Manner = Literal["terminal", "lines"]
 
 READ_BYTES = 256  # per turn of the loop: a flood of garbage must leave time for the cycle
 OUT_HIGH_BYTES = 16_384  # more waiting than this stops reading
+DONE, REFUSED = ".", "!"  # the last line of an answer in manner "lines"
 BANNER = "Tidewatt Edge console; ? for help"
 
 
@@ -145,7 +147,7 @@ class Session:
         line, overlong = self._line.decode("ascii"), self._overlong
         self._line, self._overlong = bytearray(), False
         if overlong:
-            self._send(f"line too long ({LINE_MAX_BYTES} bytes at most)\n.\n")
+            self._send(f"line too long ({LINE_MAX_BYTES} bytes at most)\n{REFUSED}\n")
         elif line.strip() and not self._switch(line):
             self._run(line)
         return True
@@ -195,7 +197,7 @@ class Session:
         if as_json:
             self._send(render_json(answer) + end)
         else:
-            lines = answer.lines if terminal else [*answer.lines, "."]
+            lines = answer.lines if terminal else [*answer.lines, DONE if answer.ok else REFUSED]
             self._send("".join(line + end for line in lines))
         if answer.quit:
             self._finish()

@@ -6,6 +6,7 @@ The words of the console never reach the field, the kernel or the uplink: only t
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edge.control.narrowing import Narrowing
 from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
 
 
@@ -13,7 +14,7 @@ from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
 class Reason:
     """One reason why the site does not do what somebody wishes: what it is, what happens, what to do about it."""
 
-    name: str  # TW_WHY_* or TW_UNIT_* without its prefix, lower case
+    name: str  # tw_site_cause or tw_unit_cause without its prefix, lower case
     text: str
     hint: str
     latched: bool = False
@@ -31,6 +32,9 @@ class StatusView:
     mode: str
     reasons: tuple[Reason, ...] = ()
     first_out: str = ""  # the first cause of the present stop
+    narrowings: tuple[Narrowing, ...] = ()
+    functions: str = ""  # site functions that shape the wish now
+    unit_modes: tuple[str, ...] = ()
     standing: str = ""  # whose wish holds: Standing.text()
     mono_ms: int = 0
     wall_ms: int = 0
@@ -51,7 +55,10 @@ class StatusView:
     export_max_w: int = 0
     ramp_up_max_w_per_s: int = 0
     ramp_down_max_w_per_s: int = 0
-    poc_reference_w: int = 0
+    reference_w: int = 0  # where smoothing wants the grid
+    dead_time_ms: int = 0  # of the loop, as measured; 0: not known yet
+    period_ms: int = 0  # of the load, when it has one
+    gain_permille: int = 0  # of the fast part of smoothing
     uplink: UplinkStatus = field(default_factory=UplinkStatus)
     late_p50_us: int = 0
     late_p99_us: int = 0

@@ -2,14 +2,14 @@
 
 Power: one lease per source, the newest of a source replaces its older one, console > fleet > plan > rule, an expired
 lease is gone. hold is sticky, drops every lease, wins over everything and ends only by `resume` at the console. reset
-is an edge of one cycle. service is toggled at the console and ended by resume. Everybody may wish and hold; resume,
-reset, run and service by anybody but the console are refused and counted: remote narrows, it never permits.
+is an edge of one cycle. service and calibrate are toggled at the console; resume ends service, hold ends calibrate.
+Everybody may wish and hold; the rest by anybody but the console is refused and counted: remote narrows, it never permits.
 
 The kernel decides what happens; nothing here knows a limit of the plant.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.model import Request
 
@@ -18,11 +18,13 @@ COMMAND_RUN = 1
 COMMAND_HOLD = 2
 COMMAND_SERVICE = 4
 COMMAND_RESET = 8
+COMMAND_CALIBRATE = 32
+WISH_KIND = {"battery": 1, "grid": 2, "manual": 3}  # enum tw_wish_kind
 
 PRIORITY = ("console", "fleet", "plan", "rule")
 _REMOTE = frozenset({"power", "hold"})
 ALLOWED: dict[str, frozenset[str]] = {
-    "console": frozenset({"power", "hold", "resume", "reset", "service", "run"}),
+    "console": frozenset({"power", "hold", "resume", "reset", "service", "run", "calibrate"}),
     "fleet": _REMOTE,
     "plan": _REMOTE,
     "rule": _REMOTE,
@@ -37,6 +39,7 @@ class Standing:
     """What holds this cycle: the words for `tw_input_t`. One instance, rewritten by each settle; copy what you keep."""
 
     commands: int = 0
+    wish_kind: int = 0
     wish_w: int = 0
     wish_left_ms: int = 0
     source: str = ""  # whose wish, or who holds
@@ -65,6 +68,7 @@ class Authority:
         self._run = auto_run
         self._service = False
         self._reset = False
+        self._calibrate = False
         self._hold: Request | None = None
         self._last_mono_ms: int | None = None
         self._standing = Standing()
@@ -110,7 +114,7 @@ class Authority:
             case "power":
                 self._lease(request, now_mono_ms)
             case "hold":
-                self._hold = request
+                self._hold, self._calibrate = request, False
                 self._drop_leases()  # nobody is surprised by an old wish after resume
             case "resume":
                 self._hold, self._run, self._service = None, True, False
@@ -118,6 +122,8 @@ class Authority:
                 self._run = True
             case "reset":
                 self._reset = True
+            case "calibrate":
+                self._calibrate = not self._calibrate
             case "service":
                 self._service = not self._service
                 self._drop_leases()
@@ -128,7 +134,7 @@ class Authority:
         power_w = max(-POWER_MAX_W, min(request.power_w, POWER_MAX_W))
         expires_mono_ms = min(request.expires_mono_ms, now_mono_ms + LEASE_MAX_MS)
         if (power_w, expires_mono_ms) != (request.power_w, request.expires_mono_ms):
-            request = Request(request.source, "power", power_w, expires_mono_ms, request.reason)
+            request = replace(request, power_w=power_w, expires_mono_ms=expires_mono_ms)
         self._leases[request.source] = request  # also when expired already: that is how a source withdraws
 
     def _drop_leases(self) -> None:
@@ -151,10 +157,12 @@ class Authority:
             | (COMMAND_HOLD if self._hold is not None else 0)
             | (COMMAND_SERVICE if self._service else 0)
             | (COMMAND_RESET if self._reset else 0)
+            | (COMMAND_CALIBRATE if self._calibrate else 0)
         )
         shown = self._hold or chosen
         standing.source = shown.source if shown else ""
         standing.reason = shown.reason if shown else ""
+        standing.wish_kind = WISH_KIND[chosen.form] if chosen else 0
         standing.wish_w = chosen.power_w if chosen else 0
         standing.wish_left_ms = chosen.expires_mono_ms - now_mono_ms if chosen else 0
         return standing

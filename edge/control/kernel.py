@@ -9,7 +9,6 @@ from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge.config.options import Config, Limits, Unit
 from edge.errors import DataFault
 
 try:
@@ -80,6 +79,16 @@ def members(words: type[Word], mask_of: int) -> list[Word]:
     return [word for word in words if mask_of >> word & 1]
 
 
+def site_row(cause: SiteCause) -> Any:
+    """Level, latch, reset and delays of a cause of the site."""
+    return lib.tw_site_row(cause)
+
+
+def unit_row(cause: UnitCause) -> Any:
+    """The same for a cause of a unit."""
+    return lib.tw_unit_row(cause)
+
+
 def crc16(raw: bytes) -> int:
     """CRC-16/MODBUS; on the wire its low byte goes first."""
     return int(lib.tw_crc16(ffi.from_buffer(raw), len(raw)))
@@ -103,24 +112,6 @@ class KernelFault(DataFault):
     """The kernel refused the configuration; the reader should have done so before."""
 
 
-def _fill(struct: Any, source: Limits | Unit) -> None:
-    for field, _ in ffi.typeof(struct).fields:
-        if hasattr(source, field):
-            setattr(struct, field, getattr(source, field))
-
-
-def config_struct(config: Config) -> Any:
-    """tw_config_t of a site. Fields have the same names on both sides; what differs is set by hand."""
-    struct = ffi.new("tw_config_t *")
-    _fill(struct[0], config.limits)
-    struct.abi = lib.TW_ABI
-    struct.cycle_ms = config.site.cycle_ms
-    struct.unit_count = len(config.unit)
-    for index, unit in enumerate(config.unit):
-        _fill(struct.unit[index], unit)
-    return struct
-
-
 class Kernel:
     """One kernel with its four structs. `input` is written by others, `output` read by others, `state` by nobody."""
 
@@ -134,10 +125,6 @@ class Kernel:
         status = lib.tw_init(config, self.state)
         if status != lib.TW_OK:
             raise KernelFault(f"tw_init: status {status}: the configuration is outside the kernel's ranges")
-
-    @classmethod
-    def from_site(cls, config: Config) -> "Kernel":
-        return cls(config_struct(config))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Kernel":

@@ -1,4 +1,4 @@
-"""From the kernel's output to what each device is told: setpoints every cycle, commands only while they are needed.
+"""From the kernel's output to what each device is told: values every cycle, commands only while they are needed.
 
 The order of a start is battery first, then PCS; of a stop PCS first, then (for OPEN) the battery once no current flows.
 The bus sends a command only when the device is not already there, and the gate has the last word on every write.
@@ -9,9 +9,10 @@ from typing import Any
 
 from edge.config.options import Config
 from edge.control.image import InputImage
+from edge.control.kernel import Order
+from edge.field.profile import Profile
 from edge.roles import FLAGS
 
-ORDER_START, ORDER_STOP, ORDER_OPEN = 1, 2, 3  # tw_order
 CONNECTED = FLAGS["bms"]["connected"]
 RUNNING = FLAGS["pcs"]["running"]
 CURRENT_OPEN_MAX_DA = 20  # 2 A: below this a contactor may be asked to open (reference: usual cabinet practice)
@@ -24,8 +25,19 @@ GiveCommand = Callable[[str, str], None]
 class Orders:
     """Tells the devices of all units what the kernel wants, cycle by cycle."""
 
-    def __init__(self, config: Config, image: InputImage, set_value: SetValue, command: GiveCommand) -> None:
+    def __init__(
+        self,
+        config: Config,
+        profiles: dict[str, Profile],
+        image: InputImage,
+        set_value: SetValue,
+        command: GiveCommand,
+    ) -> None:
         self._units = [(unit.pcs, unit.bms) for unit in config.unit]
+        self._reactive = [any(w.name == "reactive_set" for w in profiles[unit.pcs].writes) for unit in config.unit]
+        self._curtailed = [
+            device.name for device in config.device if device.use == "pv" and config.limits.pv_rated_w > 0
+        ]  # fmt: skip
         self._image = image
         self._set_value = set_value
         self._command = command
@@ -36,21 +48,25 @@ class Orders:
         for index, (pcs, bms) in enumerate(self._units):
             unit = tw_output.unit[index]
             self._set_value(pcs, "power_set", unit.setpoint_w)
+            if self._reactive[index]:
+                self._set_value(pcs, "reactive_set", unit.reactive_var)
             order = unit.order
-            if order != ORDER_OPEN:
+            if order != Order.OPEN:
                 self._open_since_ms[index] = -1
-            if order == ORDER_START:
-                self._start(pcs, bms)
-            elif order == ORDER_STOP:
-                self._stop(pcs)
-            elif order == ORDER_OPEN:
-                self._open(index, pcs, bms, tw_input.unit[index].pack_current_da, tw_output.mono_ms)
+            if order:
+                self._obey(index, order, pcs, bms, tw_input, tw_output)
+        for name in self._curtailed:
+            self._set_value(name, "power_limit", tw_output.pv_limit_w)
 
-    def _start(self, pcs: str, bms: str) -> None:
-        if not self._image.devices[bms].flags & CONNECTED:
+    def _obey(self, index: int, order: int, pcs: str, bms: str, tw_input: Any, tw_output: Any) -> None:
+        if order == Order.CONNECT and not self._image.devices[bms].flags & CONNECTED:
             self._command(bms, "connect")
-        elif not self._image.devices[pcs].flags & RUNNING:
+        elif order == Order.START and not self._image.devices[pcs].flags & RUNNING:
             self._command(pcs, "start")
+        elif order == Order.STOP:
+            self._stop(pcs)
+        elif order == Order.OPEN:
+            self._open(index, pcs, bms, tw_input.unit[index].pack_current_da, tw_output.mono_ms)
 
     def _stop(self, pcs: str) -> None:
         if self._image.devices[pcs].flags & RUNNING:

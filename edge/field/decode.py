@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 
-from edge.field.profile import REGISTERS, Block, Point
+from edge.field.profile import REGISTERS, Block, Identify, Point
 from edge.model import Reading
 
 Convert = Callable[[int], int | None]
@@ -19,7 +19,10 @@ _CODES = {"u16": "H", "s16": "h", "bits": "H", "value": "H", "u32": "I", "s32": 
 class BlockDecoder:
     """Turns the payload of one block into a Reading."""
 
-    __slots__ = ("_block", "_converts", "_device", "_mandatory", "_swapped", "_unpack", "payload_bytes")
+    __slots__ = (
+        "_block", "_converted", "_count", "_device", "_kept", "_mandatory", "_scaled", "_swapped", "_unpack",
+        "payload_bytes",
+    )  # fmt: skip
 
     def __init__(self, block: Block, device: str) -> None:
         self._device = device
@@ -34,34 +37,81 @@ class BlockDecoder:
             at = point.addr + REGISTERS[point.type]
         rest = block.start + block.count - at
         self._unpack = struct.Struct(layout + (f"{2 * rest}x" if rest else "")).unpack
-        self._swapped = tuple((i, p) for i, p in enumerate(block.points) if p.word_order == "little" and _wide(p))
-        self._converts: tuple[Convert, ...] = tuple(_converter(point) for point in block.points)
+        self._swapped = [(i, *_turning(p)) for i, p in enumerate(block.points) if p.word_order == "little" and _wide(p)]
+        self._count = len(block.points)
+        # Most points are a count times a whole number within bounds of the count: no call for these.
+        self._kept: list[tuple[int, int, int]] = []  # index, lowest and highest count: it is the value
+        self._scaled: list[tuple[int, int, int, int, int]] = []  # and factor, offset
+        self._converted: list[tuple[int, Convert]] = []
+        for index, point in enumerate(block.points):
+            bounds = _raw_bounds(point)
+            if bounds is None:
+                self._converted.append((index, _converter(point)))
+            elif point.factor == point.sign and not point.offset:
+                self._kept.append((index, *bounds))
+            else:
+                self._scaled.append((index, *bounds, int(point.factor * point.sign), point.offset))
 
     def decode(self, payload: bytes, taken_mono_ms: int) -> Reading:
         """`payload` is the block's registers, two bytes each; of any other length nothing is believed."""
         if len(payload) != self.payload_bytes:
-            return Reading(self._device, self._block, taken_mono_ms, (None,) * len(self._converts), False)
+            return Reading(self._device, self._block, taken_mono_ms, (None,) * self._count, False)
         raws = self._unpack(payload)
         if self._swapped:
             raws = self._unswap(raws)
-        values = tuple([convert(raw) for convert, raw in zip(self._converts, raws, strict=True)])
+        values: list[int | None] = list(raws)
+        for index, low, high in self._kept:
+            if not low <= raws[index] <= high:
+                values[index] = None
+        for index, low, high, factor, offset in self._scaled:
+            raw = raws[index]
+            values[index] = raw * factor + offset if low <= raw <= high else None
+        for index, convert in self._converted:
+            values[index] = convert(raws[index])
         complete = True
-        for index in self._mandatory:
-            if values[index] is None:
-                complete = False
-        return Reading(self._device, self._block, taken_mono_ms, values, complete)
+        if None in values:
+            complete = all(values[index] is not None for index in self._mandatory)
+        return Reading(self._device, self._block, taken_mono_ms, tuple(values), complete)
 
     def _unswap(self, raws: tuple[int, ...]) -> tuple[int, ...]:
         fixed = list(raws)
-        for index, point in self._swapped:
-            code = ">" + _CODES[point.type]
-            words = struct.unpack(f">{REGISTERS[point.type]}H", struct.pack(code, raws[index]))
-            fixed[index] = struct.unpack(code, struct.pack(f">{len(words)}H", *reversed(words)))[0]
+        for index, whole, words in self._swapped:
+            fixed[index] = whole.unpack(words.pack(*words.unpack(whole.pack(raws[index]))[::-1]))[0]
         return tuple(fixed)
+
+
+def _turning(point: Point) -> tuple[struct.Struct, struct.Struct]:
+    """The point as one number and as its registers."""
+    return struct.Struct(">" + _CODES[point.type]), struct.Struct(f">{REGISTERS[point.type]}H")
+
+
+def identity_text(identify: Identify, payload: bytes) -> str:
+    """What a device says it is: its letters without padding, or its number as 0x and hexadecimal digits."""
+    if identify.type == "str":
+        return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in payload.strip(b"\0\xff \t")).strip()
+    return f"0x{int.from_bytes(payload, 'big'):0{2 * len(payload)}X}"
 
 
 def _wide(point: Point) -> bool:
     return REGISTERS[point.type] > 1
+
+
+def _raw_bounds(point: Point) -> tuple[int, int] | None:
+    """Between which counts an integer point has a value; None when that takes more than two comparisons to say."""
+    code, factor = _CODES[point.type], point.factor * point.sign
+    if point.type in ("bits", "value") or code == "f" or factor.denominator != 1:
+        return None
+    bits = 16 * REGISTERS[point.type]
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if code.islower() else (0, (1 << bits) - 1)
+    ends = [None if limit is None else (limit - point.offset) / factor for limit in (point.min, point.max)]
+    least, most = ends if factor > 0 else ends[::-1]
+    low = low if least is None else max(low, math.ceil(least))
+    high = high if most is None else min(high, math.floor(most))
+    while low in point.sentinels:
+        low += 1
+    while high in point.sentinels:
+        high -= 1
+    return None if any(low < sentinel < high for sentinel in point.sentinels) else (low, high)
 
 
 def _converter(point: Point) -> Convert:
@@ -109,12 +159,13 @@ def _integer_converter(point: Point) -> Convert:
 
 def _float_converter(point: Point) -> Convert:
     factor: Fraction = point.factor * point.sign
+    factor_num, factor_den = factor.numerator, factor.denominator
 
     def convert(raw: float) -> int | None:
         if not math.isfinite(raw):
             return None
         num, den = raw.as_integer_ratio()  # exact: the wire's float is a fraction
-        value = _divided(num * factor.numerator, den * factor.denominator) + point.offset
+        value = _divided(num * factor_num, den * factor_den) + point.offset
         if (point.min is not None and value < point.min) or (point.max is not None and value > point.max):
             return None
         return value

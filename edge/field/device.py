@@ -3,24 +3,30 @@
 Times are loop times in seconds (monotonic, also in virtual time); ages and stamps are the clock's milliseconds.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle
 
 from edge.config import options
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, identity_text
 from edge.field.encode import Encoded, encode, raw_reader
-from edge.field.profile import REGISTERS, Command, Profile, Verify, Watchdog, Write
+from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
 from edge.field.rtu import Expect, read_request
 from edge.model import DeviceHealth, Outcome, Reading
 from edge.roles import FLAGS
 
 NEVER_S = -1e9
-LOST_COUNT = 3  # failures in a row after which a device may have restarted: its watchdog is armed again
+OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
+LOST_COUNT = 3  # failures in a row after which a device may be another, or restarted: it is identified and armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
 WRITE_RETRY_MS = 1_000
 GUARD_RETRY_S = 2.0
+IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
+AWAIT_S = (
+    0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
+)
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
 
@@ -36,9 +42,42 @@ class Poll:
     period_s: float
     priority: int
     due_s: float = 0.0
+    sent_s: float = NEVER_S
     checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
     flag_indices: tuple[int, ...] = ()
     flags: int | None = None  # of its flag points, as last read; None: not known
+
+
+class Identity:
+    """Who answers, by its own registers. Until it is proven nothing else is read, believed or written.
+
+    A profile without [identify] is proven from the start.
+    """
+
+    __slots__ = ("_wanted", "expect", "fault", "proven")
+
+    def __init__(self, address: int, wanted: Identify | None) -> None:
+        self._wanted = wanted
+        self.expect = Expect(read_request(address, wanted.fc, wanted.addr, wanted.count)) if wanted else None
+        self.proven = wanted is None
+        self.fault = ""  # in words, once it has answered and is not the one
+
+    def forget(self) -> None:
+        """The device was away: another one may be in its place."""
+        self.proven, self.fault = self._wanted is None, ""
+
+    def note(self, answer: bytes | int | Outcome) -> bool:
+        """What was read from its registers. No answer leaves it open; a refusal to say is not the right answer."""
+        if self._wanted is None or isinstance(answer, Outcome):
+            return self.proven
+        if isinstance(answer, bytes):
+            said = identity_text(self._wanted, answer)
+            self.proven = re.search(self._wanted.match, said) is not None
+            said = repr(said)
+        else:
+            said, self.proven = f"nothing (exception {answer})", False
+        self.fault = "" if self.proven else f"identifies as {said}, profile wants {self._wanted.match}"
+        return self.proven
 
 
 @dataclass(slots=True)
@@ -47,6 +86,7 @@ class WriteBox:
 
     device: "BusDevice"
     write: Write
+    value: int | None = None  # canonical, as asked for
     wanted: Encoded | None = None
     sent_raw: int | None = None  # echoed; None: to be sent again
     tried_raw: int | None = None  # put on the wire, echoed or not: what a read-back must show
@@ -62,7 +102,7 @@ class WriteBox:
 
     def urgency(self, now_s: float) -> int | None:
         """0: a new value is due, 1: the old one must be repeated, None: nothing to send now."""
-        if self.wanted is None:
+        if self.wanted is None or not self.device.identity.proven:
             return None
         if (now_s - self.sent_s) * 1000 < self._wait_ms():
             return None
@@ -70,7 +110,9 @@ class WriteBox:
 
     def next_due_s(self) -> float:
         """When `urgency` may become a number without a new value."""
-        return float("inf") if self.wanted is None else self.sent_s + self._wait_ms() / 1000
+        if self.wanted is None or not self.device.identity.proven:
+            return float("inf")
+        return self.sent_s + self._wait_ms() / 1000
 
     def note_sent(self, encoded: Encoded, answer: "bytes | int | Outcome", now_s: float) -> bool:
         """What became of one attempt. True when it was echoed; the read-back is judged in either case."""
@@ -105,6 +147,8 @@ class BusDevice:
         self.name = settings.name
         self.settings = settings
         self.profile = profile
+        self.timeout_s = profile.link.timeout_ms / 1000
+        self.identity = Identity(settings.address, profile.identify)
         self.polls = [
             Poll(
                 self,
@@ -118,12 +162,13 @@ class BusDevice:
             for block in profile.blocks
         ]
         self.commands = {command.name: command for command in profile.commands}
+        self._awaited = {name: self._showing(command) for name, command in self.commands.items()}
         self.boxes = {write.name: WriteBox(self, write) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
         self.command = ""  # the newest asked for and not yet sent
         self.command_sent_s: dict[str, float] = {}
-        self.answered = False
+        self.answered = False  # and is the one the profile is about
         self.guarded = profile.watchdog is None and settings.use not in ("pcs", "bms")
         self.guard_due_s = 0.0
         self.suspect = False  # it failed, and what it says next may be the late answer to an older question
@@ -149,9 +194,28 @@ class BusDevice:
             Poll(self, f"verify {box.write.name}", expect, None, 1.0, 2, checks=[(box, raw_reader(box.write, 0))])
         )
 
+    def _showing(self, command: Command) -> tuple[tuple[Poll, int, bool], ...]:
+        """(block, flag, whether it must be set): what shows that the command has come about."""
+        mask = FLAGS[self.profile.kind].get(command.until.removeprefix("!"), 0)
+        return tuple(
+            (poll, mask, not command.until.startswith("!"))
+            for poll, block in zip(self.polls, self.profile.blocks, strict=False)
+            if any(flag & mask for point in block.points for _, flag in point.flags)
+        )
+
+    def ask_command(self, name: str, now_s: float) -> None:
+        """While it is asked for and has not come about, what should show it is read more often than its period.
+
+        Such a read is due but never late, so it goes out only when nothing of its priority waits: no other age grows.
+        """
+        self.command = name
+        for poll, mask, wanted in self._awaited.get(name, ()):
+            if poll.flags is None or bool(poll.flags & mask) != wanted:
+                poll.due_s = min(poll.due_s, max(poll.sent_s + AWAIT_S, now_s))
+
     @property
     def write_failed(self) -> bool:
-        return any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
+        return bool(self.boxes) and any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
 
     def watchdog(self) -> tuple[Watchdog, int] | None:
         """The device's comm-loss timer and the counts to write: the site may shorten it, never lengthen it."""
@@ -162,10 +226,13 @@ class BusDevice:
             return found, found.value
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
 
-    def set_value(self, write: str, value: int) -> None:
-        """Puts the newest value into the mailbox. Raises KeyError for a write the profile does not have."""
+    def set_value(self, write: str, value: int) -> bool:
+        """Puts the newest value into the mailbox. False: it is there already. Raises KeyError for an unknown write."""
         box = self.boxes[write]
-        box.wanted = encode(box.write, value)
+        if value == box.value:
+            return False
+        box.value, box.wanted = value, encode(box.write, value)
+        return True
 
     def already_there(self, command: Command) -> bool:
         """Is its `unless` flag what it would bring about? Also while that is not known: such a command may do harm."""
@@ -182,16 +249,16 @@ class BusDevice:
         if reading.complete:
             self.complete_mono_ms = reading.taken_mono_ms
         if poll.flag_indices:
-            values = [reading.values[index] for index in poll.flag_indices]
             flags: int | None = 0
-            for value in values:
+            for index in poll.flag_indices:
+                value = reading.values[index]
                 flags = None if flags is None or value is None else flags | value
             poll.flags = flags
 
     def note_ok(self, latency_us: int) -> None:
-        self.answered = True
+        self.answered = self.identity.proven
         self.latency_us = latency_us
-        self.outcome_counts[Outcome.OK] += 1
+        self.outcome_counts[OK] += 1
         if not self.suspect:
             self.failed_count = 0
 
@@ -219,7 +286,22 @@ class BusDevice:
         least_s = self.profile.link.timeout_ms / 1000
         backoff_s = least_s * 2 ** min(self.failed_count - 1, 6)
         self.quiet_until_s = now_s + max(least_s, min(backoff_s, BACKOFF_MAX_S[self.settings.use]))
-        if self.failed_count >= LOST_COUNT and self.profile.watchdog is not None:
+        if self.failed_count >= LOST_COUNT:
+            self.identity.forget()
+            self._disarm()
+
+    def note_identity(self, answer: bytes | int | Outcome, now_s: float) -> bool:
+        """True when it is the device of the profile; one that is not is left alone for a while."""
+        if self.identity.note(answer):
+            return True
+        if not isinstance(answer, Outcome):
+            self.quiet_until_s = now_s + IDENTITY_RETRY_S
+            self._disarm()
+        return False
+
+    def _disarm(self) -> None:
+        """Its comm-loss timer is not known any more."""
+        if self.profile.watchdog is not None:
             self.guarded = False
             self.guard_due_s = 0.0
 
@@ -227,7 +309,7 @@ class BusDevice:
         age_ms = None if self.complete_mono_ms is None else now_mono_ms - self.complete_mono_ms
         return DeviceHealth(
             self.name, port, self.settings.address, self.sent_count, self.outcome_counts[Outcome.OK], self.failed_count,
-            tuple(self.outcome_counts), self.latency_us, age_ms, self.guarded, self.write_failed,
+            tuple(self.outcome_counts), self.latency_us, age_ms, self.guarded, self.write_failed, self.identity.fault,
         )  # fmt: skip
 
 
@@ -245,6 +327,10 @@ def _probes(address: int, profile: Profile) -> Iterator[Expect]:
     found = {
         (block.fc, count): block for block in blocks for count in range(1, block.count) if (block.fc, count) not in used
     }
+    if profile.identify:  # a late answer about identity must not pass for one either
+        found.pop((profile.identify.fc, profile.identify.count), None)
     even = {shape: block for shape, block in found.items() if shape[1] % 2 == 0}
+    if profile.identify and len(even) == 1:  # two at least, to take turns
+        even = {}
     shapes = even or found or {(blocks[0].fc, blocks[0].count): blocks[0]}  # some refuse half of a 32-bit value
     return cycle([Expect(read_request(address, fc, block.start, count)) for (fc, count), block in shapes.items()])

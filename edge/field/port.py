@@ -1,13 +1,15 @@
 """A serial port as the bus sees it: open with a callback, write, close. Real ttys here; simulators bring their own.
 
 pyserial sets the line up; reading and writing go straight to the descriptor. No framing, no time-outs: see rtu and bus.
+`Steps` are how the owner of a port waits: what comes is worked on in the callback that brings it.
 """
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, Generic, Protocol, TypeVar
 
 import serial
 import serial.rs485
@@ -15,6 +17,8 @@ import serial.rs485
 from edge.config import options
 
 OnBytes = Callable[[bytes], None]  # b"" says that the port is gone
+Come = TypeVar("Come")
+T = TypeVar("T")
 
 
 class Port(Protocol):
@@ -85,3 +89,72 @@ class TtyPort:
             asyncio.get_running_loop().remove_reader(self._fd)
             self._serial.close()
             self._serial, self._fd = None, -1
+
+
+class Steps(Generic[Come]):
+    """Plays a coroutine that waits for answers and for the time, and is continued by the very callback that has them.
+
+    A task would be continued one turn of the loop later, which costs as much as all the rest of a transaction.
+    """
+
+    def __init__(self) -> None:
+        self._steps: Coroutine[Any, Any, object]
+        self._ended: asyncio.Future[Any]
+        self._loop: asyncio.AbstractEventLoop  # asked for once a play: before Python 3.12 it is a system call
+        self._timer: asyncio.Handle | None = None  # while they wait for the time
+        self._idle = False  # they do so only because nothing is due
+
+    async def play(self, steps: Coroutine[Any, Any, T]) -> T:
+        """To their end. A fault of theirs is raised here; cancelled, they stop where they wait."""
+        self._loop = loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        self._steps = self._to_the_end(steps)
+        try:
+            self.resume(None)
+            ended: T = await self._ended
+            return ended
+        finally:
+            self._idle = False
+            if self._timer is not None:
+                self._timer.cancel()
+            self._steps.close()
+
+    async def _to_the_end(self, steps: Coroutine[Any, Any, object]) -> None:
+        with self:
+            self._ended.set_result(await steps)
+        await self.what_comes()  # for ever: whoever played them closes them
+
+    def resume(self, come: Come | None) -> None:
+        """What they wait for is here; None: it is time."""
+        self._idle = False
+        if not self._ended.done():
+            self._steps.send(come)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
+        """A fault of the steps goes to who awaits the play, whatever it is; nothing is judged here."""
+        if not isinstance(error, Exception):
+            return False
+        self._ended.set_exception(error)
+        return True
+
+    @staticmethod
+    @coroutine
+    def what_comes() -> Generator[None, Come, Come]:
+        """Inside the steps: waits for `resume`."""
+        return (yield)
+
+    def rest_until(self, when_s: float, *, idle: bool = False) -> Awaitable[Come]:
+        """Inside the steps: `await` it to wait for the time. When idle, `wake` ends it early."""
+        self._idle = idle
+        self._timer = self._loop.call_at(when_s, self.resume, None)
+        return self.what_comes()
+
+    def wake(self) -> None:
+        """Not at once: who brings a value does not wait for the port, and a newer one may follow."""
+        if self._idle and self._timer is not None:
+            self._idle = False
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self.resume, None)

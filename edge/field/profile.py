@@ -119,12 +119,14 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class Identify:
-    """Optional proof that the right device answers at this address."""
+    """Optional proof that the right device answers at this address: until it is given, nothing is believed or written."""
 
     addr: int
     fc: Literal[3, 4]
     count: int
-    match: str  # regular expression on the decoded text
+    type: Literal["str", "u16", "u32"]  # text, or a number that is read as 0x....
+    match: str  # regular expression on the decoded text, anywhere in it
+    example: str  # what a right one says; the simulated device says it
 
 
 @dataclass(frozen=True, slots=True)

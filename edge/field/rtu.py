@@ -8,17 +8,22 @@ Who waits how long, and what is sent next, is the bus's business.
 
 import struct
 
-from edge._kernel import ffi, lib
+from edge._kernel import lib
 from edge.model import Outcome
 
 FRAME_MAX_BYTES = 256
 BUFFER_MAX_BYTES = 600  # more than two frames is noise; only the newest bytes can still hold an answer
 _EXCEPTION_BYTES = 5
 
+Answer = bytes | int | Outcome  # the payload, an exception code, or how it failed
+
+
+_crc = lib.tw_crc16
+
 
 def crc16(frame: bytes) -> int:
     """CRC-16/MODBUS of the bytes, computed in C."""
-    return int(lib.tw_crc16(ffi.from_buffer(frame), len(frame)))
+    return int(_crc(frame, len(frame)))
 
 
 def with_crc(body: bytes) -> bytes:
@@ -42,7 +47,7 @@ def write_request(address: int, fc: int, start: int, registers: tuple[int, ...])
 class Expect:
     """What the answer to one request must look like; reusable for every repetition of that request."""
 
-    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes")
+    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes", "wire_chars")
 
     def __init__(self, request: bytes) -> None:
         self.request = request
@@ -57,12 +62,15 @@ class Expect:
             self._head = request[:6]
             self._body_bytes = 2
             self.size_bytes = 8
+        self.wire_chars = len(request) + self.size_bytes  # of the whole transaction
 
     def match(self, received: bytes | bytearray) -> bytes | int | None:
         """The payload when a right answer is in `received`, the exception code of a right refusal, or None so far."""
         size = self.size_bytes
-        if len(received) == size and received.startswith(self._head) and not crc16(bytes(received)):
-            return bytes(received[self._body_bytes : size - 2])
+        if len(received) == size and received.startswith(self._head):
+            frame = bytes(received)
+            if not _crc(frame, size):  # its CRC included, the CRC of a right frame is 0
+                return frame[self._body_bytes : -2]
         return self._search(received)
 
     def _search(self, received: bytes | bytearray) -> bytes | int | None:

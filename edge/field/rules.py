@@ -9,14 +9,17 @@ from edge.config.options import Config
 from edge.field.device import BusDevice
 from edge.field.profile import Write
 
-GATE_VALUE, GATE_POWER, GATE_START = 1, 2, 3  # tw_gate_kind
-STARTING = ("start", "connect")
+GATE_VALUE, GATE_POWER, GATE_ORDER = 0, 1, 2  # tw_gate_kind
+ORDER_OF_COMMAND = {"connect": 1, "start": 2}  # tw_order: what only the kernel may begin
+MODE_RUN = 1 << 5  # 1 << TW_MODE_RUN
+MODES_ALL = (1 << 12) - 1  # TW_MODES
+JITTER_PART = 10  # a tenth of an interval may be lost between the bus's clock and the gate's
 
 Rule = dict[str, int]
 
 
 def gate_rules(config: Config, devices: Sequence[BusDevice]) -> list[Rule]:
-    """One row per write, command register and watchdog of every device of the site."""
+    """One row or two per write, command register and watchdog of every device of the site."""
     ports = [port.name for port in config.port]
     units = {name: index for index, unit in enumerate(config.unit) for name in (unit.pcs, unit.bms)}
     rows: list[Rule] = []
@@ -25,8 +28,12 @@ def gate_rules(config: Config, devices: Sequence[BusDevice]) -> list[Rule]:
             "port_index": ports.index(device.settings.port),
             "address": device.settings.address,
             "unit_index": units.get(device.name, -1),
+            "kind": GATE_VALUE,
             "count": 1,
             "scale_w": 0,
+            "modes": MODES_ALL,
+            "order": 0,
+            "interval_ms": 0,
         }
         rows += [base | row for row in _rows(device)]
     return rows
@@ -34,33 +41,35 @@ def gate_rules(config: Config, devices: Sequence[BusDevice]) -> list[Rule]:
 
 def _rows(device: BusDevice) -> Iterator[Rule]:
     for write in device.profile.writes:
-        yield _power_row(write)
+        yield from _write_rows(write)
     for command in device.profile.commands:
-        kind = GATE_START if command.name in STARTING else GATE_VALUE
+        order = ORDER_OF_COMMAND.get(command.name)
+        kind: Rule = {} if order is None else {"kind": GATE_ORDER, "order": order}
         for addr, value in command.writes:
-            yield {"function": 6, "reg": addr, "kind": kind, "value_min": value, "value_max": value}
+            yield {"function": 6, "reg": addr, "value_min": value, "value_max": value} | kind
     found = device.watchdog()
     if found is not None:
         watchdog, value = found
-        yield {
-            "function": watchdog.fc,
-            "reg": watchdog.addr,
-            "kind": GATE_VALUE,
-            "value_min": 1,
-            "value_max": value,
-        }
+        yield {"function": watchdog.fc, "reg": watchdog.addr, "value_min": 1, "value_max": value}
 
 
-def _power_row(write: Write) -> Rule:
-    """Every write of a PCS is power: inside its range, and inside the unit's band of the last output."""
-    per_count_w = 1 / write.factor
-    bounds = sorted(int(limit * write.sign * per_count_w) for limit in (write.min, write.max))
-    return {
+def _write_rows(write: Write) -> Iterator[Rule]:
+    """A setpoint: inside its range, and power inside the unit's band; what is not zero only while its unit runs."""
+    per_count = 1 / write.factor
+    bounds = sorted(int(limit * write.sign * per_count) for limit in (write.min, write.max))
+    row = {
         "function": write.fc,
         "reg": write.addr,
-        "kind": GATE_POWER,
         "value_min": bounds[0],
         "value_max": bounds[1],
-        "scale_w": -(-write.factor.numerator // write.factor.denominator) * write.sign,  # rounded up: never too much
         "count": 1 if write.type in ("u16", "s16") else 2,
+        "interval_ms": write.min_interval_ms - write.min_interval_ms // JITTER_PART,
     }
+    if write.name == "power_set":
+        scale_w = -(-write.factor.numerator // write.factor.denominator) * write.sign  # rounded up: never too much
+        yield row | {"kind": GATE_POWER, "scale_w": scale_w, "modes": MODE_RUN}
+    elif write.name == "reactive_set":
+        yield row | {"value_min": 0, "value_max": 0}
+        yield row | {"modes": MODE_RUN}
+    else:  # a limit, such as that of a PV inverter, may be written at any time
+        yield row

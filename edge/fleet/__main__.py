@@ -8,10 +8,11 @@ import select
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge.clock import SystemClock
+from edge.cloud.access import Access
 from edge.cloud.link import Link, LinkSettings
 from edge.fleet.ingest import Ingest, SampleBook
 
@@ -22,7 +23,8 @@ _INGEST = """\
 Takes telemetry batches (live and backfill) of every gateway from the broker, stores each sample exactly once
 in a SQLite file (WAL) and acknowledges to the gateways after each commit, about once a second. Stop it with
 SIGTERM or Ctrl-C; run it again at any time: nothing is lost, nothing is stored twice. One ingest per file;
-it talks MQTT 5. Table sample: one row a sample, its values as a msgpack array; table schema: what they are.
+it talks MQTT 5, or 3.1.1 where the broker has no more. Table sample: one row a sample, its values as a msgpack
+array; table schema: what they are.
 """
 
 
@@ -56,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--password-file", default="", metavar="FILE", help="first line: the password")
     ingest.add_argument("--tls", action="store_true")
     ingest.add_argument("--ca-file", default="", metavar="FILE", help="PEM; default: the system's")
+    ingest.add_argument("--cert-file", default="", metavar="FILE", help="PEM, a client certificate")
+    ingest.add_argument("--key-file", default="", metavar="FILE", help="PEM, its key; default: in --cert-file")
     ingest.add_argument(
         "--retry-max-ms", type=int, default=5_000, help="longest wait between connections (%(default)s)"
     )
@@ -66,14 +70,24 @@ def _ingest(options: argparse.Namespace) -> int:
     if not options.sqlite.parent.is_dir():
         print(f"{options.sqlite.parent}: no such folder", file=sys.stderr)
         return EXIT_BAD_INPUT
+    access = Access(
+        options.username,
+        options.password_file,
+        options.tls,
+        options.ca_file,
+        options.cert_file,
+        options.key_file,
+    )
+    faults = [*access.faults(), *_contradictions(options)]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if faults:
+        return EXIT_BAD_INPUT
     settings = LinkSettings(
         options.host,
         options.port,
         client_id=options.client_id,
-        username=options.username,
-        password_file=options.password_file,
-        tls=options.tls,
-        ca_file=options.ca_file,
+        access=access,
         retry_first_ms=500,
         retry_max_ms=options.retry_max_ms,
     )
@@ -96,6 +110,15 @@ def _ingest(options: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         print()
     return 0
+
+
+def _contradictions(options: argparse.Namespace) -> Iterator[str]:
+    if not options.tls and (options.ca_file or options.cert_file or options.key_file):
+        yield "--ca-file, --cert-file and --key-file need --tls: without it they would not be used"
+    if options.key_file and not options.cert_file:
+        yield "--key-file needs --cert-file"
+    if options.password_file and not options.username:
+        yield "--password-file needs --username"
 
 
 def _wait(link: Link) -> None:

@@ -1,11 +1,66 @@
-"""The one-screen story of a day: an hour a row, then what it came to. Text only; numbers come from hil.day."""
+"""The one-screen story of a day: noted second by second, then an hour a row and what it came to. No plant, no control."""
 
-from hil.day.image import ImageDay
+import re
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edge.config.options import Config
+from edge.uplink import Mission
+from hil.plant.site import Site
 
 BAR_WIDTH = 24
 
 
-def tell(day: ImageDay, cpu_s: float) -> list[str]:
+@dataclass(slots=True)
+class Story:
+    """What a run was: filled second by second, printed at the end."""
+
+    seconds: int = 0
+    hours: list[tuple[float, float, float, float, float]] = field(default_factory=list)  # grid load pv battery W, SOC
+    mode_seconds: dict[str, int] = field(default_factory=dict)
+    over_count: int = 0  # seconds past a limit
+    over_run_s: int = 0  # of the present excursion
+    over_longest_s: int = 0
+    grid_max_w: float = 0.0
+    asks: dict[str, int] = field(default_factory=dict)
+    extra: list[tuple[str, str]] = field(default_factory=list)  # rows of one level only
+    _sums: list[float] = field(default_factory=lambda: [0.0] * 4)
+
+    def note(self, site: Site, over: bool, mode: str, dt_s: int = 1) -> None:
+        """One step of the site as it is now, past its limits or not."""
+        sums, grid_w = self._sums, site.poc_power_w
+        self.seconds += dt_s
+        self.mode_seconds[mode] = self.mode_seconds.get(mode, 0) + 1
+        self.over_count += over
+        self.over_run_s = self.over_run_s + 1 if over else 0
+        self.over_longest_s = max(self.over_longest_s, self.over_run_s)
+        self.grid_max_w = max(self.grid_max_w, grid_w)
+        sums[0] += grid_w
+        sums[1] += site.load_power_w
+        sums[2] += site.pv_power_w
+        sums[3] += site.battery_power_w
+        if self.seconds % 3_600 == 0:
+            steps = 3_600 / dt_s
+            soc = site.units[0].pack.soc
+            self.hours.append((sums[0] / steps, sums[1] / steps, sums[2] / steps, sums[3] / steps, soc))
+            self._sums = [0.0] * 4
+
+    def note_ask(self, rule: str) -> None:
+        """What the rule asks for, once a minute."""
+        word = re.split("[: ]", rule, maxsplit=1)[0]
+        self.asks[word] = self.asks.get(word, 0) + 1
+
+
+class Day(Protocol):
+    """What is told: a day of either level."""
+
+    config: Config
+    site: Site
+    mission: Mission
+    story: Story
+
+
+def tell(day: Day, cpu_s: float) -> list[str]:
     """The lines of the screen."""
     story, limits = day.story, day.config.limits
     top_w = max([limits.import_max_w, *(row[0] for row in story.hours)]) or 1
@@ -23,7 +78,7 @@ def tell(day: ImageDay, cpu_s: float) -> list[str]:
     return [*lines, "", *_sums(day), f"{'played in':<22}{cpu_s:.2f} s of CPU for {story.seconds} s of the site"]
 
 
-def _sums(day: ImageDay) -> list[str]:
+def _sums(day: Day) -> list[str]:
     story, limits, balance = day.story, day.config.limits, day.site.balance()
     total = day.mission.flow.totals()
     modes = ", ".join(f"{name} {count} s" for name, count in sorted(story.mode_seconds.items(), key=lambda m: -m[1]))
@@ -42,5 +97,6 @@ def _sums(day: ImageDay) -> list[str]:
                              "battery"),
         ("carbon of the load", f"{total.load_ug / 1e9:.1f} kg, {total.load_ug / 1e6 / max(energy_kwh, 1e-9):.0f} g/kWh, "
                                f"balance {'exact' if whole else 'BROKEN'}"),
+        *story.extra,
     ]  # fmt: skip
     return [f"{name:<22}{text}" for name, text in rows]

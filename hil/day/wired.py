@@ -14,7 +14,8 @@ from edge.cycle import Handover
 from edge.field.port import Port
 from edge.model import CycleRecord, SiteFlows
 from edge.uplink import Mission
-from hil.assembly import build_site, build_slaves
+from hil.assembly import build_site, build_slaves, plant_devices
+from hil.faults import FaultBox
 from hil.plant.site import Site, SiteSpec
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from hil.wire import Spoil, WirePort
@@ -28,7 +29,6 @@ class InlineUplink(Handover):
     def __init__(self) -> None:
         self.mission: Mission | None = None
         self.controller: Controller | None = None
-        self.flows: list[SiteFlows] = []
         self.records: list[CycleRecord] | None = None
 
     def note_record(self, record: CycleRecord) -> None:
@@ -36,7 +36,6 @@ class InlineUplink(Handover):
             self.records.append(record)
 
     def note_flows(self, flows: SiteFlows) -> None:
-        self.flows.append(flows)
         if self.mission is not None and self.controller is not None:
             request, _, _ = self.mission.second(flows)
             if request is not None:
@@ -47,27 +46,38 @@ class WiredSite:
     """A plant, its slaves on WirePorts, and a controller. Built inside a running virtual loop."""
 
     def __init__(self, config: Config, spec: SiteSpec, seed: int, clock: VirtualClock, *,
-                 plant_step_s: float = PLANT_STEP_S, spoil: Spoil | None = None) -> None:  # fmt: skip
-        self.config, self.clock = config, clock
+                 plant_step_s: float = PLANT_STEP_S, spoil: Spoil | None = None,
+                 faults: FaultBox | None = None) -> None:  # fmt: skip
+        self.config, self.clock, self.faults = config, clock, faults
         self.site: Site = build_site(config, spec, seed)
+        self.machines = plant_devices(config, self.site)
         self._step_s = plant_step_s
         self._moved_s = 0.0
-        slaves = build_slaves(config, self.site)
+        self._loop = asyncio.get_running_loop()
+        self.slaves = build_slaves(config, self.site)
         self.ports = {
-            port.name: WirePort(port.name, port.baud, slaves[port.name], self.move, spoil) for port in config.port
+            port.name: WirePort(port.name, port.baud, self.slaves[port.name], self.move, spoil, faults=faults)
+            for port in config.port
         }
         self.uplink = InlineUplink()
-        self.controller = Controller(config, bus_devices(config), clock, self._open_port, self.uplink)
+        self.controller = self.new_controller()
+
+    def new_controller(self) -> Controller:
+        """The control side as a new process would build it: nothing remembered."""
+        self.controller = Controller(self.config, bus_devices(self.config), self.clock, self._open_port, self.uplink)
         self.uplink.controller = self.controller
-        self.uplink.mission = Mission(config, clock)
+        self.uplink.mission = Mission(self.config, self.clock)
+        return self.controller
 
     def _open_port(self, settings: options.Port) -> Port:
         return self.ports[settings.name]
 
     def move(self) -> None:
         """Brings the plant up to now."""
-        now_s = self.clock.mono_us() / 1e6
+        now_s = self._loop.time()
         while now_s - self._moved_s >= self._step_s:
+            if self.faults is not None:
+                self.faults.act(self.machines, self._moved_s)
             self.site.step(self._step_s)
             self._moved_s += self._step_s
 

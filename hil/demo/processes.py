@@ -1,13 +1,9 @@
 """The processes beside the simulated site: a broker, the reference ingest, and the real controller."""
 
 import asyncio
-import importlib.util
-import shutil
 import socket
-import sys
 from pathlib import Path
 
-MOSQUITTO_PATHS = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
 END_S = 6.0
 
 
@@ -16,24 +12,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def broker_command(folder: Path, port: int) -> tuple[list[str], str] | None:
-    """(command, name) of a broker on the loopback; None when this machine has none."""
-    for name in MOSQUITTO_PATHS:
-        found = shutil.which(name)
-        if found:
-            settings = folder / "mosquitto.conf"
-            settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-            return [found, "-c", str(settings)], "mosquitto"
-    if importlib.util.find_spec("amqtt") is not None:
-        settings = folder / "amqtt.yaml"
-        settings.write_text(
-            f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\n"
-            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
-        )
-        return [str(Path(sys.executable).parent / "amqtt"), "-c", str(settings)], "amqtt"
-    return None
 
 
 async def start(command: list[str], log: Path) -> asyncio.subprocess.Process:

@@ -19,9 +19,11 @@ from hil.assembly import build_site, build_slaves, unit_specs
 from hil.day.image import TOLERANCE_W
 from hil.day.intensity import SeededIntensity
 from hil.demo import processes
+from hil.demo.broker import broker_text, find_broker
 from hil.demo.screen import draw, frame
 from hil.demo.site import demo_tables, example_config, render
 from hil.demo.summary import summarise
+from hil.demo.timing import timing_of
 from hil.plant.site import SiteSpec, TraceSpec
 from hil.pty import PtyBus
 from hil.traces import read_load_kw
@@ -95,9 +97,9 @@ class Demo:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         port = processes.free_port()
-        broker = processes.broker_command(folder, port)
+        broker = find_broker()
         if broker is None:
-            raise DataFault("no broker: install mosquitto, or the `hil` extra for amqtt (make demo does either)")
+            raise DataFault(broker_text())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._told.set)
@@ -105,7 +107,7 @@ class Demo:
         for bus in self.buses.values():
             bus.start()
         self._write_site(folder, port)
-        running = [await processes.start(broker[0], folder / "broker.log")]
+        running = [await processes.start(broker.command(folder, port), folder / "broker.log")]
         await asyncio.sleep(0.5)
         fleet = [sys.executable, "-m", "edge.fleet", "ingest", "--sqlite", str(folder / "ingest.sqlite")]
         running.append(
@@ -115,7 +117,7 @@ class Demo:
         running.append(await processes.start(edge, folder / "edge.log"))
         pushing = asyncio.create_task(self._push(port))
         try:
-            await self._watch(running[-1], f"simulated site, {broker[1]}")
+            await self._watch(running[-1], f"simulated site, {broker.name}")
         finally:
             codes = [await processes.end(running[-1])]
             await asyncio.sleep(1.5)  # the ingest commits what came last
@@ -125,7 +127,8 @@ class Demo:
                 await processes.end(process)
             for bus in self.buses.values():
                 bus.stop()
-        print("\n".join(summarise(self, self._ingested(folder), codes[0])))
+        timing = timing_of(folder / "store" / "trace", self.config)
+        print("\n".join(summarise(self, timing, self._ingested(folder), codes[0])))
         return 0 if codes[0] == 0 and self.pcs_is_at_zero() and self.tally.over_longest <= 6 else 1
 
     def pcs_is_at_zero(self) -> bool:

@@ -43,7 +43,7 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
         f"mode      {status['mode']:<10} SOC {show(soc, 'cpct') if soc is not None else '?':<9}"
         f"setpoint {show(status['battery_set_w'], 'W'):<10} wish {show(status['wish_w'], 'W')}",
         f"band      {show(-status['charge_max_w'], 'W')} .. {show(status['discharge_max_w'], 'W')}"
-        f"    grid reference {show(status['poc_reference_w'], 'W')} of {show(status['import_max_w'], 'W')}",
+        f"    grid reference {show(status['reference_w'], 'W')} of {show(status['import_max_w'], 'W')}",
         f"why       {', '.join(reason['name'] for reason in status['reasons']) or 'nothing holds it back'}",
         f"first out {status['first_out'] or '-'}",
         "",
@@ -58,7 +58,7 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
         f"store     {uplink['stored_count']} samples, {uplink['store_bytes'] // 1024} kB "
         f"{uplink['store_fault'] or 'sound'}",
         f"cloud     {'connected' if uplink['connected'] else 'away'}, {uplink['acked_count']} acknowledged, "
-        f"{uplink['pending_count']} waiting",
+        f"{uplink['pending_count']} waiting  {uplink['cloud_fault']}".rstrip(),
         "-" * WIDTH,
         "Ctrl-C ends with the PCS at 0 kW",
     ]

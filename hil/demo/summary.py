@@ -1,20 +1,21 @@
-"""What a demo came to, measured on the plant and in the ingest, not by the controller alone."""
+"""What a demo came to, measured on the plant, in the ingest and in the trace, not by the controller's word alone."""
 
 from typing import TYPE_CHECKING
+
+from hil.demo.timing import Timing
 
 if TYPE_CHECKING:
     from hil.demo.run import Demo
 
 
-def summarise(demo: "Demo", ingested: tuple[int, int], code: int) -> list[str]:
+def summarise(demo: "Demo", timing: Timing, ingested: tuple[int, int], code: int) -> list[str]:
     """The lines of the summary."""
     balance, tally, last = demo.site.balance(), demo.tally, demo.tally.last
     uplink = last.get("uplink", {})
     rows, distinct = ingested
-    late = f"{last.get('late_count', 0)} of {last.get('cycle_count', 0)} over 5 ms; "
-    late += f"p99 {last.get('late_p99_us', 0) / 1e3:.2f} ms"
     pairs = [
-        ("ran for", f"{demo.elapsed_s():.0f} s; RUN {tally.run_after_s:.1f} s after the start of the processes"),
+        ("ran for", f"{demo.elapsed_s():.0f} s"),
+        ("first RUN cycle", timing.start_text()),
         ("grid", f"{balance.grid_import_wh / 1e3:.3f} kWh in, {balance.grid_export_wh / 1e3:.3f} kWh out"),
         ("load", f"{balance.it_wh / 1e3:.3f} kWh IT, {balance.overhead_wh / 1e3:.3f} kWh overhead"),
         ("sun", f"{balance.pv_wh / 1e3:.3f} kWh"),
@@ -23,7 +24,7 @@ def summarise(demo: "Demo", ingested: tuple[int, int], code: int) -> list[str]:
         ("energy balance", f"{balance.bus_residual_wh:+.6f} Wh left over at the bus, "
                            f"{balance.battery_residual_wh:+.6f} Wh in the battery"),
         ("limit violations", f"{tally.over_count} of {tally.looks} looks, longest {tally.over_longest * 0.5:.1f} s"),
-        ("cycles late", late),
+        ("cycle lateness", timing.late_text()),
         ("samples stored", f"{uplink.get('stored_count', 0)} on the gateway at the last look"),
         ("samples acknowledged", f"{uplink.get('acked_count', 0)} at the last look; the ingest holds {rows}, "
                                  f"{rows - distinct} of them double"),

@@ -70,7 +70,7 @@ def pcs_face(site: Site, unit: Unit) -> Face:
         version=lambda: site.version,
         flags=flags,
         details=details,
-        writes={"power_set": pcs.set_power_w},
+        writes={"power_set": pcs.set_power_w, "reactive_set": pcs.set_reactive_var},
         commands={"start": pcs.start, "stop": pcs.stop, "clear": pcs.clear},
         watchdog_s=lambda: pcs.comm_timeout_s,
         set_watchdog_s=pcs.set_comm_timeout_s,
@@ -84,16 +84,15 @@ _CONTACTOR = {"open": frozenset({"off"}), "precharge": frozenset({"precharging"}
 
 def bms_face(site: Site, unit: Unit) -> Face:
     bms, pack = unit.bms, unit.pack
+    names = ("connected", "alarm", "trip", "charge_forbidden", "discharge_forbidden")
+    known: dict[tuple[bool, ...], frozenset[str]] = {}
 
     def flags() -> frozenset[str]:
-        named = (
-            ("connected", bms.contactor == "closed"),
-            ("alarm", bool(bms.alarm_names)),
-            ("trip", bool(bms.trip_names)),
-            ("charge_forbidden", bms.full),
-            ("discharge_forbidden", bms.empty),
-        )
-        return frozenset([name for name, is_set in named if is_set])
+        key = (bms.contactor == "closed", bool(bms.alarm_names), bool(bms.trip_names), bms.full, bms.empty)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = frozenset(name for name, is_set in zip(names, key, strict=True) if is_set)
+        return found
 
     return Face(
         values={
@@ -130,6 +129,7 @@ def pv_face(site: Site) -> Face:
         },
         version=lambda: site.version,
         flags=lambda: fault if pv.fault else running if pv.running else NO_FLAGS,
+        writes={"power_limit": pv.set_limit_w},
     )
 
 

@@ -32,16 +32,16 @@ class ItLoad(Protocol):
 
 
 class LoadTrace:
-    """Plays rows of (t_s, any unit) again and again, scaled so that the maximum is scale_w."""
+    """Plays rows of (t_s, any unit) from start_s on, again and again, scaled so that the maximum is scale_w."""
 
-    __slots__ = ("_gain_w", "_series")
+    __slots__ = ("_gain_w", "_series", "_start_s")
 
-    def __init__(self, rows: Sequence[tuple[float, float]], scale_w: float) -> None:
-        self._series = Series(rows)
-        self._gain_w = scale_w / self._series.max()
+    def __init__(self, rows: Sequence[tuple[float, float]], scale_w: float, start_s: float = 0.0) -> None:
+        self._series, self._start_s = Series(rows), start_s
+        self._gain_w = scale_w / (self._series.max() or 1.0)
 
     def advance(self, t_s: float, dt_s: float) -> float:
-        return self._series.at(t_s) * self._gain_w
+        return self._series.at(t_s - self._start_s) * self._gain_w
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ class Pcs:
     __slots__ = (
         "_alpha", "_alpha_dt_s", "_dead_left_s", "_heard_age_s", "_pending_w", "_start_left_s", "_target_w", "ambient_c",
         "comm_lost", "comm_timeout_s", "dc_voltage_v", "estop", "fault_names", "heatsink_c", "local", "loss_w",
-        "power_w", "set_w", "spec", "state",
+        "power_w", "reactive_var", "set_w", "spec", "state",
     )  # fmt: skip
 
     def __init__(self, spec: PcsSpec, ambient_c: float) -> None:
         self.spec = spec
         self.state: PcsState = "standby"
         self.fault_names: set[str] = set()
-        self.power_w = self.loss_w = self.set_w = 0.0
+        self.power_w = self.loss_w = self.set_w = self.reactive_var = 0.0
         self.dc_voltage_v = 0.0
         self.comm_timeout_s = 60.0
         self.comm_lost = self.local = self.estop = False
@@ -63,6 +63,11 @@ class Pcs:
             if self._dead_left_s <= 0.0:
                 self._dead_left_s = self.spec.dead_s
             self._pending_w = self.set_w
+
+    def set_reactive_var(self, reactive_var: float) -> None:
+        """Supplied at once: the modulator has no inertia that matters here."""
+        self.reactive_var = reactive_var if self.state == "running" else 0.0
+        self._heard_age_s = 0.0
 
     def set_comm_timeout_s(self, timeout_s: float) -> None:
         self.comm_timeout_s = timeout_s
@@ -98,7 +103,7 @@ class Pcs:
 
     def _stand_still(self, state: PcsState) -> None:
         self.state = state
-        self.power_w = self.loss_w = 0.0
+        self.power_w = self.loss_w = self.reactive_var = 0.0
         self._target_w = self._pending_w = self.set_w = 0.0
         self._dead_left_s = 0.0
 

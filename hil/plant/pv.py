@@ -108,13 +108,18 @@ class PvSpec:
 class Pv:
     """State of array and inverter."""
 
-    __slots__ = ("cell_c", "fault", "inverter_c", "irradiance_w_per_m2", "power_w", "running", "spec")
+    __slots__ = ("cell_c", "fault", "inverter_c", "irradiance_w_per_m2", "limit_w", "power_w", "running", "spec")
 
     def __init__(self, spec: PvSpec, ambient_c: float) -> None:
         self.spec = spec
         self.cell_c = self.inverter_c = ambient_c
         self.irradiance_w_per_m2 = self.power_w = 0.0
         self.running = self.fault = False
+        self.limit_w = spec.inverter_w
+
+    def set_limit_w(self, limit_w: float) -> None:
+        """What the array may give at most; it follows within the second, as string inverters do."""
+        self.limit_w = limit_w
 
     def step(self, irradiance_w_per_m2: float, dt_s: float, ambient_c: float) -> float:
         spec = self.spec
@@ -131,7 +136,7 @@ class Pv:
             self.running = True
             power_w = spec.rating_w * irradiance_w_per_m2 * 0.001 * spec.system_part
             power_w *= 1.0 - spec.derate_per_k * (cell_c - 25.0)
-            power_w = min(power_w, spec.inverter_w)
+            power_w = min(power_w, spec.inverter_w, self.limit_w)
             self.power_w = power_w
         self.inverter_c += (ambient_c + power_w * 0.0008 - self.inverter_c) * part
         return power_w

@@ -64,6 +64,8 @@ class Unit:
         dc_w = pack.step(pcs.ask(dt_s, pack.voltage_v if bms.contactor == "closed" else 0.0), dt_s, ambient_c)
         pcs.settle(dc_w, dt_s)
         bms.step(dt_s)
+        if bms.contactor == "closed" and not pcs.dc_voltage_v:  # just closed: whoever sees that may start at once
+            pcs.dc_voltage_v = pack.voltage_v
         power_w = pcs.power_w
         if power_w >= 0.0:
             self.discharge_wh += power_w * hours
@@ -112,7 +114,7 @@ class Site:
         # Each part has a stream of its own, so that a change of one leaves the others as they were.
         self._it: ItLoad
         if isinstance(spec.load, TraceSpec):
-            self._it = LoadTrace(spec.load.rows, spec.load.scale_w)
+            self._it = LoadTrace(spec.load.rows, spec.load.scale_w, spec.load.start_s)
         else:
             self._it = AiLoad(spec.load, Random(f"{seed}-load"))
         self._irradiance: Irradiance

@@ -74,13 +74,14 @@ static void sense(plant_t *plant, const setting_t *set, int t_ms, tw_input_t *in
     }
     unit->pcs_age_ms = set->pcs_age_ms + jitter_ms;
     unit->power_w = (int)plant->pcs[past(t_ms, unit->pcs_age_ms)];
+    unit->power_at_poc_w = lost ? unit->power_at_poc_w : unit->power_w; /* the reading next to the meter's */
     unit->soc_cpct = (int)(plant->soc * 10000);
 }
 
 static void configure(tw_config_t *config, tw_input_t *input, const setting_t *set)
 {
     *config = (tw_config_t){.abi = TW_ABI, .unit_count = 1, .cycle_ms = set->cycle_ms, .import_max_w = set->import_w,
-        .fuse_max_w = 3000000, .export_max_w = 1000000, .setpoint_ramp_w_per_s = 20000000, .poc_age_fade_ms = 300 + set->cycle_ms,
+        .fuse_max_w = 3000000, .export_max_w = 1000000, .setpoint_ramp_w_per_s = 20000000, .poc_age_fade_ms = 1500,
         .poc_age_max_ms = 10000, .boot_settle_ms = 1000, .reset_hold_ms = 5000, .connect_max_ms = 10000,
         .start_max_ms = 10000, .stop_max_ms = 10000, .cooldown_ms = 10000, .grid_return_ms = 1000, .io_age_max_ms = 2000};
     config->wish = (tw_wish_config_t){.ramp_up_max_w_per_s = set->ramp_w_per_min / 60, .ramp_down_max_w_per_s =
@@ -162,6 +163,8 @@ int main(void)
             soc[k] = plant.soc;
         }
     }
+    printf("lost_step_1s %.5f\n",
+           lost_step(load, grid, count, LOAD_MS / 1000.0, set.lost_at_ms / 1000.0, set.lost_ms / 1000.0) / 1e6);
     metrics(load, grid, soc, count, set.measure_from_s, LOAD_MS / 1000.0, plant.energy_out_wh / CAPACITY_WH, &set.import_w);
     printf("dead_time_ms %d\nperiod_ms %d\n", output.dead_time_ms, output.period_ms);
     return 0;

@@ -194,6 +194,17 @@ static void harm(const double *load, const double *grid, int count, double step_
     free(l2), free(g2);
 }
 
+/* Largest change of the battery within 1 s around a loss of the meter. */
+static double lost_step(const double *load, const double *grid, int count, double step_s, double at_s, double length_s)
+{
+    int from = (int)(at_s / step_s), to = (int)((at_s + length_s + 3) / step_s), second = (int)(1 / step_s);
+    double most = 0;
+    for (int i = from; i < to && i < count && length_s > 0; i++) {
+        most = i >= second ? fmax(most, fabs(grid[i] - load[i] - grid[i - second] + load[i - second])) : most;
+    }
+    return most;
+}
+
 static void metrics(const double *load, const double *grid, const double *soc, int count, int from_s, double step_s,
                     double cycles, const int *import_w)
 {

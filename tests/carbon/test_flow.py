@@ -27,7 +27,7 @@ def flows(
         mode=2,
         why=0,
         wish_w=0,
-        poc_reference_w=0,
+        reference_w=0,
         cell_voltage_min_mv=None,
         cell_voltage_max_mv=None,
         cell_temp_max_dc=None,

@@ -4,27 +4,19 @@ Reusable by others: `with running(folder) as broker: ... broker.kill(); broker.s
 """
 
 import contextlib
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
-WHY_NONE = "" if MOSQUITTO or find_spec("amqtt") else "neither mosquitto nor amqtt is installed"
-_AMQTT = """\
-listeners:
-  default: {{type: tcp, bind: "127.0.0.1:{port}"}}
-plugins:
-  amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
-"""
+from hil.demo.broker import BrokerProgram, broker_text, find_broker
+
+WHY_NONE = "" if find_broker() else broker_text()
 
 
 def free_port() -> int:
@@ -46,31 +38,25 @@ def wait_until(true: Callable[[], bool], limit_s: float, step: Callable[[], None
 class Broker:
     """One broker process; keeps its port over a kill and a new start."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, program: BrokerProgram, extra: str = "") -> None:
         self.port = free_port()
-        self._folder, self._extra = folder, extra
+        self._folder, self._program, self._extra = folder, program, extra
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            self._command(), cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        assert wait_until(self._answers, 10), "the broker does not listen"
-
-    def _command(self) -> list[str]:
-        if MOSQUITTO:
-            config = self._folder / "mosquitto.conf"
-            config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n{self._extra}\n")
-            return [MOSQUITTO, "-c", str(config)]
-        config = self._folder / "amqtt.yaml"
-        config.write_text(_AMQTT.format(port=self.port))
-        return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
+        command = self._program.command(self._folder, self.port, self._extra.format(port=self.port))
+        with (self._folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+        assert wait_until(self._answers, 10), (self._folder / "broker.log").read_text()
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
             return True
         return False
+
+    def log(self) -> str:
+        return (self._folder / "broker.log").read_text()
 
     def stop(self) -> None:
         """SIGTERM."""
@@ -88,11 +74,12 @@ class Broker:
 
 
 @contextlib.contextmanager
-def running(folder: Path, extra: str = "") -> Iterator[Broker]:
-    """A broker for the length of a test, with `extra` lines in its configuration (mosquitto only)."""
-    if WHY_NONE:
-        pytest.skip(WHY_NONE)
-    broker = Broker(folder, extra)
+def running(folder: Path, extra: str = "", name: str | None = None) -> Iterator[Broker]:
+    """A broker for the length of a test. `extra`: a listener of its own, with {port} (mosquitto only)."""
+    program = find_broker("mosquitto" if extra else name)
+    if program is None:
+        pytest.skip(f"{name or 'mosquitto'} is not installed" if name or extra else WHY_NONE)
+    broker = Broker(folder, program, extra)
     broker.start()
     try:
         yield broker
@@ -108,6 +95,8 @@ class ScriptedBroker:
         self.port = int(self._server.getsockname()[1])
         self._puback = puback
         self._connack = connack or bytes((0x20, 6, 0, 0, 3, 0x21, receive_max >> 8, receive_max & 255))
+        self.connack_v5: bytes | None = None  # to MQTT 5 only; b"" hangs up
+        self.levels: list[int] = []  # protocol level of each CONNECT
         self.published: list[bytes] = []
         self.connected_count = 0
         threading.Thread(target=self._serve, daemon=True).start()
@@ -148,7 +137,11 @@ class ScriptedBroker:
     def _answer(self, sock: socket.socket, kind: int, data: bytes) -> None:
         match kind >> 4:
             case 1:
-                sock.sendall(self._connack)
+                self.levels.append(data[6])
+                answer = self._connack if self.connack_v5 is None or data[6] < 5 else self.connack_v5
+                if not answer:
+                    raise EOFError
+                sock.sendall(answer)
             case 3:
                 self.published.append(data)
                 size = int.from_bytes(data[:2])

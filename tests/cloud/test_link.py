@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as paho
 
+from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
 from edge.cloud.link import PUBACK_MAX_MS, WINDOW_MAX, Link, LinkSettings
 from tests.cloud.broker import ScriptedBroker, free_port, wait_until
@@ -113,14 +114,14 @@ def test_nobody_listening_costs_no_time(tmp_path: Path) -> None:
             worst_s = max(worst_s, time.monotonic() - before_s)
         assert worst_s < 0.05 and not link.connected
         link.close()
-    link = Link(LinkSettings("127.0.0.1", 1, username="u", password_file=str(tmp_path / "none")))
+    link = Link(LinkSettings("127.0.0.1", 1, access=Access("u", str(tmp_path / "none"))))
     link.step(0)
     link.close()
 
 
 def test_tls_without_a_tls_broker_ends_in_a_fault() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        bench = Bench(server.getsockname()[1], tls=True)
+        bench = Bench(server.getsockname()[1], access=Access(tls=True))
         server.settimeout(3)
         for _ in range(3):
             bench.step()
@@ -128,7 +129,7 @@ def test_tls_without_a_tls_broker_ends_in_a_fault() -> None:
         peer.sendall(b"no tls here at all, sorry")
         assert wait_until(lambda: bool(bench.link.fault), 3, bench.step)
         peer.close()
-    bench = Bench(1, tls=True, ca_file="no/such/file")
+    bench = Bench(1, access=Access(tls=True, ca_file="no/such/file"))
     bench.step()
     assert "ca_file" in bench.link.fault
 
@@ -145,3 +146,48 @@ def test_a_dial_that_hangs_gives_up() -> None:
     dial.step(0)
     dial.step(10_000)
     assert dial.fault and dial.fileno() == -1
+
+
+def old_broker(connack: bytes) -> ScriptedBroker:
+    """Speaks 3.1.1 and answers anything newer with `connack`."""
+    broker = ScriptedBroker(connack=b"\x20\x02\x00\x00")
+    broker.connack_v5 = connack
+    return broker
+
+
+@pytest.mark.parametrize(
+    "refusal", [b"\x20\x02\x00\x01", bytes((0x20, 3, 0, 0x84, 0)), b""], ids=["1", "0x84", "hang-up"]
+)
+def test_a_broker_of_mqtt_3_1_1_is_spoken_to_in_it(refusal: bytes) -> None:
+    broker = old_broker(refusal)
+    bench = Bench(broker.port)
+    bench.connect()
+    assert broker.levels[:2] == [5, 4] and bench.link.window == WINDOW_MAX
+    bench.link._down("cut by the test")
+    bench.connect()
+    assert broker.levels == [5, 4, 4], "what was understood once is spoken next time"
+    bench.leap_ms = 400_000
+    bench.step()
+    bench.link._down("cut by the test")
+    bench.connect()
+    assert broker.levels == [5, 4, 4, 5, 4], "but not for ever: the broker may be a newer one by now"
+    broker.close()
+
+
+def test_a_broker_that_has_answered_in_mqtt_5_is_never_spoken_to_in_less() -> None:
+    broker = ScriptedBroker()
+    bench = Bench(broker.port)
+    bench.connect()
+    broker.connack_v5 = b""  # it hangs up from now on: overloaded, not old
+    bench.link._down("cut by the test")
+    assert wait_until(lambda: broker.connected_count >= 4, 5, bench.step)
+    assert set(broker.levels) == {5}
+    broker.close()
+
+
+def test_a_refused_password_is_no_reason_to_speak_less() -> None:
+    broker = ScriptedBroker(connack=bytes((0x20, 3, 0, 0x86, 0)))
+    bench = Bench(broker.port)
+    assert wait_until(lambda: broker.connected_count >= 3, 5, bench.step)
+    assert set(broker.levels) == {5} and "check username and password_file" in bench.link.fault
+    broker.close()

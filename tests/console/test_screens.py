@@ -1,6 +1,7 @@
 """Screens and words: aligned, ASCII, 80 columns, no foreign escape gets through; each word does what its help says."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -121,10 +122,19 @@ def test_every_word_answers_in_text_and_json(word: str) -> None:
         assert all(len(text) <= 80 for text in answer.lines)
 
 
+def test_why_the_cloud_is_away_is_on_the_status_screen() -> None:
+    view = FakePlant().status()
+    assert "refused" not in "\n".join(screens.status_screen(view))
+    away = replace(
+        view, uplink=replace(view.uplink, cloud_fault="broker: refused: Not authorized; check password_file")
+    )
+    assert any(line.startswith("cloud     broker: refused: Not authorized") for line in screens.status_screen(away))
+
+
 def test_names_are_unique_and_helped() -> None:
     names = [word.name for word in words.WORDS]
     assert len(set(names)) == len(names) and all(word.help for word in words.WORDS)
-    assert {word.name for word in words.WORDS if word.login} == {"resume", "reset", "service"}
+    assert {word.name for word in words.WORDS if word.login} == {"resume", "reset", "service", "calibrate"}
 
 
 @pytest.mark.parametrize("kind", ["hold", "resume", "reset", "service"])

@@ -151,7 +151,7 @@ def test_garbage_never_ends_a_session_badly(chunks: list[bytes], manner: Manner)
     run(scenario, manner)
 
 
-def test_lines_for_machines_end_with_a_dot_and_json_is_one_line() -> None:
+def test_lines_for_machines_end_with_a_dot_or_refused_with_a_bang_and_json_is_one_line() -> None:
     async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
         peer.send(b"why\n")
         assert (await read_until(peer, b"\n.\n")).startswith(b"mode RUN; wish of rule\n")
@@ -161,7 +161,7 @@ def test_lines_for_machines_end_with_a_dot_and_json_is_one_line() -> None:
         peer.send(b"x" * (LINE_MAX_BYTES + 1) + b"\nhold\n")
         assert b"line too long" in await read_until(peer, b"hold asked; see: why\n.\n")
         peer.send(b"watch status\n")
-        assert b"needs a terminal" in await read_until(peer, b".\n")
+        assert b"needs a terminal" in await read_until(peer, b"\n!\n")
         peer.send(b"quit\n")
         await turn()
         assert not session.is_open
@@ -286,10 +286,15 @@ def test_the_unix_socket_serves_the_client_and_survives_a_stale_file(
         assert os.stat(path).st_mode & 0o007 == 0  # noqa: PTH116 - Path.stat is not for async code
         with pytest.raises(ConfigFault):
             ConsoleServer(Console(socket=path), plant).start()
-        assert "may charge" in await asyncio.to_thread(ask, path, "show limits")
-        assert json.loads(await asyncio.to_thread(ask, path, "why --json"))["ok"]
-        assert "takes no arguments" in await asyncio.to_thread(ask, path, "why\nhold", 1.0)
+        shown = await asyncio.to_thread(ask, path, "show limits")
+        assert "may charge" in shown.text and shown.ok and not shown.text.endswith(".\n")
+        assert json.loads((await asyncio.to_thread(ask, path, "why --json")).text)["ok"]
+        refused = await asyncio.to_thread(ask, path, "why\nhold", 1.0)
+        assert "takes no arguments" in refused.text and not refused.ok
         assert await asyncio.to_thread(run_client, path, ["hold", "smoke"]) == 0
+        assert await asyncio.to_thread(run_client, path, ["jump", "high"]) == 2
+        assert await asyncio.to_thread(run_client, path, ["jump", "--json"]) == 2
+        assert await asyncio.to_thread(run_client, path, ["hold" + "x" * 900]) == 2
         read_fd, write_fd = os.pipe()
         os.write(write_fd, b"show bus\n")
         os.close(write_fd)
@@ -308,5 +313,7 @@ def test_the_unix_socket_serves_the_client_and_survives_a_stale_file(
     asyncio.run(go())
     assert [(r.kind, r.reason) for r in plant.asked] == [("hold", "smoke")]
     assert not Path(path).exists()
-    assert "hold asked" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "hold asked" in shown.out and '{"ok":false' in shown.out and "unknown word 'jump high'" not in shown.out
+    assert "unknown word 'jump high'" in shown.err and "line too long" in shown.err
     assert run_client(path, ["why"]) == 1

@@ -14,7 +14,7 @@ class Register:
 
     def __init__(self, address: int) -> None:
         self.address = address
-        self.registers: dict[int, int] = {}
+        self.registers: dict[int, int] = {0x8960: 0x4232, 0x8961: 0x3320}  # says "B23 " where that meter does
         self.writes: list[tuple[int, int]] = []
         self.deaf_to: set[int] = set()  # registers it echoes but does not take
 

@@ -50,6 +50,20 @@ def test_a_write_that_is_refused_while_reads_go_on_is_reported(how: str) -> None
     assert play(8, refuse).bus.device("pcs").write_failed
 
 
+def test_what_a_command_should_change_is_looked_at_often_until_it_has_changed_and_nothing_else_suffers() -> None:
+    def ask(bench: Bench) -> None:
+        bench.bus.command("pcs", "start")
+        if len(bench.of("pcs", "state")) == 20:
+            bench.pcs.registers[PCS_STATUS] = 4
+
+    bench = play(10, lambda bench: None, ask)
+    seen = [reading.taken_mono_ms for reading in bench.of("pcs", "state")]
+    gaps_ms = [later - earlier for earlier, later in pairwise(seen)]
+    assert all(140 <= gap_ms <= 260 for gap_ms in gaps_ms[2:18]), gaps_ms
+    assert all(450 <= gap_ms <= 550 for gap_ms in gaps_ms[22:]), gaps_ms
+    assert len(bench.of("poc", "power")) >= 95 and len(bench.of("pcs", "fast")) >= 95
+
+
 def test_a_write_that_is_taken_again_is_no_longer_failed() -> None:
     def step(bench: Bench) -> None:
         if len(bench.pcs.writes) > 8:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from edge.clock import SystemClock
 from edge.fleet.replay import replay
 from hil.assembly import build_site, build_slaves, unit_specs
 from hil.demo import processes
+from hil.demo.broker import broker_text, find_broker
 from hil.demo.site import demo_tables, example_config, render
 from hil.plant.site import SiteSpec
 from hil.pty import PtyBus
@@ -23,13 +25,9 @@ pytestmark = pytest.mark.hil
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
-def have_broker(tmp_path: Path) -> None:
-    if processes.broker_command(tmp_path, 1) is None:
-        pytest.skip("no broker: neither mosquitto nor amqtt is installed")
-
-
 def demo(tmp_path: Path, *arguments: str) -> str:
-    have_broker(tmp_path)
+    if find_broker() is None:
+        pytest.skip(broker_text())
     command = [sys.executable, "-m", "edge", "demo", "--headless", "--folder", str(tmp_path / "demo"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "demo" / "edge.log").read_text()
@@ -42,6 +40,8 @@ def test_the_demo_runs_stores_acknowledges_and_ends_at_zero(tmp_path: Path) -> N
     rows = sqlite3.connect(tmp_path / "demo" / "ingest.sqlite").execute("SELECT COUNT(*) FROM sample").fetchone()[0]
     assert rows >= 15
     assert "0 of them double" in text
+    assert re.search(r"first RUN cycle +\d+\.\d s after every device had answered completely", text)
+    assert re.search(r"cycle lateness +p50 \d+\.\d\d ms, p99 \d", text)
     verdict = replay(tmp_path / "demo" / "store" / "trace")
     assert verdict.same, verdict.text
 

@@ -115,6 +115,9 @@ class Rig:
         self.put(**values)
         for _ in range(cycles):
             self.input.mono_ms += self.config.cycle_ms
+            if "power_at_poc_w" not in values:  # meter and PCS are read at one moment
+                for index in range(self.config.unit_count):
+                    self.input.unit[index].power_at_poc_w = self.input.unit[index].power_w
             self.kernel.step()
             if self.obedient:
                 self.obey()

@@ -1,4 +1,4 @@
-"""Coverage of the guard and the gate by the vectors: lines, branches and MC/DC (each condition shown to decide by itself), by
+"""Coverage of the guard and the gate by the vectors: lines, branches and MC/DC (each condition decides by itself), by
 clang. `make coverage` prints the table, and with it everything that is missing; what cannot be reached is listed in
 tests/native/unreached.toml with a reason each.
 """
@@ -69,7 +69,9 @@ def read_file(file: dict[str, Any]) -> Covered:
     source = [text.strip() for text in Path(name).read_text().split("\n")]
     never = [f"{source[at[0] - 1]} | never {at[2]} (column {at[1]})" for at, count in branches.items() if count == 0]
     never += [
-        f"{source[at[0] - 1]} | condition {at[2]} never decides by itself" for at, shown in conditions.items() if not shown
+        f"{source[at[0] - 1]} | condition {at[2]} never decides by itself"
+        for at, shown in conditions.items()
+        if not shown
     ]
     for line, column, count, has_count, is_entry, is_gap in file["segments"]:
         if has_count and is_entry and not is_gap and count == 0:
@@ -82,7 +84,9 @@ def print_table(files: list[Covered]) -> None:
     print(f"{'file':<14}" + "".join(f"{kind:>20}" for kind in ("lines", "branches", "MC/DC")))
     totals = [tuple(map(sum, zip(*column, strict=True))) for column in zip(*(file.row for file in files), strict=True)]
     for name, row in [*((file.name, file.row) for file in files), ("all", totals)]:
-        shown = [f"{done}/{count}".rjust(12) + f" {100 * done / count if count else 100:>5.1f} %" for done, count in row]
+        shown = [
+            f"{done}/{count}".rjust(12) + f" {100 * done / count if count else 100:>5.1f} %" for done, count in row
+        ]
         print(f"{name:<14}{''.join(shown)}")
 
 

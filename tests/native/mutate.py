@@ -123,7 +123,7 @@ def main() -> int:
     survived = [mutant for mutant, verdict in zip(every, verdicts, strict=True) if verdict == "survived"]
     unknown = sorted({mutant.key for mutant in survived} - set(listed))
     for key in unknown:
-        print(f"[[survivor]]\nmutant = {toml_text(key)}\nreason = \"\"\n")
+        print(f'[[survivor]]\nmutant = {toml_text(key)}\nreason = ""\n')
     count = Counter(verdicts)
     alive = len([mutant for mutant in survived if mutant.key not in listed])
     equivalent = len(survived) - alive

@@ -49,7 +49,9 @@ class Proof:
     unwind: int = 9
     replace: dict[str, str] = field(default_factory=dict)
     defines: list[str] = field(default_factory=list)
-    checks: bool = True  # false: only what the harness says; the arithmetic of the same code is checked by another proof
+    checks: bool = (
+        True  # false: only what the harness says; the arithmetic of the same code is checked by another proof
+    )
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     options: list[str] = field(default_factory=list)
     solver: str = ""  # "z3": for arithmetic that a SAT solver finds hard

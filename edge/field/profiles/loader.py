@@ -1,5 +1,6 @@
 """Profile TOML to Profile: every mistake at once, each with file, key, value, allowed. The grammar is here."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -7,6 +8,7 @@ from typing import Any, Literal, cast
 import tomli
 
 from edge.errors import ConfigFault, Problem
+from edge.field.decode import identity_text
 from edge.field.profile import (
     REGISTERS,
     Block,
@@ -20,7 +22,7 @@ from edge.field.profile import (
     Write,
 )
 from edge.field.profiles.table import Table
-from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES
+from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES, WRITES_MANDATORY
 from edge.units import CANONICAL
 
 FOLDER = Path(__file__).parent
@@ -70,7 +72,7 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     writes = tuple(_write(table, kind, shift) for table in top.tables("write"))
     commands = tuple(_command(table, kind, shift) for table in top.tables("command"))
     watchdog = _watchdog(top.table("watchdog"), shift)
-    identify = _identify(top.table("identify"), shift)
+    identify = _identify(top.table("identify"), shift, link)
     top.close()
     _whole_profile(top, kind, blocks, points, writes, commands)
     if problems:
@@ -287,13 +289,35 @@ def _watchdog(table: Table | None, shift: int) -> Watchdog | None:
     return watchdog
 
 
-def _identify(table: Table | None, shift: int) -> Identify | None:
+def identity_payload(identify: Identify) -> bytes:
+    """The registers of a device that says its example. Raises ValueError when it does not fit."""
+    size_bytes = 2 * identify.count
+    raw = identify.example.encode("ascii") if identify.type == "str" else None
+    if raw is None:
+        raw = int(identify.example, 16).to_bytes(size_bytes, "big")
+    if len(raw) > size_bytes:
+        raise ValueError(f"is {len(raw)} bytes, and {identify.count} registers hold {size_bytes}")
+    return raw.ljust(size_bytes, b"\0")
+
+
+def _identify(table: Table | None, shift: int, link: Link) -> Identify | None:
     if table is None:
         return None
     identify = Identify(
         max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, table.whole("fc", 3, 4)),
-        table.whole("count", 1, 60), table.word("match"),
+        table.whole("count", 1, min(60, link.max_regs)), cast(Any, table.word("type", ("str", "u16", "u32"), "str")),
+        table.word("match"), table.word("example"),
     )  # fmt: skip
+    if identify.type != "str" and identify.count != REGISTERS[identify.type]:
+        table.note("count", identify.count, f"must be {REGISTERS[identify.type]} for {identify.type}")
+    try:
+        said = identity_text(identify, identity_payload(identify))
+        if not re.search(identify.match, said):
+            table.note("match", identify.match, f"does not match the example, which reads as {said!r}")
+    except re.error as error:
+        table.note("match", identify.match, f"is no regular expression: {error}")
+    except (ValueError, OverflowError) as error:
+        table.note("example", identify.example, f"cannot be what such a device says: {error}")
     table.close()
     return identify
 
@@ -324,6 +348,6 @@ def _whole_profile(
     for flag in FLAGS_MANDATORY[kind]:
         if FLAGS[kind][flag] not in masks:
             top.note("point", flag, f"flag is missing: a {kind} cannot be judged without it")
-    for name in WRITES[kind]:
+    for name in WRITES_MANDATORY[kind]:
         if name not in {w.name for w in writes}:
             top.note("write", name, f"is missing: a {kind} cannot be controlled without it")

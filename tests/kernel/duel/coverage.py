@@ -7,7 +7,7 @@ from tests.kernel.oracle import words as w
 from tests.kernel.oracle.site_rows import DOOR_WARNS
 from tests.kernel.oracle.unit_rows import UNIT
 
-# What no input can bring about: ISLAND is asked only in RUN; a STOPPING that lasts too long trips STOP_FAILED first.
+# What no input can bring about: ISLAND is asked only in RUN; a stop has no time-out but STOP_FAILED.
 NEVER_TAKEN = {("CONNECT", "ISLAND"), ("START", "ISLAND"), ("STOPPING", "TIMEOUT")}
 PV_ETC = w.SITE_CAUSES[w.SITE_CAUSES.index("NO_UNIT") :]
 SET_SITE = w.site("BOOT", "LATCHED", *PV_ETC)

@@ -30,6 +30,9 @@ bool tw_wish_config_ok(const tw_config_t *config) { return config != 0; }
 """
 
 
+WISH = ("wish.c", "wish_config.c")  # what answers at the door
+
+
 def sources() -> list[Path]:
     return sorted(path for path in NATIVE.glob("*.[ch]"))
 
@@ -42,7 +45,7 @@ def build(target: Path) -> None:
     answer.write_text(ANSWER)
     call = [compiler, *FLAGS[:-2], f"-I{NATIVE}"]
     subprocess.run([*call, *AWAY, "-c", str(NATIVE / "wish.c"), "-o", str(wish)], check=True)
-    others = [str(path) for path in sources() if path.suffix == ".c" and path.name != "wish.c"]
+    others = [str(path) for path in sources() if path.suffix == ".c" and path.name not in WISH]
     subprocess.run([compiler, *FLAGS, f"-I{NATIVE}", *others, str(answer), str(wish), "-o", str(part)], check=True)
     part.replace(target)
     answer.unlink()

@@ -12,7 +12,7 @@ from tests.kernel.oracle.words import UNKNOWN
 
 U = {name: n for n, name in enumerate(r.UnitInput._fields)}
 POWER, CURRENT, PCS_FLAGS, BMS_FLAGS = (U[name] for name in ("power_w", "pack_current_da", "pcs_flags", "bms_flags"))
-HEARTBEAT = U["bms_heartbeat"]
+HEARTBEAT, POWER_AT_POC = U["bms_heartbeat"], U["power_at_poc_w"]
 
 
 class Plant:
@@ -40,7 +40,7 @@ class Plant:
         row[PCS_FLAGS] = w.PCS_GUARDED | (w.PCS_RUNNING if self.running else 0)
         row[BMS_FLAGS] = w.BMS_GUARDED | (w.BMS_CONNECTED if self.connected else 0)
         if self.running:
-            row[POWER] = setpoint
+            row[POWER] = row[POWER_AT_POC] = setpoint
             limit = row[U["current_discharge_max_da"]] if setpoint > 0 else row[U["current_charge_max_da"]]
             row[CURRENT] = w.clamp(w.tdiv(setpoint * 100, row[U["pack_voltage_dv"]]), -limit, limit)
         row[HEARTBEAT] = self.beat if self.beats else UNKNOWN

@@ -127,7 +127,7 @@ def points_of_unit(c: Any) -> Points:
     return {
         "pcs_age_ms": near(c.pcs_age_max_ms, c.pcs_age_stop_ms, c.pcs_age_open_ms, NEVER),
         "bms_age_ms": near(c.bms_age_max_ms, c.bms_age_stop_ms, c.bms_age_open_ms, NEVER),
-        "power_w": near(LIMIT, -LIMIT, c.deviation_max_w, -c.deviation_max_w),
+        "power_w": near(LIMIT, -LIMIT, c.deviation_max_w, -c.deviation_max_w), "power_at_poc_w": near(LIMIT, -LIMIT),
         "pack_voltage_dv": near(c.pack_voltage_trip_low_dv, c.pack_voltage_min_dv, c.pack_voltage_min_dv + hp,
                                 c.pack_voltage_max_dv - hp, c.pack_voltage_max_dv, c.pack_voltage_trip_high_dv, 20_000),
         "pack_current_da": near(20, -20, 100_000, -100_000),

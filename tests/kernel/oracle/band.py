@@ -32,7 +32,9 @@ def int32(x: int) -> int:
 
 
 def find_band(c: Any, i: Any, facts: Sequence[Any], charge_w: Sequence[int], discharge_w: Sequence[int]) -> Band:
-    net = clamp(i.poc_power_w, -LIMIT, LIMIT) + sum(f.power for f in facts if f.pcs_fresh)
+    net = clamp(i.poc_power_w, -LIMIT, LIMIT) + sum(
+        clamp(f.i.power_at_poc_w, -LIMIT, LIMIT) for f in facts if f.pcs_fresh
+    )
     low, high = -sum(charge_w), sum(discharge_w)
     export_w = net + c.export_max_w
     after_export = min(high, export_w)

@@ -92,7 +92,7 @@ def is_done(v: Any, f: Any, s: Any) -> bool:
 
 
 def is_timeout(v: Any, s: Any) -> bool:
-    limits = {w.CONNECT: v.c.connect_max_ms, w.START: v.c.start_max_ms, w.STOPPING: v.c.stop_max_ms}
+    limits = {w.CONNECT: v.c.connect_max_ms, w.START: v.c.start_max_ms}
     return s.mode in limits and s.mode_ms >= limits[s.mode]
 
 

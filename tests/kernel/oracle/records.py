@@ -39,7 +39,7 @@ UnitInput = _record(
     "UnitInput",
     "pcs_age_ms bms_age_ms pcs_flags bms_flags power_w pcs_dc_voltage_dv pack_voltage_dv pack_current_da soc_cpct"
     " current_charge_max_da current_discharge_max_da cell_voltage_min_mv cell_voltage_max_mv cell_temp_min_dc"
-    " cell_temp_max_dc insulation_kohm bms_heartbeat reserved",
+    " cell_temp_max_dc insulation_kohm bms_heartbeat power_at_poc_w",
 )
 # `announcement` is the clever half's.
 Input = _record(

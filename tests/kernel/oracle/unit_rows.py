@@ -119,7 +119,7 @@ BATTERY = (
 SEQUENCE = (
     row("CONNECT_FAILED", "", lambda f: f.mode == w.CONNECT and f.s.mode_ms >= f.site.connect_max_ms and f.s.tries >= 2, None, "STOP", YES),
     row("START_FAILED", "", lambda f: f.mode == w.START and f.s.mode_ms >= f.site.start_max_ms and f.s.tries >= 2, None, "STOP", YES),
-    row("STOP_FAILED", "", lambda f: f.mode == w.STOPPING and f.s.mode_ms >= f.site.stop_max_ms, None, "OPEN", YES),
+    row("STOP_FAILED", "", lambda f: f.mode == w.STOPPING and f.s.mode_ms >= f.site.stop_max_ms and f.pcs_fresh and (bool(f.i.pcs_flags & w.PCS_RUNNING) or (f.plausible and abs(f.i.pack_current_da) > 20)), None, "OPEN", YES, on_ms=5_000),
     row("DEVIATION", "F", lambda f: f.mode == w.RUN and f.gap > max(f.c.deviation_max_w, abs(f.setpoint) // 10), None, "STOP", YES, on_ms=5_000),
     row("WRONG_SIGN", "F", wrong_sign, None, "STOP", YES, on_ms=2_000),
     row("DISAGREE", "", disagree, lambda f: f.pcs_fresh and f.plausible, "DERATE", on_ms=10_000, off_ms=10_000),

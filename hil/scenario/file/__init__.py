@@ -1,0 +1,1 @@
+"""Reading scenario files: TOML to checked records, with every mistake at once."""
