@@ -147,7 +147,8 @@ void prove_unit_limits(void)
 void prove_rise(void)
 {
     int64_t limit_mw = nondet_int64();
-    const int64_t before_mw = limit_mw < 0 ? 0 : limit_mw;
+    const int64_t most_mw = (int64_t)TW_POWER_LIMIT_W * 1000;
+    const int64_t before_mw = limit_mw < 0 ? 0 : limit_mw > most_mw ? most_mw : limit_mw;
     int32_t w = any_between(0, TW_POWER_LIMIT_W);
     int32_t rise_w_per_s = any_between(1, TW_POWER_LIMIT_W);
     int32_t dt_ms = any_between(0, 2000);
