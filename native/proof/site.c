@@ -1,13 +1,10 @@
-/* The battery power of the site and its shares: whatever is wished and whatever the division answers, the battery stays within the
- * units' band, near where it was, and is shared to the last watt. */
+/* The battery power of the site: whatever is wished and whatever the division answers, the battery stays within the units' band and
+ * near where it was. */
 #include "proof.h"
 
 int64_t any_part(int64_t whole, int64_t part, int64_t of);
-uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w);
 
 #include "../band.c"
-#define look look_at_shares
-#include "../allocate.c"
 
 static int64_t answer; /* the last one of the division */
 
@@ -18,16 +15,6 @@ int64_t any_part(int64_t whole, int64_t part, int64_t of)
     (void)of;
     answer = nondet_int64();
     return answer;
-}
-
-/* Any set at all in the place of the choice of units. */
-uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w)
-{
-    (void)config;
-    (void)shares;
-    (void)set;
-    (void)want_w;
-    return nondet_uint32();
 }
 
 /* What `unit limits` proves of every unit's band; the rest of the output is any. */
@@ -126,65 +113,4 @@ void prove_ramp_step(void)
     int64_t step_w = tw_part(ramp_w_per_s, dt_ms, 1000);
     HOLDS(step_w == (int64_t)ramp_w_per_s * dt_ms / 1000, "(c) the ramp's step is ramp times dt");
     HOLDS(step_w >= 0 && step_w <= 2 * (int64_t)TW_POWER_LIMIT_W, "and within the bounds that its caller clamps to");
-}
-
-void prove_share(void)
-{
-    tw_config_t config;
-    config.unit_count = any_between(1, TW_UNITS);
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        config.unit[i].soc_min_cpct = any_between(0, 10000);
-        config.unit[i].soc_max_cpct = any_between(0, 10000);
-        config.unit[i].soc_reserve_cpct = any_between(0, 10000);
-    }
-    tw_state_t state;
-    state.sharing = nondet_uint32();
-    tw_input_t input = nondet_input();
-    tw_output_t output = banded(config.unit_count);
-    int64_t room_in_w = 0;
-    int64_t room_out_w = 0;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        room_in_w += i < config.unit_count ? output.unit[i].charge_max_w : 0;
-        room_out_w += i < config.unit_count ? output.unit[i].discharge_max_w : 0;
-    }
-    GIVEN(output.battery_w >= -room_in_w && output.battery_w <= room_out_w);
-
-    tw_allocate(&config, &state, &input, &output);
-
-    int64_t sum_w = 0;
-    bool inside = true;
-    bool one_sign = true;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        int32_t part_w = i < config.unit_count ? output.unit[i].setpoint_w : 0;
-        sum_w += part_w;
-        inside = inside && (i >= config.unit_count
-                            || (part_w >= -output.unit[i].charge_max_w && part_w <= output.unit[i].discharge_max_w));
-        one_sign = one_sign && (output.battery_w < 0 ? part_w <= 0 : part_w >= 0);
-    }
-    SHOW(battery_w, output.battery_w);
-    SHOW(sum_w, sum_w);
-    SHOW(unit_count, config.unit_count);
-    HOLDS(inside, "(a) every setpoint is within its unit's band");
-    HOLDS(sum_w == output.battery_w, "(b) the setpoints add up to the battery exactly");
-    HOLDS(one_sign, "(b) no unit charges while another discharges");
-}
-
-/* The choice of units itself: no fault, for any shares. */
-void prove_choose(void)
-{
-    tw_config_t config;
-    tw_shares_t shares;
-    shares.count = any_between(1, TW_UNITS);
-    shares.able = nondet_uint32();
-    GIVEN((shares.able >> shares.count) == 0U);
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        config.unit[i].power_efficient_min_w = any_between(0, TW_POWER_LIMIT_W);
-        shares.band_w[i] = any_between(0, TW_POWER_LIMIT_W);
-        shares.head_cpct[i] = any_between(100, 10000);
-        shares.part_w[i] = 0;
-    }
-    uint32_t set = nondet_uint32() & shares.able;
-    int32_t want_w = any_between(1, TW_BATTERY_LIMIT_W);
-    uint32_t chosen = choose(&config, &shares, set, want_w);
-    HOLDS((chosen & ~shares.able) == 0U, "only units that are able are chosen");
 }
