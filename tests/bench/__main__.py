@@ -31,7 +31,18 @@ def wire_day_s() -> float:
 def main() -> int:
     rtu = rtu_cpu_ratio()
     rows = [
-        ("kernel step, 1 unit (callgrind)", kernel.instructions_per_step(), 3_000, "instructions"),
+        (
+            "kernel step, 1 unit (callgrind)",
+            kernel.instructions_per_step(1),
+            kernel.INSTRUCTIONS_MAX[1],
+            "instructions",
+        ),
+        (
+            "kernel step, 8 units (callgrind)",
+            kernel.instructions_per_step(8),
+            kernel.INSTRUCTIONS_MAX[8],
+            "instructions",
+        ),
         ("cffi call with reused structs", kernel.call_ns() / 1_000, 1.0, "us"),
         ("RTU transaction, 20 registers, ours / pymodbus", rtu["ratio"], 0.6, "x client CPU"),
         ("the same, both keeping the silence", rtu["ratio_paced"], 0.6, "x client CPU"),

@@ -12,26 +12,27 @@ import tempfile
 import time
 from pathlib import Path
 
-from edge.control.kernel import Mode, Why
+from edge.control.kernel import Mode, SiteCause
 from tests.kernel.rig import Rig
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 SOURCE = Path(__file__).with_name("kernel_bench.c")
-INSTRUCTIONS_MAX = 3_000  # target per step for one unit in RUN
+INSTRUCTIONS_MAX = {1: 4_000, 8: 12_000}  # target per step in RUN, by number of units
+FLAGS = ["-O3", "-fno-tree-loop-distribute-patterns", "-std=c11"]  # those of native/build.py
 CALL_MAX_NS = 1_000
 CYCLES = 2_000
 
 
-def instructions_per_step() -> int:
+def instructions_per_step(units: int = 1) -> int:
     """Instructions inside tw_step, averaged over a run that is 99 % RUN. Raises FileNotFoundError without valgrind."""
     if shutil.which("valgrind") is None:
         raise FileNotFoundError("valgrind is not installed")
     with tempfile.TemporaryDirectory() as folder:
         binary, trace = f"{folder}/bench", f"{folder}/callgrind.out"
         sources = [str(SOURCE), *(str(path) for path in sorted(NATIVE.glob("*.c")))]
-        subprocess.run(["gcc", "-O2", "-std=c11", f"-I{NATIVE}", "-o", binary, *sources], check=True)
+        subprocess.run(["gcc", *FLAGS, f"-I{NATIVE}", "-o", binary, *sources], check=True)
         command = ["valgrind", "--tool=callgrind", "--toggle-collect=tw_step", f"--callgrind-out-file={trace}", binary]
-        subprocess.run([*command, str(CYCLES)], check=True, capture_output=True)
+        subprocess.run([*command, str(CYCLES), str(units)], check=True, capture_output=True)
         found = re.search(r"^(?:summary|totals): (\d+)", Path(trace).read_text(), re.MULTILINE)
     if found is None:
         raise RuntimeError("callgrind wrote no totals")
@@ -45,6 +46,7 @@ def call_ns(runs: int = 7, calls: int = 100_000) -> float:
     """
     rig = Rig().run()
     rig.wish(10_000)
+    rig.put(power_w=10_000, poc_power_w=30_000)  # done, as it was told
     step, tw_input = rig.kernel.step, rig.input
     found = []
     for _ in range(runs):
@@ -58,16 +60,20 @@ def call_ns(runs: int = 7, calls: int = 100_000) -> float:
             tw_input.mono_ms = now_ms + 100 + cycle * 100
             step()
         found.append((time.perf_counter_ns() - begin_ns - empty_ns) / calls)
-        if rig.out.mode != Mode.RUN or rig.out.why & Why.CLOCK or rig.out.battery_w == 0:
+        if rig.out.mode != Mode.RUN or rig.has(SiteCause.CLOCK) or rig.out.battery_w == 0:
             raise RuntimeError("the bench did not measure a RUN cycle")
     return statistics.median(found)
 
 
 def main() -> int:
-    instructions, nanoseconds = instructions_per_step(), call_ns()
-    print(f"instructions per tw_step, 1 unit in RUN: {instructions} (target <= {INSTRUCTIONS_MAX})")
-    print(f"ns per kernel.step() through cffi:       {nanoseconds:.0f} (target <= {CALL_MAX_NS})")
-    return int(instructions > INSTRUCTIONS_MAX or nanoseconds > CALL_MAX_NS)
+    missed = False
+    for units, most in INSTRUCTIONS_MAX.items():
+        instructions = instructions_per_step(units)
+        print(f"instructions per tw_step, {units} units in RUN: {instructions} (target <= {most})")
+        missed = missed or instructions > most
+    nanoseconds = call_ns()
+    print(f"ns per kernel.step() through cffi: {nanoseconds:.0f} (target <= {CALL_MAX_NS})")
+    return int(missed or nanoseconds > CALL_MAX_NS)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A kernel on a bench: one healthy site by default, every value of it to be spoiled by a test; time is a number.
 
-The configuration is written straight into the struct: 100 ms cycles, units of 30 kW with LFP cells, 80 kW of import, no export.
+The configuration is written straight into the struct: 100 ms cycles, units of 30 kW, LFP cells, 80 kW of import, no
+export.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from edge.control.kernel import (
     Command,
     Kernel,
     Mode,
+    Order,
     PcsFlag,
     Safe,
     SiteCause,
@@ -89,9 +91,13 @@ def heal(tw_input: Any) -> None:
 
 
 class Rig:
-    """`changes` are applied before the kernel starts; `run()` brings it into RUN with full limits."""
+    """`changes` of the configuration are applied before the kernel starts; `run()` brings it into RUN with full limits.
 
-    def __init__(self, units: int = 1, **changes: int) -> None:
+    An `obedient` rig has devices that follow orders and setpoints; otherwise they stay as the test has put them.
+    """
+
+    def __init__(self, units: int = 1, obedient: bool = False, **changes: int) -> None:
+        self.obedient = obedient
         self.config = configure(units, **changes)
         self.kernel = Kernel(self.config)
         self.input: Any = self.kernel.input
@@ -110,7 +116,23 @@ class Rig:
         for _ in range(cycles):
             self.input.mono_ms += self.config.cycle_ms
             self.kernel.step()
+            if self.obedient:
+                self.obey()
         return self.out
+
+    def obey(self) -> None:
+        """Devices that do at once what they are told: the next cycle sees it."""
+        for index in range(self.config.unit_count):
+            out, unit = self.out.unit[index], self.input.unit[index]
+            if out.order in (Order.STOP, Order.OPEN):
+                unit.pcs_flags &= ~PcsFlag.RUNNING
+            if out.order == Order.OPEN:
+                unit.bms_flags &= ~BmsFlag.CONNECTED
+            if out.order in (Order.CONNECT, Order.START, Order.ISLAND):
+                unit.bms_flags |= BmsFlag.CONNECTED
+            if out.order in (Order.START, Order.ISLAND):
+                unit.pcs_flags |= PcsFlag.RUNNING
+            unit.power_w = out.setpoint_w
 
     def wait(self, time_ms: int) -> Any:
         """A whole number of cycles."""
