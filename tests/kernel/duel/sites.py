@@ -131,7 +131,7 @@ def points_of_unit(c: Any) -> Points:
         "pack_voltage_dv": near(c.pack_voltage_trip_low_dv, c.pack_voltage_min_dv, c.pack_voltage_min_dv + hp,
                                 c.pack_voltage_max_dv - hp, c.pack_voltage_max_dv, c.pack_voltage_trip_high_dv, 20_000),
         "pack_current_da": near(20, -20, 100_000, -100_000),
-        "soc_cpct": near(*soc, *taper),
+        "soc_cpct": near(*soc, *taper, floor + 100, c.soc_max_cpct - 100),
         "current_charge_max_da": near(0, 1, 100_000), "current_discharge_max_da": near(0, 1, 100_000),
         "cell_voltage_min_mv": near(c.cell_voltage_dead_mv, c.cell_voltage_trip_low_mv, low, low + hv,
                                     c.cell_voltage_derate_low_mv),

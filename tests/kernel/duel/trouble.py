@@ -20,7 +20,7 @@ LASTS = (1, 1, 2, 3, 5, 8, 12, 15, 20, 40, 70)
 
 
 class Change(NamedTuple):
-    """Of one field; unit -1 is the site; `op` is set, add, xor, minus (the field's own negative), stuck or frozen."""
+    """Of one field; unit -1 is the site; `op` is set, add, xor, minus (the field's own negative), tenth, stuck or frozen."""
 
     unit: int
     index: int
@@ -34,8 +34,10 @@ def apply(change: Change, row: list[int]) -> None:
         row[index] = value
     elif op == "xor":
         row[index] ^= value
-    elif op in ("add", "minus"):
-        row[index] = w.clamp(row[index] + value if op == "add" else -row[index], w.INT32_MIN, w.INT32_MAX)
+    elif op in ("add", "minus", "tenth"):  # tenth: a tenth of itself and a little more
+        x = row[index]
+        new = x + value if op == "add" else -x if op == "minus" else x + abs(x) // 10 + value
+        row[index] = w.clamp(new, w.INT32_MIN, w.INT32_MAX)
     if (change.unit < 0 and index in (COMMANDS, FLAGS)) or (change.unit >= 0 and index in UNSIGNED):
         row[index] &= w.U32
 
@@ -140,6 +142,8 @@ class Trouble:
         n = self.rng.choice(self.units)
         if self.rng.random() < 0.5:
             return [Change(n, POWER, "minus", 0)]
+        if self.rng.random() < 0.3:
+            return [Change(n, POWER, "tenth", self.rng.choice((-1, 0, 1)))]
         gap = self.rng.choice(near(self.c.unit[n].deviation_max_w)) * self.rng.choice((-1, 1))
         return [Change(n, POWER, "add", gap)]
 
