@@ -131,11 +131,12 @@ bool tw_config_ok(const tw_config_t *config)
         && words_ok(config) && units_ok(config) && tw_wish_config_ok(config);
 }
 
-static uint32_t sum_of(const uint32_t *words, size_t size)
+/* Each word counts by its place: two thresholds that change places, or a step from one to the next, change the sum. */
+static uint32_t sum_of(const uint32_t *words, uint32_t size)
 {
     uint32_t sum = 0;
-    for (size_t i = 0; i < size / sizeof *words; i++) {
-        sum += words[i];
+    for (uint32_t i = 0; i < size / (uint32_t)sizeof *words; i++) {
+        sum += words[i] * (2U * i + 1U);
     }
     return sum;
 }
@@ -143,9 +144,9 @@ static uint32_t sum_of(const uint32_t *words, size_t size)
 /* Of the site and of each unit in turn; not the 0 of a state that nobody wrote. */
 static uint32_t config_sum(const tw_config_t *config)
 {
-    uint32_t sum = sum_of((const uint32_t *)config, offsetof(tw_config_t, unit)) + 2166136261U;
+    uint32_t sum = sum_of((const uint32_t *)config, (uint32_t)offsetof(tw_config_t, unit)) + 2166136261U;
     for (int32_t i = 0; i < config->unit_count; i++) {
-        sum = sum * 16777619U + sum_of((const uint32_t *)&config->unit[i], sizeof config->unit[i]);
+        sum = sum * 16777619U + sum_of((const uint32_t *)&config->unit[i], (uint32_t)sizeof config->unit[i]);
     }
     return sum;
 }

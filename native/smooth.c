@@ -18,7 +18,8 @@ static void follow_load(tw_wish_state_t *state, const tw_now_t *now)
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t load_mw = now->load_w * 1000;
     int32_t seen_ms = (state->flags & (uint32_t)TW_WISH_STARTED) == 0 ? 0 : tw_within32(state->seen_ms, 0, MEAN_MS);
-    int32_t slow_ms = seen_ms < SLOW_MS ? seen_ms : SLOW_MS; /* the mean of what has been seen, until that is enough */
+    /* Before the battery is used, the mean of what has been seen; a quick low-pass in use would pass what swings. */
+    int32_t slow_ms = seen_ms < SLOW_MS && !now->usable ? seen_ms : SLOW_MS;
     state->flags |= (uint32_t)TW_WISH_STARTED;
     state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
     state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, slow_ms);

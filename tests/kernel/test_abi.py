@@ -164,11 +164,18 @@ def test_the_ends_of_the_ranges_are_inside(change: dict[str, int]) -> None:
 
 def test_two_configurations_of_one_sum_are_told_apart_within_64_cycles() -> None:
     rig = Rig().run()
-    rig.config.unit[0].soc_min_cpct += 9_000
-    rig.config.unit[0].deviation_max_w += -9_000 % 2**32 - 2**32
+    rig.config.unit[0].soc_min_cpct += 9_000  # the sixth word counts eleven times
+    rig.config.unit[0].deviation_max_w -= 11_000  # the fifth nine times
     for _ in range(64):
         rig.step()
     assert rig.out.why == 1 << 16 | 1
+
+
+def test_two_thresholds_that_change_places_are_seen_in_the_next_step() -> None:
+    rig = Rig().run()
+    unit = rig.config.unit[0]
+    unit.cell_voltage_min_mv, unit.cell_voltage_max_mv = unit.cell_voltage_max_mv, unit.cell_voltage_min_mv
+    assert rig.step().why == 1 << 16 | 1 and rig.out.battery_w == 0
 
 
 def test_no_bits_make_the_guard_overflow_or_allow_what_it_must_not(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from edge._kernel import ffi, lib
 from tests.kernel.duel.coverage import Coverage
 from tests.kernel.duel.door import Door
+from tests.kernel.duel.edgy import as_shown, edgy_state
 from tests.kernel.duel.hostile import address, hostile_library
 from tests.kernel.duel.poke import garbage_state, poke_state
 from tests.kernel.duel.sites import draw_site, draw_unit
@@ -133,8 +134,10 @@ def draw_config(rng: Random, tight: bool) -> Any:
     config = ffi.new("tw_config_t *")
     for name, value in draw_site(rng, tight).items():
         setattr(config, name, value)
+    alike, unit = rng.random() < 0.5, draw_unit(rng, tight)
     for n in range(config.unit_count):
-        for name, value in draw_unit(rng, tight).items():
+        unit = unit if alike else draw_unit(rng, tight)
+        for name, value in unit.items():
             setattr(config.unit[n], name, value)
     return config
 
@@ -149,21 +152,32 @@ class Play:
         if not self.duel.accepted:
             raise Disagreement("the configuration drawn is not accepted")
         self.weather, self.door = Weather(rng, self.duel.c), Door(rng, self.duel.c)
-        self.pokes = rng.choice((0, 0, 0, 0, 0, 0.02, 0.2))
-        if self.pokes and rng.random() < 0.5:
+        self.style = rng.choice(("plain",) * 7 + ("poked", "torn", "edgy", "edgy"))
+        self.pokes = rng.choice((0.02, 0.2))
+        if self.style == "torn":
             self.duel.load_state(garbage_state(rng, bytes(self.duel.raw_state)))
 
+    def poke(self) -> None:
+        """Puts the state where a run would not bring it now."""
+        duel, raw = self.duel, bytes(self.duel.raw_state)
+        if self.style == "edgy":
+            duel.load_state(edgy_state(self.rng, duel.c, raw, self.weather.mono_ms))
+            for _ in range(self.rng.randrange(5)):
+                self.weather.trouble.begin_any(lasts=2)
+        elif self.rng.random() < self.pokes:
+            duel.load_state(poke_state(self.rng, duel.c, raw))
+
     def step(self, coverage: Coverage | None) -> None:
-        duel = self.duel
-        if self.pokes and self.rng.random() < self.pokes:
-            duel.load_state(poke_state(self.rng, self.duel.c, bytes(duel.raw_state)))
+        duel, plain = self.duel, self.style == "plain"
+        if not plain:
+            self.poke()
         last, ours = duel.last, duel.ours
-        shown = last.unit if last else [b.r.UnitOutput(*[0] * 12)] * len(duel.units)
+        shown = last.unit if last and self.style != "edgy" else as_shown(self.rng, ours)
         latched = bool(ours.latched) or any(ours.unit[n].latched for n in duel.units)
         site, units = self.weather.step(shown, latched)
         before = [(x.active, x.latched, x.mode) for x in (ours, *(ours.unit[n] for n in duel.units))]
         output = duel.step(site, units, self.door.step(last))
-        if coverage is not None and not self.pokes:
+        if coverage is not None and plain:
             coverage.note(before, duel.ours, output)
 
 

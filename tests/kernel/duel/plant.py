@@ -58,7 +58,7 @@ def healthy_row(rng: Random, c: Any) -> list[int]:
     values = {
         "pcs_age_ms": rng.choice((0, c.pcs_age_max_ms)),
         "bms_age_ms": rng.choice((0, c.bms_age_max_ms)),
-        "pcs_dc_voltage_dv": rng.choice((UNKNOWN, pack)),
+        "pcs_dc_voltage_dv": rng.choice((UNKNOWN, pack, pack + pack // 20, pack - max(pack // 20, 200))),
         "pack_voltage_dv": pack,
         "soc_cpct": w.clamp(soc + rng.choice((0, 0, -501, 500, 501)), 0, 10_000),
         "current_charge_max_da": amps,

@@ -131,7 +131,7 @@ def points_of_unit(c: Any) -> Points:
         "pack_voltage_dv": near(c.pack_voltage_trip_low_dv, c.pack_voltage_min_dv, c.pack_voltage_min_dv + hp,
                                 c.pack_voltage_max_dv - hp, c.pack_voltage_max_dv, c.pack_voltage_trip_high_dv, 20_000),
         "pack_current_da": near(20, -20, 100_000, -100_000),
-        "soc_cpct": near(*soc, *taper),
+        "soc_cpct": near(*soc, *taper, floor + 100, c.soc_max_cpct - 100),
         "current_charge_max_da": near(0, 1, 100_000), "current_discharge_max_da": near(0, 1, 100_000),
         "cell_voltage_min_mv": near(c.cell_voltage_dead_mv, c.cell_voltage_trip_low_mv, low, low + hv,
                                     c.cell_voltage_derate_low_mv),
@@ -139,7 +139,23 @@ def points_of_unit(c: Any) -> Points:
         "cell_temp_min_dc": near(*cold, *(x + ht for x in cold), c.temp_charge_derate_low_dc, -600),
         "cell_temp_max_dc": near(*hot, *(x - ht for x in hot), c.temp_charge_derate_high_dc, c.temp_derate_high_dc,
                                  c.temp_trip_dc, 1_500),
-        "insulation_kohm": near(c.insulation_trip_kohm, c.insulation_warn_kohm, UNKNOWN + 1),
+        "insulation_kohm": near(c.insulation_trip_kohm, c.insulation_warn_kohm, UNKNOWN + 1, 0),
+    }  # fmt: skip
+
+
+def returns_of_unit(c: Any) -> dict[str, list[tuple[int, int]]]:
+    """Where a cause with a hysteresis trips, and where it is gone."""
+    h, hv, ht = c.soc_hysteresis_cpct, c.cell_voltage_hysteresis_mv, c.temp_hysteresis_dc
+    hp = (c.pack_voltage_max_dv - c.pack_voltage_min_dv) // 16
+    soc = [(x, x + h) for x in (c.soc_min_cpct, c.soc_reserve_cpct)]
+    return {
+        "soc_cpct": [*soc, *((x, x - h) for x in (c.soc_max_cpct, 10_000))],
+        "cell_voltage_min_mv": [(c.cell_voltage_min_mv, c.cell_voltage_min_mv + hv)],
+        "cell_voltage_max_mv": [(c.cell_voltage_max_mv, c.cell_voltage_max_mv - hv)],
+        "pack_voltage_dv": [(c.pack_voltage_min_dv, c.pack_voltage_min_dv + hp),
+                            (c.pack_voltage_max_dv, c.pack_voltage_max_dv - hp)],
+        "cell_temp_min_dc": [(x, x + ht) for x in (c.temp_charge_min_dc, c.temp_min_dc)],
+        "cell_temp_max_dc": [(x, x - ht) for x in (c.temp_charge_max_dc, c.temp_max_dc)],
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.kernel.duel.plant import BMS_FLAGS, CURRENT, PCS_FLAGS, POWER, Plant, U
-from tests.kernel.duel.sites import EXTREMES, near, points_of_site, points_of_unit
+from tests.kernel.duel.sites import EXTREMES, near, points_of_site, points_of_unit, returns_of_unit
 from tests.kernel.oracle import records as r
 from tests.kernel.oracle import words as w
 from tests.kernel.oracle.words import UNKNOWN
@@ -20,7 +20,7 @@ LASTS = (1, 1, 2, 3, 5, 8, 12, 15, 20, 40, 70)
 
 
 class Change(NamedTuple):
-    """Of one field; unit -1 is the site; `op` is set, add, xor, minus (the field's own negative), stuck or frozen."""
+    """Of one field; unit -1 is the site; `op` is set, add, xor, minus (the field's own negative), tenth, stuck or frozen."""
 
     unit: int
     index: int
@@ -34,8 +34,10 @@ def apply(change: Change, row: list[int]) -> None:
         row[index] = value
     elif op == "xor":
         row[index] ^= value
-    elif op in ("add", "minus"):
-        row[index] = w.clamp(row[index] + value if op == "add" else -row[index], w.INT32_MIN, w.INT32_MAX)
+    elif op in ("add", "minus", "tenth"):  # tenth: a tenth of itself and a little more
+        x = row[index]
+        new = x + value if op == "add" else -x if op == "minus" else x + abs(x) // 10 + value
+        row[index] = w.clamp(new, w.INT32_MIN, w.INT32_MAX)
     if (change.unit < 0 and index in (COMMANDS, FLAGS)) or (change.unit >= 0 and index in UNSIGNED):
         row[index] &= w.U32
 
@@ -46,14 +48,14 @@ class Trouble:
     def __init__(self, rng: Random, c: Any, plants: list[Plant]) -> None:
         self.rng, self.c, self.plants, self.units = rng, c, plants, range(len(plants))
         self.unit_points = [points_of_unit(c.unit[n]) for n in self.units]
-        self.site_points = points_of_site(c)
+        self.site_points, self.returns = points_of_site(c), [returns_of_unit(c.unit[n]) for n in self.units]
         self.cycle = 0
         self.changes: list[tuple[Change, int, int]] = []  # each with the cycles between which it holds
         self.ambushes = self.draw_ambushes()
         self.kinds: tuple[Callable[[], list[Change]], ...] = (
             self.at_unit_point, self.at_unit_point, self.at_unit_point, self.at_unit_flag, self.at_unit_flag,
             self.at_site_point, self.at_site_flag, self.at_command, self.at_spread, self.at_current, self.at_voltage,
-            self.at_power, self.at_rise, self.at_plant, self.at_flap, self.anything,
+            self.at_power, self.at_rise, self.at_plant, self.at_flap, self.at_return, self.anything,
         )  # fmt: skip
 
     def step(self, shown: Any, rate: float) -> list[Change]:
@@ -61,7 +63,7 @@ class Trouble:
         self.cycle += 1
         self.changes = [change for change in self.changes if change[2] > self.cycle]
         if rate and self.rng.random() < rate:
-            self.begin(self.rng.choice(self.kinds)(), self.rng.choice(LASTS))
+            self.begin_any(self.rng.choice(LASTS))
         if self.ambushes:
             self.spring(shown)
         return [change for change, start, _ in self.changes if start <= self.cycle]
@@ -69,6 +71,9 @@ class Trouble:
     def begin(self, changes: list[Change], lasts: int, wait: int = 0) -> None:
         start = self.cycle + wait
         self.changes += [(change, start, start + lasts) for change in changes]
+
+    def begin_any(self, lasts: int) -> None:
+        self.begin(self.rng.choice(self.kinds)(), lasts)
 
     def spring(self, shown: Any) -> None:
         """Starts what lay in wait for a unit's mode."""
@@ -137,6 +142,8 @@ class Trouble:
         n = self.rng.choice(self.units)
         if self.rng.random() < 0.5:
             return [Change(n, POWER, "minus", 0)]
+        if self.rng.random() < 0.3:
+            return [Change(n, POWER, "tenth", self.rng.choice((-1, 0, 1)))]
         gap = self.rng.choice(near(self.c.unit[n].deviation_max_w)) * self.rng.choice((-1, 1))
         return [Change(n, POWER, "add", gap)]
 
@@ -147,6 +154,16 @@ class Trouble:
 
     def at_plant(self) -> list[Change]:
         return [Change(self.rng.choice(self.units), 0, self.rng.choice(("stuck", "frozen")), 0)]
+
+    def at_return(self) -> list[Change]:
+        """Over a limit for as long as it needs, then about as far back as its hysteresis asks."""
+        n = self.rng.choice(self.units)
+        name = self.rng.choice(list(self.returns[n]))
+        trip, back = self.rng.choice(self.returns[n][name])
+        lasts = self.rng.choice((1, 4, 14))
+        self.begin([Change(n, U[name], "set", trip)], lasts)
+        self.begin([Change(n, U[name], "set", self.rng.choice(near(back)))], 70, lasts)
+        return []
 
     def at_flap(self) -> list[Change]:
         """The same again and again, for what latches at the third time."""
@@ -163,7 +180,7 @@ class Trouble:
         return []
 
     def draw_ambushes(self) -> list[tuple[int, Change, int]]:
-        ambushes = [self.draw_ambush() for _ in range(self.rng.choice((0, 0, 2, 4)))]
+        ambushes = [self.draw_ambush() for _ in range(self.rng.choice((0, 3, 6)))]
         if self.c.safe_grid == w.SAFE_ISLAND and self.rng.random() < 0.5:
             ambushes.append((w.RUN, Change(-1, FLAGS, "xor", w.FLAG_GRID_LOST), 40))
             ambushes.append((w.ISLAND, *self.draw_ambush()[1:]))
@@ -178,6 +195,8 @@ class Trouble:
             Change(0, PCS_FLAGS, "xor", w.PCS_LOCAL), Change(0, PCS_FLAGS, "xor", w.PCS_FAULT),
             Change(0, PCS_FLAGS, "xor", w.PCS_RUNNING), Change(0, BMS_FLAGS, "xor", w.BMS_CONNECTED),
             Change(0, BMS_FLAGS, "xor", w.BMS_ALARM), Change(0, U["cell_voltage_min_mv"], "set", 0),
+            Change(0, BMS_FLAGS, "xor", w.BMS_GUARDED), Change(0, CURRENT, "set", 20), Change(0, CURRENT, "set", -21),
+            self.at_voltage()[0],
         ))  # fmt: skip
         return self.rng.randrange(len(w.MODES)), change, self.rng.choice((1, 2, 4, 15, 40))
 

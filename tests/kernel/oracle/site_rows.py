@@ -23,10 +23,10 @@ def outside(value: int, low: int, high: int) -> bool:
     return high > 0 and value != UNKNOWN and not low <= value <= high
 
 
-def see_site(c: Any, i: Any, state: Any, clock: bool, units: Sequence[Any]) -> SiteFacts:
+def see_site(c: Any, i: Any, clock: bool, units: Sequence[Any]) -> SiteFacts:
     """The facts of the site; `units` are the facts of the units."""
     f = SiteFacts()
-    f.c, f.i, f.clock, f.held, f.overrun = c, i, clock, state.held != 0, False
+    f.c, f.i, f.clock, f.held, f.overrun = c, i, clock, False, False
     f.grid_good_ms = 0
     f.poc_fresh = not old(i.poc_age_ms, c.poc_age_max_ms)
     f.io = c.io_required == 0 or not old(i.io_age_ms, c.io_age_max_ms)

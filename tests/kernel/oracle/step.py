@@ -100,7 +100,7 @@ def step(c: Any, state: State, i: Any, wish: Any = NO_WISH, accepted: bool = Tru
     reset = Reset(bool(i.commands & ~state.commands & w.CMD_RESET), c.reset_hold_ms)
     calibrate = i.commands & w.CMD_CALIBRATE != 0
     facts = [see_unit(c, c.unit[n], i.unit[n], s, calibrate, dt) for n, s in enumerate(units)]
-    table, seen = table_of(c), see_site(c, i, state, clock, facts)
+    table, seen = table_of(c), see_site(c, i, clock, facts)
     run_site(table, seen, state, reset, dt)
     new_site, _ = run_latches(table, state, 0, reset, dt, False)
     new = [run_unit_causes(f, s, reset, dt) for f, s in zip(facts, units, strict=True)]
