@@ -1,12 +1,24 @@
 /* The clock that every cause runs by, latches and their history: each step of them against the rule, for any state. By induction
  * over cycles: a cause acts only after its condition has held for the on-delay, and a latch ends only by a reset. */
-#include "../latch.c"
 #include "proof.h"
+
+/* what stands for others in some of the proofs */
+uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64_t rose, const tw_cycle_t *cycle);
+int32_t any_lowest(uint64_t set);
+
+#include "../latch.c"
 
 static int32_t grown(int32_t before_ms, int32_t dt_ms)
 {
     int64_t now_ms = (before_ms < 0 ? 0 : (int64_t)before_ms) + dt_ms;
     return now_ms > TW_AGE_NEVER ? TW_AGE_NEVER : (int32_t)now_ms;
+}
+
+void prove_longer(void)
+{
+    int32_t before_ms = nondet_int32();
+    int32_t dt_ms = any_between(0, 2000);
+    HOLDS(tw_longer(before_ms, dt_ms) == grown(before_ms, dt_ms), "a duration grows by dt, saturates, is never negative");
 }
 
 /* Every cause of an arbitrary set with arbitrary rows, against the handbook's two lines. */
@@ -24,6 +36,7 @@ void prove_watch(void)
     uint64_t quick = nondet_uint64();
     uint64_t among = nondet_uint64();
     uint64_t active = nondet_uint64();
+    GIVEN(((among >> (TW_UNIT_CAUSES - 1)) & 1U) != 0U); /* the loop ends early only where nothing more is asked */
 
     uint64_t after = tw_watch(rows, among, judged, quick, active, timer_ms, dt_ms);
 
@@ -34,9 +47,9 @@ void prove_watch(void)
         bool is = ((after >> k) & 1U) != 0U;
         bool turns = (((was ? judged.clear : judged.trip) >> k) & 1U) != 0U;
         int32_t delay_ms = !was ? rows[k].on_ms : ((quick >> k) & 1U) != 0U ? 0 : rows[k].off_ms;
-        bool done = turns && grown(before_ms[k], dt_ms) >= delay_ms;
+        bool done = turns && tw_longer(before_ms[k], dt_ms) >= delay_ms;
         bool asked = ((among >> k) & 1U) != 0U;
-        int32_t rule_ms = turns && !done ? grown(before_ms[k], dt_ms) : 0;
+        int32_t rule_ms = turns && !done ? tw_longer(before_ms[k], dt_ms) : 0;
         turned = turned && is == (asked ? was != done : was);
         counted = counted && timer_ms[k] == (asked ? rule_ms : before_ms[k]);
     }
@@ -128,6 +141,22 @@ uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64
     return nondet_uint64() & unit->latched;
 }
 
+int32_t any_lowest(uint64_t set)
+{
+    (void)set;
+    return any_between(0, TW_UNIT_CAUSES - 1);
+}
+
+void prove_lowest(void)
+{
+    uint64_t set = nondet_uint64();
+    GIVEN(set != 0U && (set >> TW_UNIT_CAUSES) == 0U);
+    int32_t index = lowest(set);
+    HOLDS(index >= 0 && index < TW_UNIT_CAUSES, "the lowest of a set of causes is a cause");
+    HOLDS(((set >> index) & 1U) != 0U && (set & ((UINT64_C(1) << index) - 1U)) == 0U, "and no other is lower");
+}
+
+/* A cause of the site is below TW_SITE_CAUSES: the site's set has 32 bits. */
 void prove_first_out(void)
 {
     tw_config_t config;
@@ -152,7 +181,7 @@ void prove_first_out(void)
     SHOW(first_out_unit, state.first_out_unit);
     HOLDS((state.first_out == -1) == (state.first_out_unit == -1 && state.first_out == -1)
           && state.first_out_unit >= -1 && state.first_out_unit < config.unit_count
-          && state.first_out < (state.first_out_unit == -1 ? (int32_t)TW_SITE_CAUSES : (int32_t)TW_UNIT_CAUSES),
+          && state.first_out < (int32_t)TW_UNIT_CAUSES,
           "first out is a cause of a unit or of the site, or none");
     HOLDS(any || state.first_out == -1, "nothing latched: no first out");
     HOLDS(cycle.latched == (state.latched != 0U || all), "the site counts as latched when it is, or every unit");

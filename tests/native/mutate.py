@@ -82,7 +82,8 @@ def judge(mutant: Mutant, trail: Path) -> str:
         if all(same_code(objects[stem], original[stem]) for stem in objects):
             return "same"
         binary = folder / "mutant"
-        tools.run(["gcc", "-o", str(binary), *(str(path) for path in objects.values())])
+        if tools.run(["gcc", "-o", str(binary), *(str(path) for path in objects.values())]).returncode != 0:
+            return "stillborn"
         try:
             command = [str(binary), str(VECTORS), "check", str(trail)]
             done = subprocess.run(command, capture_output=True, timeout=SECONDS_MAX, check=False)

@@ -22,7 +22,7 @@ from typing import Any
 from tests.native import tools
 
 WORK = tools.BUILD / "prove"
-SECONDS_MAX = 60
+SECONDS_MAX = 90
 # machine -> (compiler whose headers and type sizes are used, CBMC's name of it)
 MACHINES = {
     "x86-64": ("gcc", "x86_64"),
@@ -54,6 +54,7 @@ class Proof:
     )
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     options: list[str] = field(default_factory=list)
+    solver: str = ""  # "z3": for arithmetic that a SAT solver finds hard
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +75,26 @@ class Result:
     fault: str = ""
 
 
+def is_definition(text: str, open_at: int) -> bool:
+    """Whether the parenthesis at `open_at` is followed, once closed, by a body."""
+    depth, at = 0, open_at
+    while at < len(text):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        at += 1
+        if depth == 0:
+            return re.match(r"\s*(#[^\n]*\n\s*)*\{", text[at:]) is not None
+    return False
+
+
 def replace_calls(text: str, replace: dict[str, str]) -> str:
-    """Every use of a name but its definition; a definition begins in the first column and its line ends without `;`."""
+    """Every use of a name but its definition."""
     for old, new in replace.items():
-        lines = text.split("\n")
-        found = re.compile(rf"\b{re.escape(old)}\b(?=\s*\()")
-        at = [i for i, line in enumerate(lines) if found.search(line)]
-        if not at:
+        places = list(re.finditer(rf"\b{re.escape(old)}\b(?=\s*\()", text))
+        if not places:
             raise SystemExit(f"nothing to replace: {old}")
-        for i in at:
-            if lines[i][:1].isspace():
-                lines[i] = found.sub(new, lines[i])
-        text = "\n".join(lines)
+        for found in reversed(places):
+            if not is_definition(text, text.index("(", found.end())):
+                text = text[: found.start()] + new + text[found.end() :]
     return text
 
 
@@ -94,12 +103,21 @@ WRAPS = re.compile(r"\((?:uint32_t|uint64_t)\)")
 
 def allow_wraps(text: str) -> str:
     """A cast written out to an unsigned type is meant to wrap; every other conversion must keep its value."""
-    off = ["#pragma CPROVER check push", '#pragma CPROVER check disable "conversion"']
     lines: list[str] = []
+    statement: list[str] = []
     for line in text.split("\n"):
-        wraps = WRAPS.search(line) and not line.startswith("#")
-        lines += [*off, line, "#pragma CPROVER check pop"] if wraps else [line]
-    return "\n".join(lines)
+        statement.append(line)
+        if line.startswith("#") or line.rstrip().endswith((";", "{", "}", ":", "*/")) or not line.strip():
+            if line.startswith("#") and any(part.strip() and not part.startswith("#") for part in statement):
+                continue  # in the midst of a statement
+            if any(WRAPS.search(part) for part in statement):
+                statement = [
+                    "#pragma CPROVER check push", '#pragma CPROVER check disable "conversion"', *statement,
+                    "#pragma CPROVER check pop",
+                ]  # fmt: skip
+            lines += statement
+            statement = []
+    return "\n".join(lines + statement)
 
 
 def preprocess(proof: Proof, machine: str, native: Path, folder: Path) -> list[str]:
@@ -145,18 +163,19 @@ def read_answer(text: str, took_s: float) -> Result:
 
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE, label: str = "", trace: bool = False) -> Result:
     """One proof on one machine, in about `took_s` of one core."""
-    folder = WORK / f"{label or proof.name}-{machine}"
+    folder = WORK / (re.sub(r"\W+", "-", label or proof.name) + f"-{machine}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     files = preprocess(proof, machine, native, folder)
     command = [
         *tools.prover(), *files, "--function", proof.entry, "--arch", MACHINES[machine][1], "--os", "linux",
         "--unwind", str(proof.unwind), *(CHECKS if proof.checks else NO_CHECKS), "--json-ui", "--drop-unused-functions",
-        "--verbosity", "4", *proof.options, *(["--trace", "--stop-on-fail"] if trace else []),
+        "--verbosity", "4", *proof.options, *(["--z3"] if proof.solver == "z3" else []), *(["--trace", "--stop-on-fail"] if trace else []),
     ]  # fmt: skip
     begin_s = time.monotonic()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+        path = {**os.environ, "PATH": f"{tools.solver_folder()}:{os.environ['PATH']}"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False, env=path)
     except subprocess.TimeoutExpired:
         return Result(0, [], "", SECONDS_MAX, "took too long")
     return read_answer(done.stdout, time.monotonic() - begin_s)

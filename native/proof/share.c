@@ -1,0 +1,193 @@
+/* The battery shared among the units: every part within its unit's band, of one sign, and to the last watt, whatever the division
+ * answers and whichever units were chosen. In three steps, each over the same sum of the parts: divide, top up, all together. */
+#include "proof.h"
+
+int64_t any_part(int64_t whole, int64_t part, int64_t of);
+uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w);
+int32_t any_divide(void *shares, uint32_t set, int32_t want_w);
+int32_t any_top_up(void *shares, uint32_t set, int32_t left_w);
+
+#include "../allocate.c"
+
+int64_t any_part(int64_t whole, int64_t part, int64_t of)
+{
+    (void)whole;
+    (void)part;
+    (void)of;
+    return nondet_int64();
+}
+
+uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w)
+{
+    (void)config;
+    (void)shares;
+    (void)set;
+    (void)want_w;
+    return nondet_uint32();
+}
+
+static bool within_bands(const tw_shares_t *shares)
+{
+    bool all = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        all = all && (i >= shares->count || (shares->part_w[i] >= 0 && shares->part_w[i] <= shares->band_w[i]));
+    }
+    return all;
+}
+
+/* What the parts leave of a power, in the order of the units. */
+static int32_t left_of(const tw_shares_t *shares, int32_t power_w)
+{
+    int32_t left_w = power_w;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        left_w -= i < shares->count ? shares->part_w[i] : 0;
+    }
+    return left_w;
+}
+
+static bool full(const tw_shares_t *shares, uint32_t set)
+{
+    bool all = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        all = all && (i >= shares->count || !has(set, i) || shares->part_w[i] == shares->band_w[i]);
+    }
+    return all;
+}
+
+static tw_shares_t any_shares(void)
+{
+    tw_shares_t shares;
+    shares.count = any_between(1, TW_UNITS);
+    shares.able = 0;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        shares.band_w[i] = any_between(0, TW_POWER_LIMIT_W);
+        shares.head_cpct[i] = any_between(100, 10000);
+        shares.part_w[i] = 0;
+        shares.able |= i < shares.count && shares.band_w[i] > 0 ? 1U << i : 0U;
+    }
+    return shares;
+}
+
+void prove_divide(void)
+{
+    tw_shares_t shares = any_shares();
+    int32_t want_w = any_between(1, TW_BATTERY_LIMIT_W);
+    int32_t left_w = divide(&shares, nondet_uint32(), want_w);
+    SHOW(want_w, want_w);
+    SHOW(left_w, left_w);
+    HOLDS(within_bands(&shares), "(a) every part is within its band");
+    HOLDS(left_w >= 0 && left_w == left_of(&shares, want_w), "(b) what is left is what the parts leave");
+}
+
+void prove_top_up(void)
+{
+    tw_shares_t shares = any_shares();
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        shares.part_w[i] = any_between(0, shares.band_w[i]);
+    }
+    int32_t left_w = any_between(0, TW_BATTERY_LIMIT_W);
+    const tw_shares_t before = shares;
+    uint32_t set = nondet_uint32();
+    int32_t over_w = top_up(&shares, set, left_w);
+    int32_t added_w = left_w;
+    bool grows = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        grows = grows && shares.part_w[i] >= before.part_w[i];
+        added_w -= i < shares.count ? shares.part_w[i] - before.part_w[i] : 0;
+    }
+    HOLDS(within_bands(&shares), "(a) every part is within its band");
+    HOLDS(grows, "no part shrinks");
+    HOLDS(over_w >= 0 && over_w == added_w, "(b) what is left is what was not added");
+    HOLDS(over_w == 0 || full(&shares, set), "(b) something is left only when every unit of the set is full");
+}
+
+/* What the two proofs above say, and no more. */
+int32_t any_divide(void *at, uint32_t set, int32_t want_w)
+{
+    (void)set;
+    tw_shares_t *shares = at;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        shares->part_w[i] = nondet_int32();
+    }
+    GIVEN(within_bands(shares));
+    int32_t left_w = left_of(shares, want_w);
+    GIVEN(left_w >= 0);
+    return left_w;
+}
+
+int32_t any_top_up(void *at, uint32_t set, int32_t left_w)
+{
+    tw_shares_t *shares = at;
+    int32_t want_w = left_w;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        want_w += i < shares->count ? shares->part_w[i] : 0;
+    }
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        int32_t before_w = shares->part_w[i];
+        shares->part_w[i] = nondet_int32();
+        GIVEN(shares->part_w[i] >= before_w);
+    }
+    GIVEN(within_bands(shares));
+    int32_t over_w = left_of(shares, want_w);
+    GIVEN(over_w >= 0 && (over_w == 0 || full(shares, set)));
+    return over_w;
+}
+
+void prove_share(void)
+{
+    tw_config_t config;
+    config.unit_count = any_between(1, TW_UNITS);
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        config.unit[i].soc_min_cpct = any_between(0, 10000);
+        config.unit[i].soc_max_cpct = any_between(0, 10000);
+        config.unit[i].soc_reserve_cpct = any_between(0, 10000);
+    }
+    tw_state_t state;
+    state.sharing = nondet_uint32();
+    tw_input_t input = nondet_input();
+    tw_output_t output = nondet_output();
+    for (int32_t i = 0; i < TW_UNITS; i++) { /* what `unit limits` proves of every unit's band */
+        output.unit[i].charge_max_w = any_between(0, TW_POWER_LIMIT_W);
+        output.unit[i].discharge_max_w = any_between(0, TW_POWER_LIMIT_W);
+    }
+    int32_t room_in_w = 0;
+    int32_t room_out_w = 0;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        room_in_w += i < config.unit_count ? output.unit[i].charge_max_w : 0;
+        room_out_w += i < config.unit_count ? output.unit[i].discharge_max_w : 0;
+    }
+    GIVEN(output.battery_w >= -room_in_w && output.battery_w <= room_out_w);
+
+    tw_allocate(&config, &state, &input, &output);
+
+    int32_t sum_w = 0;
+    bool inside = true;
+    bool one_sign = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        int32_t part_w = i < config.unit_count ? output.unit[i].setpoint_w : 0;
+        sum_w += part_w;
+        inside = inside && (i >= config.unit_count
+                            || (part_w >= -output.unit[i].charge_max_w && part_w <= output.unit[i].discharge_max_w));
+        one_sign = one_sign && (output.battery_w < 0 ? part_w <= 0 : part_w >= 0);
+    }
+    SHOW(battery_w, output.battery_w);
+    SHOW(sum_w, sum_w);
+    SHOW(unit_count, config.unit_count);
+    HOLDS(inside, "(a) every setpoint is within its unit's band");
+    HOLDS(sum_w == output.battery_w, "(b) the setpoints add up to the battery exactly");
+    HOLDS(one_sign, "(b) no unit charges while another discharges");
+}
+
+/* The choice of units itself: no fault, for any shares. */
+void prove_choose(void)
+{
+    tw_config_t config;
+    tw_shares_t shares = any_shares();
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        config.unit[i].power_efficient_min_w = any_between(0, TW_POWER_LIMIT_W);
+    }
+    uint32_t set = nondet_uint32() & shares.able;
+    int32_t want_w = any_between(1, TW_BATTERY_LIMIT_W);
+    uint32_t chosen = choose(&config, &shares, set, want_w);
+    HOLDS((chosen & ~shares.able) == 0U, "only units that are able are chosen");
+}

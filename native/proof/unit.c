@@ -1,0 +1,159 @@
+/* One unit: what its devices say becomes causes, and causes become limits. Stale, missing or implausible values, and a cell at its
+ * stop, leave nothing to charge or discharge; whatever the division answers. */
+#include "proof.h"
+
+uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
+                   int32_t *timer_ms, int32_t dt_ms);
+int64_t any_part(int64_t whole, int64_t part, int64_t of);
+
+#include "../init.c"
+#undef AGE_LIMIT_MS
+#include "../interlock.c"
+#include "../limit.c"
+
+#define INSTANT_TERM(unused, name, level, latch, hourly, reset, on, off) | ((on) == 0 ? TW_UNIT_BIT(name) : UINT64_C(0))
+#define INSTANT (UINT64_C(0) TW_UNIT_CAUSE_LIST(INSTANT_TERM, 0))
+
+/* What `watch` and `rows` prove of tw_watch: nothing turns but by its condition, and what has no on-delay turns at once. */
+uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
+                   int32_t *timer_ms, int32_t dt_ms)
+{
+    (void)rows;
+    (void)quick;
+    (void)dt_ms;
+    uint64_t after = nondet_uint64();
+    GIVEN((after & ~active & ~(judged.trip & among)) == 0U);
+    GIVEN((active & ~after & ~(judged.clear & among)) == 0U);
+    GIVEN((judged.trip & among & INSTANT & ~after) == 0U);
+    for (int32_t i = 0; i < TW_UNIT_CAUSES; i++) {
+        timer_ms[i] = nondet_int32();
+    }
+    return after;
+}
+
+int64_t any_part(int64_t whole, int64_t part, int64_t of)
+{
+    (void)whole;
+    (void)part;
+    (void)of;
+    return nondet_int64();
+}
+
+static bool unit_ok(const tw_unit_config_t *unit)
+{
+    return unit_power_ok(unit) && unit_soc_ok(unit) && unit_voltage_ok(unit) && unit_temp_ok(unit)
+        && unit_spread_ok(unit) && unit_ages_ok(unit);
+}
+
+void prove_unit_causes(void)
+{
+    tw_config_t config;
+    config.unit[0] = nondet_unit_config();
+    config.connect_max_ms = nondet_int32();
+    config.start_max_ms = nondet_int32();
+    config.stop_max_ms = nondet_int32();
+    const tw_unit_config_t *unit = &config.unit[0];
+    GIVEN(unit_ok(unit));
+    tw_unit_state_t state = nondet_unit_state();
+    tw_unit_input_t input = nondet_unit_input();
+    const tw_unit_state_t before = state;
+    uint32_t commands = nondet_uint32();
+    int32_t dt_ms = any_between(0, 2000);
+    tw_facts_t facts;
+
+    look_at(&config, 0, &state, &input, commands, dt_ms, &facts);
+
+    SHOW(bms_age_ms, input.bms_age_ms);
+    SHOW(pcs_age_ms, input.pcs_age_ms);
+    SHOW(soc_cpct, input.soc_cpct);
+    SHOW(active, state.active);
+    HOLDS(!facts.bms_fresh || (input.bms_age_ms >= 0 && input.bms_age_ms <= unit->bms_age_max_ms),
+          "(d) a fresh BMS has an age, and it is within its limit");
+    HOLDS(!facts.pcs_fresh || (input.pcs_age_ms >= 0 && input.pcs_age_ms <= unit->pcs_age_max_ms),
+          "(d) a fresh PCS has an age, and it is within its limit");
+    HOLDS(!facts.bms_fresh || input.bms_heartbeat == TW_UNKNOWN || state.heartbeat_ms <= unit->heartbeat_max_ms
+          || state.heartbeat_ms <= unit->bms_age_max_ms, "(d) a BMS whose counter stands still is not fresh");
+    HOLDS(!facts.plausible || (facts.bms_fresh && input.soc_cpct >= 0 && input.soc_cpct <= 10000
+          && input.pack_voltage_dv > 0 && input.cell_voltage_min_mv >= 0 && input.cell_voltage_max_mv <= 5000
+          && input.cell_temp_min_dc >= -600 && input.cell_temp_max_dc <= 1500), "(d) plausible values are fresh and in range");
+    HOLDS(facts.bms_fresh || (state.active & TW_UNIT_BIT(BMS_STALE)) != 0U, "(d) a stale BMS is a cause at once");
+    HOLDS(facts.pcs_fresh || (state.active & TW_UNIT_BIT(PCS_STALE)) != 0U, "(d) a stale PCS is a cause at once");
+    HOLDS(facts.plausible || (state.active & (TW_UNIT_BIT(BMS_STALE) | TW_UNIT_BIT(VALUE_MISSING))) != 0U,
+          "(d) missing values are a cause at once");
+    HOLDS(!facts.plausible || input.soc_cpct > unit->soc_min_cpct || (state.active & TW_UNIT_BIT(SOC_LOW)) != 0U,
+          "(g) at soc_min a cause forbids to discharge");
+    HOLDS(!facts.plausible || input.soc_cpct < tw_soc_top(unit, commands) || (state.active & TW_UNIT_BIT(SOC_HIGH)) != 0U,
+          "(g) at soc_max a cause forbids to charge");
+    HOLDS(!facts.plausible || input.cell_temp_max_dc < unit->temp_max_dc || (state.active & TW_UNIT_BIT(TEMP_HIGH)) != 0U,
+          "(g) a cell too warm is a cause");
+    HOLDS(!facts.plausible || input.cell_temp_min_dc > unit->temp_min_dc || (state.active & TW_UNIT_BIT(TEMP_LOW)) != 0U,
+          "(g) a cell too cold is a cause");
+    HOLDS(!(state.active & ~TW_UNIT_JUDGED), "no cause is active that nothing judges");
+    HOLDS(facts.rose == (state.active & ~(before.active & TW_UNIT_JUDGED)), "what rose is what is new");
+    HOLDS(state.latched == before.latched && state.mode == before.mode && state.setpoint_w == before.setpoint_w,
+          "causes change no latch, mode or setpoint");
+}
+
+static void falls(const int32_t *after_w, int32_t rating_w)
+{
+    HOLDS(after_w[0] == rating_w, "(a) a unit's bounds begin with its rating");
+    for (int32_t i = 1; i < TW_BOUNDS; i++) {
+        HOLDS(after_w[i] >= 0 && after_w[i] <= after_w[i - 1], "(a) no bound is above the one before, none below 0");
+    }
+}
+
+void prove_unit_limits(void)
+{
+    tw_unit_config_t config = nondet_unit_config();
+    GIVEN(unit_ok(&config));
+    tw_unit_state_t state = nondet_unit_state();
+    tw_unit_input_t input = nondet_unit_input();
+    tw_cycle_t cycle = nondet_cycle();
+    GIVEN(cycle.dt_ms >= 0 && cycle.dt_ms <= 2000);
+    uint32_t commands = nondet_uint32();
+    bool plausible = nondet_bool();
+    GIVEN(!plausible || tw_plausible(&input));
+    tw_unit_output_t output;
+
+    bound_unit(&config, &state, &input, commands, plausible, &cycle, &output);
+
+    SHOW(charge_max_w, output.charge_max_w);
+    SHOW(discharge_max_w, output.discharge_max_w);
+    SHOW(soc_cpct, input.soc_cpct);
+    falls(output.charge_after_w, config.power_charge_max_w);
+    falls(output.discharge_after_w, config.power_discharge_max_w);
+    HOLDS(output.charge_max_w == output.charge_after_w[TW_BOUND_RISE]
+          && output.discharge_max_w == output.discharge_after_w[TW_BOUND_RISE], "(a) the band is the last bound");
+    bool none = output.charge_max_w == 0 && output.discharge_max_w == 0;
+    HOLDS(plausible || none, "(d) no power without plausible values");
+    HOLDS(state.mode == TW_MODE_RUN || none, "(e) no power but in RUN");
+    HOLDS(state.latched == 0U || none, "(f) no power while something is latched");
+    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVELS_ZERO)) || none, "(d) no power while a cause forbids it");
+    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVEL_BIT(NO_CHARGE))) || output.charge_max_w == 0, "(g) a cause forbids to charge");
+    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVEL_BIT(NO_DISCHARGE))) || output.discharge_max_w == 0,
+          "(g) a cause forbids to discharge");
+    HOLDS(input.soc_cpct < tw_soc_top(&config, commands) || output.charge_max_w == 0, "(g) no charge at or above soc_max");
+    HOLDS(input.soc_cpct > config.soc_min_cpct || output.discharge_max_w == 0, "(g) no discharge at or below soc_min");
+    HOLDS(input.cell_voltage_max_mv < config.cell_voltage_max_mv || output.charge_max_w == 0,
+          "(g) no charge with a cell at its upper voltage");
+    HOLDS(input.cell_voltage_min_mv > config.cell_voltage_min_mv || output.discharge_max_w == 0,
+          "(g) no discharge with a cell at its lower voltage");
+    HOLDS((input.cell_temp_min_dc > config.temp_charge_min_dc && input.cell_temp_max_dc < config.temp_charge_max_dc)
+          || output.charge_max_w == 0, "(g) no charge with a cell too cold or too warm for it");
+    HOLDS(input.cell_temp_max_dc < config.temp_max_dc || output.discharge_max_w == 0, "(g) no discharge with a cell too warm");
+}
+
+/* Limits rise no faster than configured: one step of it. */
+void prove_rise(void)
+{
+    int64_t limit_mw = nondet_int64();
+    const int64_t most_mw = (int64_t)TW_POWER_LIMIT_W * 1000;
+    const int64_t before_mw = limit_mw < 0 ? 0 : limit_mw > most_mw ? most_mw : limit_mw;
+    int32_t w = any_between(0, TW_POWER_LIMIT_W);
+    int32_t rise_w_per_s = any_between(1, TW_POWER_LIMIT_W);
+    int32_t dt_ms = any_between(0, 2000);
+    int32_t bound_w = rise(&limit_mw, w, rise_w_per_s, dt_ms);
+    HOLDS(bound_w >= 0 && bound_w <= w, "(a) the slewed bound is within the bound before it");
+    HOLDS(limit_mw >= 0 && limit_mw <= (int64_t)w * 1000, "what has risen is kept within the bound");
+    HOLDS(limit_mw <= before_mw + (int64_t)rise_w_per_s * dt_ms, "limits rise no faster than configured");
+}
