@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from edge.field.port import Steps
+from edge.field.line.port import Steps
 from edge.model import Reading
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.test_bus import Bench

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.field.decode import BlockDecoder
+from edge.field.line.rtu import Expect, read_request, write_request
 from edge.field.profile import Block, Link, Point, Profile
 from edge.field.profiles.loader import load_profile
-from edge.field.rtu import Expect, read_request, write_request
 from edge.roles import FLAGS
 from hil.framing import sealed
 from hil.plant.faces import Face
