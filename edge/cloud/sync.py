@@ -53,7 +53,7 @@ def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
     """The telemetry ring of a site; its context is the schema of its samples."""
     folder = Path(store.path) / "telemetry"
     limit, sync_ms = store.telemetry_max_bytes, store.sync_ms
-    return SegmentLog(folder, max_bytes=limit, context=schema_json(), sync_ms=sync_ms, disk=disk)
+    return SegmentLog(folder, max_bytes=limit, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk)
 
 
 class Sync:

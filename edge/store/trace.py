@@ -109,8 +109,9 @@ class TraceWriter:
     ) -> None:
         context = pack_context(config, abi_hash, sizes)
         self.log = SegmentLog(
-            folder, max_bytes=max_bytes, context=context, sync_ms=sync_ms, ram_max_count=RAM_MAX_COUNT, disk=disk
-        )
+            folder, max_bytes=max_bytes, stream="trace", context=context, sync_ms=sync_ms,
+            ram_max_count=RAM_MAX_COUNT, disk=disk,
+        )  # fmt: skip
         self._sizes = sizes
         self._chunk: list[CycleRecord] = []
         self._before = initial_state
