@@ -141,13 +141,28 @@ class Sample:
     values: tuple[int | None, ...]
 
 
+EventLevel = Literal["info", "warning", "alarm"]
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened once; kept in the store before it is published."""
 
     mono_ms: int
     wall_ms: int
-    name: str
+    name: str  # what changed: mode, cause.poc_stale, write_refused.pcs ...
+    text: str
+    level: EventLevel = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Somebody asked for something: who, what, and what became of it."""
+
+    mono_ms: int
+    wall_ms: int
+    who: str
+    action: str
     text: str
 
 

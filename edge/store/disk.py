@@ -57,6 +57,11 @@ class Disk:
     def rename(self, path: Path, to: Path) -> None:
         path.rename(to)
 
+    def free_bytes(self, folder: Path) -> int:
+        """What others may still write on this file system."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
+
     def boot_id(self) -> bytes:
         """16 bytes that change at every boot: what the page cache held is gone when they differ."""
         try:
