@@ -49,10 +49,13 @@ class SegmentLog:
         segment_bytes: int = SEGMENT_BYTES,
         sync_ms: int = 10_000,
         ram_max_count: int = 3_600,
+        give_room: Callable[[], int] = lambda: 0,
         disk: Disk | None = None,
     ) -> None:
+        """`give_room` is asked for space before the oldest segment of this ring goes: it returns bytes, or 0."""
         self.folder = Path(folder)
         self._disk = disk or Disk()
+        self._give_room = give_room
         self._max_bytes = max(max_bytes, 2 * segment_bytes)
         self._segment_bytes = segment_bytes
         self._body_max_bytes = segment_bytes - HEADER.size - len(context) - RECORD.size - MARK_ROOM_BYTES
@@ -106,6 +109,17 @@ class SegmentLog:
         for at, kind, body in list(self._waiting):
             if at >= seq:
                 yield Entry(at, kind, body, self._context, self._boot)
+
+    def newest(self) -> Entry | None:
+        """The record with the highest number that can be read."""
+        if self._waiting:
+            seq, kind, body = self._waiting[-1]
+            return Entry(seq, kind, body, self._context, self._boot)
+        for segment in reversed(self._segments):
+            entries = list(self._read_segment(segment, 0, self.next_seq))
+            if entries:
+                return entries[-1]
+        return None
 
     def _read_segment(self, segment: Segment, seq: int, until: int) -> Iterator[Entry]:
         try:
@@ -268,11 +282,13 @@ class SegmentLog:
         try:
             self._create_file(first_seq)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if not full or len(self._segments) < 2 or self._gave_room:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
-            self._delete_oldest()
+            if not self._give_room():
+                if len(self._segments) < 2 or self._gave_room:
+                    raise
+                self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
+                self._delete_oldest()
             self._create_file(first_seq)
         self._gave_room = False
 
