@@ -30,6 +30,7 @@ from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
 from edge.field.profiles.loader import load_profile
 from edge.field.rules import gate_rules
+from edge.model import AuditEntry, Request
 from edge.ops.process import ServiceNotice, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
@@ -106,6 +107,7 @@ class Controller:
         self.picture = Picture(
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status
         )
+        self.picture.on_request, self.picture.events = self._audit, handover.events
         self.tasks: list[asyncio.Task[None]] = []
         self.all_safe = False
         self.on_cycle: Callable[[], None] = lambda: None
@@ -121,6 +123,10 @@ class Controller:
 
     def _command(self, device: str, name: str) -> None:
         self._bus_of[device].command(device, name)
+
+    def _audit(self, request: Request) -> None:
+        now_mono_ms, now_wall_ms = self.clock.mono_ms(), self.clock.wall_ms()
+        self.handover.note_audit(AuditEntry(now_mono_ms, now_wall_ms, request.source, request.kind, request.reason))
 
     # ---- running
 
@@ -154,6 +160,7 @@ class Controller:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)
             self.handover.note_flows(self.picture.flows())
+            self.handover.note_health(self.picture.health())
 
 
 async def supervise(controller: Controller, server: ConsoleServer, on_cycle: Callable[[], None]) -> bool:

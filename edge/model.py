@@ -63,6 +63,18 @@ class PortHealth:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """Devices, ports and refusals at one second, for the logbook."""
+
+    mono_ms: int
+    wall_ms: int
+    devices: tuple[DeviceHealth, ...]
+    ports: tuple[PortHealth, ...]
+    refused_count: int  # requests of somebody who may not
+    refused_last: str
+
+
 RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]
 PowerForm = Literal["battery", "grid", "manual"]
 

@@ -14,7 +14,7 @@ from edge.control.kernel import Kernel, Mode, SiteCause, UnitCause
 from edge.control.narrowing import Narrowing, functions_text, site_narrowings, unit_narrowings
 from edge.cycle import Cycle
 from edge.field.bus import Bus
-from edge.model import Request, SiteFlows, UplinkStatus
+from edge.model import Event, Request, SiteFlows, SiteHealth, UplinkStatus
 
 LATE_EVERY_COUNT = 10  # cycles between two sorts of the lateness
 
@@ -37,6 +37,8 @@ class Picture:
         self._buses = buses
         self._command = command
         self._uplink_status = uplink_status
+        self.on_request: Callable[[Request], None] = lambda request: None  # told of what the console asks for
+        self.events: Callable[[], tuple[Event, ...]] = tuple  # the newest of the logbook, oldest first
         self._since_ms: dict[tuple[int | None, str], int] = {}
         self._since_why: tuple[int, ...] = ()  # the reason bits these are of
         self._late_seq = -LATE_EVERY_COUNT
@@ -84,6 +86,13 @@ class Picture:
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
         )
+
+    def health(self) -> SiteHealth:
+        """Devices, ports and refusals of this second."""
+        return SiteHealth(
+            self.clock.mono_ms(), self.clock.wall_ms(), tuple(one for bus in self._buses for one in bus.health()),
+            tuple(bus.port_health() for bus in self._buses), self.authority.refused_count, self.authority.refused_last,
+        )  # fmt: skip
 
     def note_since(self, now_mono_ms: int) -> None:
         out = self.kernel.output
@@ -192,6 +201,7 @@ class Picture:
     def offer(self, request: Request) -> None:
         """A wish from the console. A reset also asks the devices to clear what they have latched themselves."""
         self.authority.offer(request)
+        self.on_request(request)
         if request.kind == "reset" and request.source == "console":
             for unit in self.config.unit:
                 self._command(unit.pcs, "clear")

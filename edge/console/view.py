@@ -3,11 +3,12 @@
 The words of the console never reach the field, the kernel or the uplink: only this.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.control.narrowing import Narrowing
-from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
+from edge.model import DeviceHealth, Event, PortHealth, Request, UplinkStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,8 @@ class PlantView(Protocol):
         ...
 
     def offer(self, request: Request) -> None: ...
+
+    @property
+    def events(self) -> Callable[[], tuple[Event, ...]]:
+        """The newest events of the logbook, oldest first."""
+        ...
