@@ -182,6 +182,7 @@ class Uplink(Handover):
     def step(self) -> None:
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
+        self.logbook.start(mono_ms, self._clock.wall_ms())
         while self._records:
             record = self._records.popleft()
             self.logbook.note_record(record)

@@ -69,6 +69,22 @@ class Logbook:
             return ""
         return self.journal.fault or self.rollup.log.fault
 
+    def start(self, mono_ms: int, wall_ms: int) -> None:
+        """What was kept comes back. Before anything is noted; a second call does nothing."""
+        if self._started:
+            return
+        self._started = True
+        if self.journal is not None:
+            changed = self.journal.keep_config(mono_ms, wall_ms, self._site_file())
+            self._newest.extendleft(reversed(self.journal.recent))
+            if changed:
+                self.note_event(Event(mono_ms, wall_ms, "config.changed", f"{self._config.file} is not as before"))
+        self.note_event(Event(mono_ms, wall_ms, "start", f"site {self._config.site.id}"))
+        if self._telemetry is not None and self.rollup is not None:
+            for note in (*self._telemetry.notes, *self.rollup.log.notes):
+                self.note_event(Event(mono_ms, wall_ms, "store.damaged", note, "warning"))
+            self._resume(self._telemetry, self.rollup)
+
     # ---- what is seen
 
     def note_record(self, record: CycleRecord) -> None:
@@ -102,9 +118,6 @@ class Logbook:
 
     def step(self, mono_ms: int, wall_ms: int, status: UplinkStatus) -> None:
         """Writes what waits; once a second also looks at the clock. A sync of the disk may take its time here."""
-        if not self._started:
-            self._started = True
-            self._start(mono_ms, wall_ms)
         for event in self._status.note(mono_ms, wall_ms, status, self.fault):
             self.note_event(event)
         if self.journal is None or self.rollup is None:
@@ -114,18 +127,6 @@ class Logbook:
             self.journal.note_clock(mono_ms, wall_ms, bool(self._is_synced()))
         self.rollup.log.sync_if_due(mono_ms)
         self.journal.step(mono_ms, wall_ms)
-
-    def _start(self, mono_ms: int, wall_ms: int) -> None:
-        if self.journal is not None:
-            changed = self.journal.keep_config(mono_ms, wall_ms, self._site_file())
-            self._newest.extendleft(reversed(self.journal.recent))
-            if changed:
-                self.note_event(Event(mono_ms, wall_ms, "config.changed", f"{self._config.file} is not as before"))
-        self.note_event(Event(mono_ms, wall_ms, "start", f"site {self._config.site.id}"))
-        if self._telemetry is not None and self.rollup is not None:
-            for note in (*self._telemetry.notes, *self.rollup.log.notes):
-                self.note_event(Event(mono_ms, wall_ms, "store.damaged", note, "warning"))
-            self._resume(self._telemetry, self.rollup)
 
     def _site_file(self) -> str:
         try:

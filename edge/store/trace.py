@@ -92,6 +92,19 @@ def unpack_chunk(body: bytes, sizes: Sizes) -> tuple[bytes | None, list[CycleRec
     return before, records
 
 
+def unpack_first(body: bytes) -> tuple[int, int] | None:
+    """(mono_ms, wall_ms) of the first cycle of a chunk, whatever the sizes of its structs; None when it is no chunk."""
+    inflate = zlib.decompressobj()
+    try:
+        raw = inflate.decompress(body, _HEAD.size + _META.size)
+    except zlib.error:
+        return None
+    if len(raw) < _HEAD.size + _META.size:
+        return None
+    _, mono_ms, wall_ms, _ = _META.unpack_from(raw, _HEAD.size)
+    return mono_ms, wall_ms
+
+
 class TraceWriter:
     """Takes every cycle, writes a chunk each second. `initial_state` is the state before the first cycle, if known."""
 
