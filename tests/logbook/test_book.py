@@ -42,8 +42,10 @@ def site_file(folder: Path) -> Path:
     tables = demo_tables(folder, paths, 1883, {"kind": "none"})
     tables["cloud"] = {}
     tables["store"]["path"] = str(folder / "store")
-    (folder / "site.toml").write_text(render(tables))
-    return folder / "site.toml"
+    file = folder / "site.toml"
+    if not file.exists() or not file.stat().st_size:  # an unsynced one is empty after a cut
+        file.write_text(render(tables))
+    return file
 
 
 class Site:

@@ -10,7 +10,7 @@ from edge.model import AuditEntry, Event
 from edge.store.db.database import Database
 from edge.store.db.journal import BURST_COUNT, COMMIT_MS, FILE, WAITING_MAX_COUNT, Journal
 from edge.store.db.migrations import MIGRATIONS
-from tests.store.mounts import needs_root, tmpfs
+from tests.store.mounts import fill_up, needs_root, tmpfs
 
 MB = 1 << 20
 
@@ -247,12 +247,3 @@ def test_on_a_full_disk_the_reserve_then_the_telemetry_make_room(tmp_path: Path)
         assert journal.flush() and not journal.fault
         assert rows(folder, "SELECT COUNT(*), MAX(mono_ms) FROM audit") == [(kept + 2, 400)]
         journal.close()
-
-
-def fill_up(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4_096)):
-                pass
-        except OSError:
-            pass

@@ -1,4 +1,4 @@
-"""Writes a ring and a journal without end and says on stdout what survives what: `python -m tests.torture.writer FOLDER BOOT`.
+"""Writes a ring and a journal without end, and says what survives what: `python -m tests.torture.writer FOLDER BOOT`.
 
 `w SEQ` written (survives a kill), `s SEQ` synced (survives a power cut), `a N` an audit row committed.
 """
