@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean
+.PHONY: help setup demo test check oracle day scenarios bench torture replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -19,6 +19,7 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make torture  every way to lose data, tried: kill -9, power cuts, full and sick disks, wrong clocks (QUICK=1: a minute)"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -66,6 +67,9 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+torture: $(STAMP)
+	@$(BIN)/python -m tests.torture store $(if $(QUICK),--quick)
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace
