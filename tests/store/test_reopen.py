@@ -26,6 +26,19 @@ def test_damage_inside_the_last_segment_does_not_give_its_numbers_again(tmp_path
     assert content(log_at(tmp_path))[-2:] == [again.next_seq - 2, again.next_seq - 1]
 
 
+def test_a_damaged_end_keeps_its_numbers_and_is_told_once(tmp_path: Path) -> None:
+    log = log_at(tmp_path)
+    fill(log, 20)
+    damage(next(tmp_path.glob("*.seg")), log._segments[-1].end - 405, b"\xff" * 400)
+    again = log_at(tmp_path)  # of the same boot: a killed process, and a sick disk
+    kept = content(again)
+    assert 10 < len(kept) < 20 and again.next_seq > 21 and "cut there" in again.notes[0]
+    fill(again, 1)
+    third = log_at(tmp_path)
+    assert content(third) == [*kept, again.next_seq - 1] and not third.notes
+    assert third.next_seq == again.next_seq
+
+
 def test_the_count_is_right_after_a_lost_segment_and_one_more_restart(tmp_path: Path) -> None:
     fill(log_at(tmp_path), 150)
     sorted(tmp_path.glob("*.seg"))[-1].write_bytes(b"x" * SEGMENT)

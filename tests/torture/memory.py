@@ -1,7 +1,7 @@
 """A disk in memory that remembers every call in order, and what a power cut may have left of the first N of them.
 
-The model is that of a journaling file system: what was synced is there; names and sizes change in order and up to some
-point; data that was not synced since is lost, kept, or kept in part, sector by sector and in any order.
+The model is no kinder than POSIX: data is there after a sync of its file, names after a sync of the folder; names change
+in order and up to some point; data that was not synced since is lost, kept, or kept in part, sector by sector, in any order.
 """
 
 import random
@@ -105,12 +105,14 @@ def apply(files: dict[str, bytearray], op: Op) -> None:
 def after_cut(ops: list[Op], mode: str, rng: random.Random) -> dict[str, bytearray]:
     """The files after a power cut behind these calls. Writes that no sync follows fare by `mode`."""
     last_sync = {op.name: index for index, op in enumerate(ops) if op.what == "sync"}
-    any_sync = max([index for index, op in enumerate(ops) if op.what.startswith("sync")], default=-1)
-    names_end = len(ops) if mode == "kept" else any_sync + 1 if mode == "lost" else rng.randint(any_sync + 1, len(ops))
+    sure_end = max([index + 1 for index, op in enumerate(ops) if op.what == "sync_folder"], default=0)
+    names_end = len(ops) if mode == "kept" else sure_end if mode == "lost" else rng.randint(sure_end, len(ops))
     files: dict[str, bytearray] = {}
     pending: list[Op] = []
     for index, op in enumerate(ops):
-        if op.what == "write":
+        if op.what == "allocate" and index < last_sync.get(op.name, -1):
+            apply(files, op)  # the size of a file is its own, not the folder's
+        elif op.what == "write":
             if index < last_sync.get(op.name, -1):
                 apply(files, op)
             else:

@@ -73,7 +73,13 @@ def _judge(log: SegmentLog, must: set[int], appended: int, tally: Tally) -> set[
 
 
 def _as_ops(name: str, raw: bytes) -> list[Op]:
-    return [Op("create", name), Op("allocate", name, number=len(raw)), Op("write", name, raw), Op("sync", name)]
+    return [
+        Op("create", name),
+        Op("allocate", name, number=len(raw)),
+        Op("write", name, raw),
+        Op("sync", name),
+        Op("sync_folder"),
+    ]
 
 
 def replay(count: int, seeds: int, *, every: int = 1) -> Tally:
