@@ -85,7 +85,7 @@ LOCAL: the site's key switch is on local
 LATCHED: a trip is latched
     0 kW | `why` names the first cause; mend it, wait {reset_hold_ms}, then `reset`
 NO_UNIT: no battery unit can carry power
-    0 kW | the unit's own reasons are listed below
+    0 kW | the site's other reasons and the unit's own say why
 IMPORT_LIMIT: import is at its limit
     discharges, or charges less | normal; the limit is import_max_w
 FUSE_LIMIT: import is at what the fuse carries

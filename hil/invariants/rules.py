@@ -175,6 +175,6 @@ def power_only_in_run(config: Any, before: Any, tw_input: Any, after: Any, outpu
             not unit.pcs_flags & PcsFlag.RUNNING or unit.pcs_flags & (PcsFlag.FAULT | PcsFlag.LOCAL)
         ):
             found.append(f"unit {index}: power for a PCS with flags {unit.pcs_flags:#x}")
-        if power and site_forbids(config, after):
-            found.append(f"unit {index}: power while the site forbids, active {after.active:#x}")
+        if (power or out.charge_max_w or out.discharge_max_w) and site_forbids(config, after):
+            found.append(f"unit {index}: power or a band while the site forbids, active {after.active:#x}")
     return found
