@@ -3,8 +3,8 @@
  *
  * Signs: grid + import, battery + discharge, PV + production, load + consumption, reactive + supplied by the site.
  * Units are the last word of each name: w, dv (0.1 V), da (0.1 A), mv, dc (0.1 degC), cpct (0.01 %), mhz, kohm, ms.
- * An age is the time since the value was taken; TW_AGE_NEVER means it was never seen. Causes, functions and stages are
- * indices; a set of them is a mask of 1 << index. What each means: deploy/handbook/kernel.md.
+ * An age is the time since the value was taken; TW_AGE_NEVER, and any negative one, means it was never seen. Causes,
+ * functions and stages are indices; a set of them is a mask of 1 << index. What each means: deploy/handbook/kernel.md.
  */
 
 #define TW_ABI 3

@@ -129,7 +129,7 @@ def latch_never_clears_by_itself(config: Any, before: Any, tw_input: Any, after:
 
 
 def ramp_kept_unless_forbidden(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """The battery moves by no more than its ramp (fading: its fade), from where it was as far as the bands still allow that."""
+    """The battery moves by no more than its ramp (fading: its fade), from where it was as far as the bands allow."""
     if output.mode != Mode.RUN or site_forbids(config, after):
         return []
     was_w = sum(clamp(unit.setpoint_w, -POWER_LIMIT_W, POWER_LIMIT_W) for _, (_, unit) in units_of(config, before))

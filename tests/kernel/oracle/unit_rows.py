@@ -9,7 +9,7 @@ from tests.kernel.oracle import words as w
 from tests.kernel.oracle.causes import Row, Table
 from tests.kernel.oracle.unit_facts import Facts
 from tests.kernel.oracle.words import LATCH_HOURLY as HOURLY
-from tests.kernel.oracle.words import LATCH_NO, RESET_AUTO, tdiv
+from tests.kernel.oracle.words import LATCH_NO, RESET_AUTO, old, tdiv
 from tests.kernel.oracle.words import LATCH_YES as YES
 from tests.kernel.oracle.words import RESET_CONSOLE as CONSOLE
 
@@ -20,11 +20,11 @@ def row(name: str, gate: str, trip: Any, clear: Any, level: str, latch: int = LA
 
 
 def bms_longer_than(f: Facts, limit_ms: int) -> bool:
-    return f.age > limit_ms and f.seen_bms and f.mode != w.SERVICE
+    return old(f.age, limit_ms) and f.seen_bms and f.mode != w.SERVICE
 
 
 def pcs_longer_than(f: Facts, limit_ms: int) -> bool:
-    return f.i.pcs_age_ms > limit_ms and f.seen_pcs and f.mode != w.SERVICE
+    return old(f.i.pcs_age_ms, limit_ms) and f.seen_pcs and f.mode != w.SERVICE
 
 
 def pcs(flag: int) -> Any:
