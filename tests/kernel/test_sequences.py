@@ -199,6 +199,17 @@ def test_an_island_is_entered_from_run_and_left_break_before_make() -> None:
     assert modes == ["STANDBY", "CONNECT", "START", "RUN"]
 
 
+def test_a_unit_that_forms_the_grid_has_no_band_whatever_the_site_says() -> None:
+    rig = Rig(obedient=True, safe_grid=Safe.ISLAND).run()
+    rig.wish(10_000)
+    rig.step(3, flags=SiteFlag.GRID_LOST, poc_age_ms=2**31 - 1, io_age_ms=100)
+    assert now(rig)[0] == Mode.ISLAND and rig.has(SiteCause.POC_STALE)
+    rig.step(3, flags=0, poc_age_ms=50)
+    assert now(rig)[0] == Mode.ISLAND and not rig.has(SiteCause.GRID_LOST)
+    unit = rig.unit()
+    assert (unit.setpoint_w, unit.charge_max_w, unit.discharge_max_w, rig.out.battery_w) == (0, 0, 0, 0)
+
+
 def test_an_island_ends_when_nobody_wants_it_or_the_battery_alarms() -> None:
     for values, event in (({"commands": 0}, Event.STOP), ({"bms_flags": BMS_OK | 2}, Event.HALT)):
         rig = Rig(obedient=True, safe_grid=Safe.ISLAND).run()
