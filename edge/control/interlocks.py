@@ -47,7 +47,7 @@ HOLD: held at the console, by the fleet, or by a safe action of the site
 SERVICE: service mode
     0 kW, no start | `resume` ends service mode
 ESTOP: emergency stop
-    PCS stopped, battery opened | release the button, find out why, wait {reset_hold_ms}, then `reset`
+    PCS stopped, battery opened | release it, find out why; `reset` after {reset_hold_ms}, twice if the PCS kept its stop
 SMOKE: two smoke or gas detectors at once
     PCS stopped, battery opened | keep out, call the fire service; `reset` only when cleared
 SMOKE_WARN: a smoke or gas detector
@@ -124,7 +124,7 @@ PCS_LOST: no PCS data for {pcs_age_stop_ms}
 PCS_GONE: no PCS data for {pcs_age_open_ms}, and the battery still carries current
     open requested | look at the PCS itself, then `reset`
 PCS_FAULT: the PCS reports a fault
-    PCS stopped | read its display, mend the cause, `reset`
+    PCS stopped | read its display, mend it; `reset` clears the PCS, a second one {reset_hold_ms} later the latch
 PCS_LOCAL: the PCS is in local control
     left alone | set its switch to remote
 PCS_STOPPED: the PCS is not running
