@@ -280,7 +280,7 @@ typedef struct {
     uint32_t active, latched;    /* sets of tw_site_cause */
     int32_t timer_ms[TW_SITE_CAUSES];
     int32_t overrun_recent_ms[2], clear_ms, grid_good_ms;
-    uint32_t held, mode;         /* held: a safe action HOLD waits for `resume` */
+    uint32_t held, mode;         /* held: a safe action HOLD, or the end of an emergency, waits for a reset */
     int32_t first_out, first_out_unit; /* index of a cause, -1: none; unit -1: a cause of the site */
     uint32_t cycle_count, sharing; /* units that share the power now */
     int32_t pv_limit_w;

@@ -20,6 +20,7 @@ from tests.kernel.oracle.words import LIMIT, clamp, site, tdiv, unit
 U_LATCHED, U_COOLDOWN = unit("LATCHED"), unit("COOLDOWN")
 BOOT, LATCHED, NO_UNIT, EXPIRED = site("BOOT"), site("LATCHED"), site("NO_UNIT"), site("WISH_EXPIRED")
 REFUSED = site("CONFIG", "BOOT")
+EMERGENCY = site("ESTOP", "SMOKE")
 NO_UNIT_OUTPUT = UnitOutput(*[0] * 10, [0] * len(w.BOUNDS), [0] * len(w.BOUNDS))
 NO_WISH = Wish(*[0] * 8, (0,) * len(w.STAGES))
 
@@ -102,7 +103,10 @@ def step(c: Any, state: State, i: Any, wish: Any = NO_WISH, accepted: bool = Tru
     facts = [see_unit(c, c.unit[n], i.unit[n], s, calibrate, dt) for n, s in enumerate(units)]
     table, seen = table_of(c), see_site(c, i, clock, facts)
     run_site(table, seen, state, reset, dt)
+    emergency = state.latched & EMERGENCY
     new_site, _ = run_latches(table, state, 0, reset, dt, False)
+    if emergency & ~state.latched:
+        state.held = 1
     new = [run_unit_causes(f, s, reset, dt) for f, s in zip(facts, units, strict=True)]
     note_first_out(state, new_site, new, len(w.SITE_CAUSES), len(w.UNIT_CAUSES))
     v = View(c, i, state, table, seen.poc_fresh)

@@ -117,7 +117,7 @@ BATTERY = (
     row("INSULATION", "P", lambda f: f.known and f.i.insulation_kohm < f.c.insulation_trip_kohm, None, "OPEN", YES, on_ms=5_000),
 )
 SEQUENCE = (
-    row("CONNECT_FAILED", "", lambda f: f.mode == w.CONNECT and f.s.mode_ms >= f.site.connect_max_ms and f.s.tries >= 2, None, "STOP", YES),
+    row("CONNECT_FAILED", "", lambda f: f.mode == w.CONNECT and f.s.mode_ms >= f.site.connect_max_ms and f.s.tries >= 2, None, "OPEN", YES),
     row("START_FAILED", "", lambda f: f.mode == w.START and f.s.mode_ms >= f.site.start_max_ms and f.s.tries >= 2, None, "STOP", YES),
     row("STOP_FAILED", "", lambda f: f.mode == w.STOPPING and f.s.mode_ms >= f.site.stop_max_ms and f.pcs_fresh and (bool(f.i.pcs_flags & w.PCS_RUNNING) or (f.plausible and abs(f.i.pack_current_da) > 20)), None, "OPEN", YES, on_ms=5_000),
     row("DEVIATION", "F", lambda f: f.mode == w.RUN and f.gap > max(f.c.deviation_max_w, abs(f.setpoint) // 10), None, "STOP", YES, on_ms=5_000),
