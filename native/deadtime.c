@@ -96,8 +96,7 @@ void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now)
         state->poc_age_q8_ms = (int32_t)tw_towards(tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256),
                                                    now->poc_age_ms * 256, 1, 15);
     }
-    int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int32_t quick = quick_w(&state->power_slow_mw, power_w);
+    int32_t quick = quick_w(&state->power_slow_mw, now->view->power_w);
     if (!now->measured || !now->usable || !moving) {
         return;
     }
@@ -141,10 +140,10 @@ bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
 int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
-    int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
+    int32_t power_w = now->view->power_w;
     int32_t index = tw_next_place(state->power_index, TW_DELAYS);
     state->power_index = index;
-    state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = (int32_t)power_w;
+    state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = power_w;
     int32_t older_ms = tw_within32(now->poc_age_ms - now->pcs_age_ms, -cycle_ms / 2, (TW_DELAYS - 2) * cycle_ms);
     const int32_t *then_w = &state->power_then_w[index + (older_ms > 0 ? older_ms / cycle_ms : 0)];
     int64_t part_ms = older_ms > 0 ? older_ms % cycle_ms : older_ms; /* a younger meter: straight on */

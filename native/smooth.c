@@ -93,9 +93,7 @@ static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t 
  * learns what is left. */
 static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery_w, int64_t droop_w)
 {
-    int64_t low_w = tw_within(now->view->band_min_w, -TW_LOAD_LIMIT_W, 0);
-    int64_t high_w = tw_within(now->view->band_max_w, 0, TW_LOAD_LIMIT_W);
-    int64_t over_mw = (battery_w - tw_within(battery_w, low_w, high_w)) * 1000;
+    int64_t over_mw = (battery_w - tw_within(battery_w, now->view->band_min_w, now->view->band_max_w)) * 1000;
     int64_t trim_max_mw = now->rating_w * 1000 / TRIM_PART;
     if (over_mw != 0) {
         state->reference_mw += over_mw * now->dt_ms / (BOUND_MS + now->dt_ms);
