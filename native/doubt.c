@@ -80,8 +80,8 @@ void tw_doubt(tw_wish_state_t *state, const tw_now_t *now, int64_t applied_permi
     bool running = now->usable && (state->flags & (uint32_t)TW_WISH_RUNNING) != 0;
     int32_t goal = running ? (int32_t)applied_permille * 256 : 0;
     state->applied_short =
-        (int32_t)tw_towards(tw_within(state->applied_short, 0, ONE * 256), goal, now->dt_ms, SHORT_MS);
-    state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
+        (int32_t)tw_towards(state->applied_short, goal, now->dt_ms, SHORT_MS);
+    state->applied_long = (int32_t)tw_towards(state->applied_long, goal, now->dt_ms, LONG_MS);
     learn_usual(state, now);
     bool harm = suspected(state, now);
     harm = harm || (state->announced_left_ms <= 0 && contradicted(state)); /* an announcement is not the estimate's fault */

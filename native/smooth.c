@@ -18,14 +18,17 @@ static void follow_load(tw_wish_state_t *state, const tw_now_t *now)
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t load_mw = now->load_w * 1000;
     int32_t seen_ms = (state->flags & (uint32_t)TW_WISH_STARTED) == 0 ? 0 : tw_within32(state->seen_ms, 0, MEAN_MS);
+    state->flags |= (uint32_t)TW_WISH_STARTED;
+    state->seen_ms = seen_ms < MEAN_MS ? seen_ms + now->dt_ms : MEAN_MS;
+    if (seen_ms == 0) {
+        state->mean_mw = state->slow_mw = state->slower_mw = load_mw;
+        return;
+    }
     /* Before the battery is used, the mean of what has been seen; a quick low-pass in use would pass what swings. */
     int32_t slow_ms = seen_ms < SLOW_MS && !now->usable ? seen_ms : SLOW_MS;
-    state->flags |= (uint32_t)TW_WISH_STARTED;
     state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
     state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, slow_ms);
-    state->slower_mw =
-        tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
-    state->seen_ms = tw_within32((int64_t)seen_ms + now->dt_ms, 0, MEAN_MS);
+    state->slower_mw = tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
 }
 
 static int32_t counts(const tw_now_t *now, int64_t power_w)

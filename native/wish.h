@@ -60,10 +60,17 @@ static inline int32_t tw_next_place(int32_t index, int32_t size)
     return index > 0 && index < size ? index - 1 : size - 1;
 }
 
-/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */
+/* Of 1/256: rounded down, for >> of a negative goes towards minus infinity in gcc and clang. */
+static inline int64_t tw_of_q8(int64_t value_q8)
+{
+    return value_q8 >> 8;
+}
+
+/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 4000, tau_ms > 0. The result lies
+ * between the two: where they fit 32 bits, it does. */
 static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
-    return tau_ms + dt_ms == 0 ? goal : value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+    return value + (goal - value) * dt_ms / (tau_ms + dt_ms);
 }
 
 /* A permille on its way to a goal, at these speeds. */
