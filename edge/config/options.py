@@ -42,6 +42,9 @@ class Port:
     stopbits: int = option(1, low=1, high=2)
     gap_ms: int = option(0, low=0, high=500, when="silence between transactions; 0 takes the largest of the profiles")
     rs485: str = option("auto", words=("auto", "kernel"), when="kernel: the UART needs TIOCSRS485 for direction")
+    low_latency: str = option(
+        "auto", words=("auto", "on", "off"), when="on: a USB adapter that cannot is refused; auto: it does without"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
