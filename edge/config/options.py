@@ -42,6 +42,9 @@ class Port:
     stopbits: int = option(1, low=1, high=2)
     gap_ms: int = option(0, low=0, high=500, when="silence between transactions; 0 takes the largest of the profiles")
     rs485: str = option("auto", words=("auto", "kernel"), when="kernel: the UART needs TIOCSRS485 for direction")
+    low_latency: str = option(
+        "auto", words=("auto", "on", "off"), when="on: a USB adapter that cannot is refused; auto: it does without"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,14 @@ class Device:
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )
+    without_watchdog: str = option(
+        "", when="only for a PCS or BMS without one, in the words that `edge check` asks for"
+    )
+
+    def acceptance(self) -> str:
+        """The words with which a site takes on itself what a device without a watchdog does."""
+        does = {"pcs": "keeps its last setpoint", "bms": "stays connected"}.get(self.use, "")
+        return f"I accept that {self.name} {does} when this controller dies" if does else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
