@@ -5,6 +5,7 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from edge.field.budget import char_bits, gap_us
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
+from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
@@ -43,7 +45,9 @@ class Bus:
         self._index, self._settings, self._port, self._clock = index, settings, port, clock
         self._devices = {device.name: device for device in devices}
         self._all = tuple(devices)
-        self._boxes = [box for device in devices for box in device.boxes.values()]
+        self._setpoints = [box for device in devices for box in device.boxes.values()]
+        beats = [device.beat for device in devices if device.beat is not None]
+        self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
         self._char_s = char_bits(settings) / settings.baud
@@ -131,9 +135,9 @@ class Bus:
     async def _end_safe(self, timeout_ms: int) -> bool:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_ms / 1000
-        for box in self._boxes:
+        for box in self._setpoints:
             box.device.set_value(box.write.name, box.write.safe)
-        left = list(self._boxes)
+        left = list(self._setpoints)
         while left and loop.time() < end_s:
             await self._steps.rest_until(loop.time() + SHUTDOWN_PAUSE_S)
             for box in tuple(left):
@@ -151,9 +155,9 @@ class Bus:
                 return self._send_command(device)
         box = self._due_box(now_s)
         if box is not None:
-            return self._send_box(box)
+            return self._send_box(box) if isinstance(box, WriteBox) else self._send_beat(box)
         for device in self._all:
-            if device.guarded or device.suspect or not device.answered:
+            if device.armed or device.suspect or not device.answered:
                 continue
             if device.guard_due_s <= now_s >= device.quiet_until_s:
                 return self._guard(device, now_s)
@@ -167,7 +171,7 @@ class Bus:
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
         return device.quiet_until_s <= now_s and waited_s >= COMMAND_INTERVAL_S
 
-    def _due_box(self, now_s: float) -> WriteBox | None:
+    def _due_box(self, now_s: float) -> WriteBox | Beat | None:
         repeat = None
         for box in self._boxes:
             if box.device.quiet_until_s <= now_s:
@@ -219,7 +223,9 @@ class Bus:
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
-        if poll.decoder is not None:
+        if (
+            poll.decoder is not None and device.identity.proven
+        ):  # still: a constant in this very answer may have changed
             reading = poll.decoder.decode(answer, sent_mono_ms)
             device.note_reading(poll, reading)
             self._on_reading(reading)
@@ -227,27 +233,33 @@ class Bus:
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None
         wanted, write = box.wanted, box.write
-        answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
+        answer = await self._write(box.device, write.fc, write.start, wanted.registers, wanted.raw)
         return box.note_sent(wanted, answer, self._loop.time())
+
+    async def _send_beat(self, beat: Beat) -> None:
+        heartbeat, wanted = beat.heartbeat, beat.wanted
+        answer = await self._write(beat.device, heartbeat.fc, heartbeat.addr, wanted.registers, wanted.raw)
+        beat.note_sent(answer, self._loop.time())
 
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for addr, value in device.commands[name].writes:
-            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+        command = device.commands[name]
+        for addr, value in command.writes:
+            if not isinstance(await self._write(device, command.fc, addr, (value,), value), bytes):
                 return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
-        """Writes the device's own comm-loss timer and believes only what is read back."""
-        found = device.watchdog()
+        """Writes the device's own comm-loss timer, what it does on loss ahead of it, and believes only what is read back."""
         device.guard_due_s = now_s + GUARD_RETRY_S
-        if found is None:
-            return
-        watchdog, value = found
-        if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
-            return
-        answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
-        device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
+        address, arming = device.settings.address, device.arming()
+        for fc, addr, registers, raw in arming:
+            if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
+                return
+            answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
+            if not isinstance(answer, bytes) or answer != struct.pack(f">{len(registers)}H", *registers):
+                return
+        device.armed = bool(arming)
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""

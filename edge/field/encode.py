@@ -35,7 +35,8 @@ def encode(write: Write, value: int) -> Encoded:
         count = REGISTERS[write.type]
         mask = raw & ((1 << 16 * count) - 1)
         words = tuple(mask >> 16 * (count - 1 - i) & 0xFFFF for i in range(count))
-    return Encoded(words if write.word_order == "big" else words[::-1], raw)
+    value_words = words if write.word_order == "big" else words[::-1]
+    return Encoded((*write.before, *value_words, *write.after), raw)
 
 
 def raw_reader(write: Write, offset_bytes: int) -> Callable[[bytes], float]:
