@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COUNT_MAX = 30_000  # then from 0 again: below every "not implemented" and the sign of 16 bits
 BEATS_MISSED_MAX = 3  # in a row; after these the device may think that we are gone
-CONSTANT_PERIOD_S = 30.0  # of those that no other read brings
+CONSTANT_PERIOD_S = 10.0  # of those that no other read brings: a few percent of a slow bus
 CONSTANT_GAP_MAX = 7  # registers in between that cost less to read than another request
 
 

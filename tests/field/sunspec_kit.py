@@ -1,7 +1,6 @@
 """SunSpec devices for tests: a PCS, a BMS of two strings, a PV inverter, a meter, and how to ask one without a bus."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from edge.field.line.rtu import Expect, read_request
@@ -64,13 +63,14 @@ class Asked:
         return Outcome.TIMEOUT if answer is None else answer
 
 
-def now(steps: Awaitable[T]) -> T:
-    """The result of steps that wait for nothing."""
-
-    async def whole() -> T:
-        return await steps
-
-    return asyncio.run(whole())
+def now(steps: Coroutine[Any, Any, T]) -> T:
+    """The result of steps that wait for nothing: no loop is needed, so this also works inside one."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("these steps wait for something")
 
 
 def walked(models: list[tuple[int, Values]], regs_max: int = 60, **options: Any) -> Chain:
