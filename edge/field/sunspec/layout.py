@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 HOLE_MAX = 7  # registers that cost less to read along than another request
+CONSTANT_HOLE_MAX = 12  # more for a constant: then it is looked at in the very reading that rests on it (802: 47..55)
 SLOW_MS = 10_000
 SLOW_PRIORITY = 5
 
@@ -60,6 +61,6 @@ def _runs(items: list[Item], regs_max: int) -> list[list[Item]]:
 
 def _with_constants(start: int, end: int, constants: Collection[int], regs_max: int) -> int:
     for addr in sorted(constants):
-        if end <= addr <= end + HOLE_MAX and addr + 1 - start <= regs_max:
+        if end <= addr <= end + CONSTANT_HOLE_MAX and addr + 1 - start <= regs_max:
             end = addr + 1
     return end
