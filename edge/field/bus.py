@@ -223,9 +223,7 @@ class Bus:
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
-        if (
-            poll.decoder is not None and device.identity.proven
-        ):  # still: a constant in this very answer may have changed
+        if poll.decoder is not None and device.identity.proven:  # a constant in this very answer may have changed
             reading = poll.decoder.decode(answer, sent_mono_ms)
             device.note_reading(poll, reading)
             self._on_reading(reading)
