@@ -231,7 +231,7 @@ class Bus:
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None
         wanted, write = box.wanted, box.write
-        answer = await self._write(box.device, write.fc, write.start, wanted.registers, wanted.raw)
+        answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
         return box.note_sent(wanted, answer, self._loop.time())
 
     async def _send_beat(self, beat: Beat) -> None:

@@ -165,7 +165,7 @@ class BusDevice:
         """Finds the block that reads the value back anyway, or adds a read of its own."""
         if verify is None:
             return
-        count = REGISTERS[box.write.type]
+        count = box.write.count
         for poll, block in zip(self.polls, self.profile.blocks, strict=False):
             if block.fc == verify.fc and block.start <= verify.addr <= block.start + block.count - count:
                 poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - block.start))))
@@ -343,7 +343,7 @@ def _probes(address: int, profile: Profile, used: set[tuple[int, int]]) -> Itera
     answer to one does not pass for the next. A device without such a length has to do with its shortest block.
     """
     used = used | {(block.fc, block.count) for block in profile.blocks}
-    used |= {(write.verify.fc, REGISTERS[write.type]) for write in profile.writes if write.verify}
+    used |= {(write.verify.fc, write.count) for write in profile.writes if write.verify}
     used |= {(3, 1), (3, 2)} if profile.watchdog else set()
     blocks = sorted(profile.blocks, key=lambda block: block.count)
     found = {

@@ -69,7 +69,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Where a write can be read back. `tol` in counts."""
+    """Where a write can be read back, from its first register on. `tol` in counts."""
 
     addr: int
     fc: Literal[3, 4]
@@ -81,11 +81,11 @@ class Verify:
 class Write:
     """A value that may be written. Canonical range; encode rounds towards `safe`.
 
-    `before` and `after` are registers that go out with it in the same request, such as the enable in front of a setpoint.
+    `before` and `after` are constant registers around it in the same frame, such as the enable in front of a setpoint.
     """
 
     name: str  # a key of roles.WRITES[kind]
-    addr: int
+    addr: int  # of the first register of the frame
     fc: Literal[6, 16]
     type: Literal["u16", "s16", "u32", "s32", "f32"]
     word_order: Literal["big", "little"]
@@ -101,13 +101,8 @@ class Write:
     after: tuple[int, ...] = ()
 
     @property
-    def start(self) -> int:
-        """Wire address of the first register of the request."""
-        return self.addr - len(self.before)
-
-    @property
     def count(self) -> int:
-        """Registers of the request."""
+        """Registers of the frame."""
         return len(self.before) + REGISTERS[self.type] + len(self.after)
 
 

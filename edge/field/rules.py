@@ -70,7 +70,7 @@ def _write_rows(write: Write) -> Iterator[Rule]:
     bounds = sorted(int(limit * write.sign * per_count) for limit in (write.min, write.max))
     row = {
         "function": write.fc,
-        "reg": write.start,
+        "reg": write.addr,
         "value_min": bounds[0],
         "value_max": bounds[1],
         "count": write.count,

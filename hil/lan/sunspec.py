@@ -70,6 +70,8 @@ class Map:
         for addr in range(start + 2 + cut, self._at):
             del self.registers[addr]
         self._at = start + 2 + cut
+        for name in [name for name, (_, size) in self._kinds.items() if self.where[name] + size > self._at]:
+            del self.where[name], self._kinds[name]
         self.registers[start + 1] = cut
         self.where |= {f"{number}.ID": start, f"{number}.L": start + 1}
 
@@ -110,7 +112,7 @@ class Map:
         return number
 
     def has(self, name: str) -> bool:
-        return name in self.where and self.where[name] in self.registers
+        return name in self.where
 
 
 class SunSpecSlave:

@@ -53,10 +53,10 @@ def _setpoint(one: "Draft") -> None:
     watts = next(value for value, name in points["WSetMod"].symbols if name == "WATTS")
     one.tables["write"].append(
         {
-            "name": "power_set", "addr": point.addr, "fc": 16, "type": "s32", "before": [ENABLED, watts],
+            "name": "power_set", "addr": points["WSetEna"].addr, "fc": 16, "type": "s32", "before": [ENABLED, watts],
             "scale": _decimal(point.scale), "unit": "W", "min": -charge_w, "max": discharge_w, "safe": 0,
             "min_interval_ms": SETPOINT_MS[0], "max_interval_ms": SETPOINT_MS[1],
-            "verify": {"addr": point.addr, "fc": 3, "delay_ms": 100, "tol": 0},
+            "verify": {"addr": points["WSetEna"].addr, "fc": 3, "delay_ms": 100, "tol": 0},
         }
     )  # fmt: skip
     _reversion(one, points)
@@ -98,14 +98,15 @@ def _limit(one: "Draft") -> None:
     if not (one.rest_on(point) and one.rest_on(rating)):
         return
     one.fix(rating)  # a percentage of something else would be another limit
+    addr = point.addr - len(table.get("before", ()))
     factor_w = rating.value * Fraction(10) ** point.scale / 100
     one.tables["write"].append(
         {
-            "name": "power_limit", "addr": point.addr, "fc": 16, "type": "u16", **table,
+            "name": "power_limit", "addr": addr, "fc": 16, "type": "u16", **table,
             "scale": int(factor_w) if factor_w.denominator == 1 else float(factor_w), "unit": "W",
             "min": 0, "max": int(rating.value), "safe": 0,
             "min_interval_ms": LIMIT_MS[0], "max_interval_ms": LIMIT_MS[1],
-            "verify": {"addr": point.addr, "fc": 3, "delay_ms": 1_000, "tol": 0},
+            "verify": {"addr": addr, "fc": 3, "delay_ms": 1_000, "tol": 0},
         }
     )  # fmt: skip
 

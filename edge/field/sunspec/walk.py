@@ -108,6 +108,7 @@ async def _head(read: Read, base: int, addr: int) -> tuple[int, int]:
         alone = await _ask(read, addr, 1, base)
         if alone == END_ID.to_bytes(2, "big"):
             return END_ID, 0
+        answer = alone if isinstance(alone, Outcome) else answer
     if not isinstance(answer, bytes):
         raise SunSpecFault(f"the model at {addr}: {_said(answer)}; the chain must end with the model 0xFFFF")
     return int.from_bytes(answer[:2], "big"), int.from_bytes(answer[2:], "big")
