@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge.app import bus_devices, serve
 from edge.cloud.access import access_of
-from edge.config.options import Config
+from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
@@ -94,11 +94,16 @@ def _check(options: argparse.Namespace) -> int:
             load = f"{row.wire_us / row.period_ms / 10:.1f}"
             print(f"{row.port:<10}{row.device:<10}{row.what:<20}{row.wire_us / 1000:>8.1f}{row.period_ms:>11}{load:>8}")
         total = sum(row.wire_us / row.period_ms for row in mine) / 10
-        print(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<20}{'':>19}{total:>8.1f}")
+        print(f"{port.name:<10}{'':<10}{total_of(port):<20}{'':>19}{total:>8.1f}")
     unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
     print(f"\nprofiles never tried on a device: {', '.join(unproven) or 'none'}")
     print(f"{options.config}: good")
     return 0
+
+
+def total_of(port: Port) -> str:
+    """The heading of a port's sum."""
+    return "total over TCP" if port.kind == "tcp" else f"total at {port.baud} baud"
 
 
 def _checked_devices(config: Config) -> list[BusDevice]:

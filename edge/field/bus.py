@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
-from edge.field.budget import char_bits, gap_us
+from edge.field.budget import char_us, gap_us
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
@@ -19,6 +19,7 @@ from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
+REOPEN_TCP_S = 0.1  # asking costs nothing: connecting goes on by itself, with its own patience
 LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
 SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
@@ -50,7 +51,8 @@ class Bus:
         self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        self._char_s = char_bits(settings) / settings.baud
+        self._char_s = char_us(settings) / 1_000_000
+        self._reopen_s = REOPEN_TCP_S if settings.kind == "tcp" else REOPEN_S
         self._gap_s = gap_us(settings, devices) / 1_000_000
         self._buffer = bytearray()
         self._steps: Steps[Answer] = Steps()
@@ -108,7 +110,7 @@ class Bus:
         loop = asyncio.get_running_loop()
         while True:
             if not self._open and not self._try_open():
-                await self._steps.rest_until(loop.time() + REOPEN_S)
+                await self._steps.rest_until(loop.time() + self._reopen_s)
                 continue
             now_s, quiet_s = loop.time(), self._free_s + self._gap_s
             if quiet_s > now_s:  # first the silence, then the choice: the newest value, the most urgent read

@@ -138,5 +138,5 @@ def _heartbeat(one: "Draft", number: int, name: str) -> None:
     one.tables["heartbeat"] = {"addr": point.addr, "fc": 16, "type": kind, "period_ms": 1_000}
 
 
-def _decimal(power: int) -> int | float:
-    return 10**power if power >= 0 else float(Fraction(10) ** power)
+def _decimal(exponent: int) -> int | float:
+    return 10**exponent if exponent >= 0 else float(Fraction(10) ** exponent)
