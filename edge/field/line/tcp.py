@@ -8,6 +8,7 @@ Connecting never waits: `open` fails at once while it is under way, and the bus 
 """
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 
 from pymodbus.framer import FramerSocket
@@ -30,11 +31,14 @@ class StreamFault(Exception):
 
 
 class Stream:
-    """The bytes of one connection, both ways; no I/O. One request is waited for at a time, the newest."""
+    """The bytes of one connection, both ways; no I/O. One request is waited for at a time, the newest.
 
-    def __init__(self) -> None:
+    `number` is where the one before it ended: a gateway may bring to a new connection what was asked on the old one.
+    """
+
+    def __init__(self, number: int = 0) -> None:
         self._framer = FramerSocket(DecodePDU(False))
-        self._number = 0
+        self.number = number  # of the newest transaction
         self._wanted: bytes | None = None  # unit and function of the request that is waited for
         self._given_up: dict[int, bytes] = {}  # transaction -> unit and function
         self._received = bytearray()
@@ -43,13 +47,13 @@ class Stream:
     def request(self, frame: bytes) -> bytes:
         """The envelope for one RTU request. Whatever was waited for before is given up."""
         if self._wanted is not None:
-            self._given_up[self._number] = self._wanted
+            self._given_up[self.number] = self._wanted
             if len(self._given_up) > LATE_MAX:
                 del self._given_up[next(iter(self._given_up))]
-        self._number = self._number % 0xFFFF + 1  # 1..65535: a framer may take 0 for "any"
+        self.number = self.number % 0xFFFF + 1  # 1..65535: a framer may take 0 for "any"
         self._wanted = frame[:2]
-        self._given_up.pop(self._number, None)
-        envelope: bytes = self._framer.encode(frame[1:-2], frame[0], self._number)
+        self._given_up.pop(self.number, None)
+        envelope: bytes = self._framer.encode(frame[1:-2], frame[0], self.number)
         return envelope
 
     def receive(self, data: bytes) -> Iterator[bytes]:
@@ -58,7 +62,7 @@ class Stream:
         while self._is_whole():
             used, unit, number, body = self._framer.decode(bytes(self._received))
             del self._received[:used]
-            if self._wanted is not None and number == self._number:
+            if self._wanted is not None and number == self.number:
                 self._judge(self._wanted, unit, body)
                 self._wanted = None
                 yield with_crc(bytes((unit,)) + body)
@@ -118,7 +122,7 @@ class TcpPort:
         self._next_s = 0.0  # not tried again before this
         self._failed_count = 0
         self._link: _Link | None = None  # the connection in use
-        self._stream = Stream()
+        self._stream = Stream(secrets.randbelow(0xFFFF))
         self._on_bytes: OnBytes | None = None
         self._unanswered_count = 0
 
@@ -143,7 +147,7 @@ class TcpPort:
         if link.transport is None or link.transport.is_closing():
             self._note_failed("it was closed at once", now_s)
             raise OSError(self._no_connection())
-        self._link, self._stream, self._on_bytes = link, Stream(), on_bytes
+        self._link, self._stream, self._on_bytes = link, Stream(self._stream.number), on_bytes
         self._unanswered_count = 0
 
     def write(self, frame: bytes) -> None:
