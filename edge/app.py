@@ -30,7 +30,9 @@ from edge.field.budget import check_budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
+from edge.field.line.timing import hole_max_count
 from edge.field.profiles.loader import load_profile
+from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.ops.process import ServiceNotice, tune_interpreter
 from edge.uplink import Uplink, open_trace
@@ -58,7 +60,9 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
             allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
-        devices.append(BusDevice(settings, profile, config.site.cycle_ms))
+        port = next(port for port in config.port if port.name == settings.port)
+        hole_count = hole_max_count(port, profile.link)
+        devices.append(BusDevice(settings, profile, config.site.cycle_ms, hole_count))
     problems += check_budget(config, devices)
     if any(port.kind == "tcp" for port in config.port) and importlib.util.find_spec("pymodbus") is None:
         allowed, hint = "needs pymodbus, which is not installed", "pip install 'tidewatt-edge[tcp]'"
@@ -110,6 +114,7 @@ class Controller:
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
+        self._watch = SiteWatch(config, {device.name: device.watch for device in devices})
         self._pcs = frozenset(device.name for device in devices if device.settings.use == "pcs")
         orders = Orders(config, profiles, self.image, self._set_value, self._command)
         self.cycle = Cycle(
@@ -159,10 +164,14 @@ class Controller:
 
     def after_cycle(self) -> None:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
-        extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
+        now_mono_ms = self.clock.mono_ms()
+        self._watch.judge(now_mono_ms)
+        extra = (
+            (name, device.guarded, device.write_failed, device.watch.frozen_since_ms)
+            for name, device in self._devices.items()
+        )
         self.image.note_guards(extra, self._pcs.__contains__)
         self.on_cycle()
-        now_mono_ms = self.clock.mono_ms()
         if now_mono_ms - self._second_mono_ms >= 1_000:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)

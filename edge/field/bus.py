@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
-from edge.field.budget import char_us, gap_us
-from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
+from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
+from edge.field.line.timing import char_s, gap_us
+from edge.field.schedule.asks import Ask, Asks
+from edge.field.schedule.poll import NEVER_S, Poll, due_poll
 from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
@@ -51,9 +53,10 @@ class Bus:
         self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        self._char_s = char_us(settings) / 1_000_000
+        self._char_s = char_s(settings)
         self._reopen_s = REOPEN_TCP_S if settings.kind == "tcp" else REOPEN_S
-        self._gap_s = gap_us(settings, devices) / 1_000_000
+        self._gap_s = gap_us(settings, [device.profile.link for device in devices]) / 1_000_000
+        self._asks = Asks()
         self._buffer = bytearray()
         self._steps: Steps[Answer] = Steps()
         self._expect: Expect | None = None  # while an answer is waited for
@@ -81,6 +84,15 @@ class Bus:
         self._devices[device].ask_command(name, self._now_s())
         self._steps.wake()
 
+    def ask(self, device: str, expect: Expect) -> "asyncio.Future[Answer]":
+        """One transaction of a technician, behind all others. Raises AskFault for one that would make others late.
+
+        To the gate a write is the unsigned number of its registers. A broadcast (unit 0) is answered by b"" in its time.
+        """
+        answer = self._asks.put(self._devices[device], expect, self._now_s())
+        self._steps.wake()
+        return answer
+
     def device(self, name: str) -> BusDevice:
         return self._devices[name]
 
@@ -101,6 +113,7 @@ class Bus:
         try:
             return await self._steps.play(steps)
         finally:
+            self._asks.end()
             self._expect, self._free_s = None, loop.time()  # also when cut short: the next request keeps its distance
             if self._watch is not None:
                 self._watch.cancel()
@@ -121,9 +134,12 @@ class Bus:
             if urgent is not None:
                 await urgent
                 continue
-            poll, next_s = self._due_poll(now_s)
+            poll, next_s = due_poll(self._polls, now_s)
+            ask = self._asks.take(now_s) if self._asks and poll is None else None
             if poll is not None:
                 await self._read(poll, now_s)
+            elif ask is not None:
+                await self._answer(ask)
             else:
                 await self._steps.rest_until(min(next_s, *self._write_times(now_s)), idle=True)
 
@@ -183,23 +199,6 @@ class Bus:
                 repeat = box if urgency == 1 else repeat
         return repeat
 
-    def _due_poll(self, now_s: float) -> tuple[Poll | None, float]:
-        """The read that is due most: by priority, but each period of lateness lifts it by one, so that none starves."""
-        best, best_rank, next_s = None, 1e9, float("inf")
-        for poll in self._polls:
-            ready_s = poll.due_s
-            if ready_s <= now_s:
-                quiet_s = poll.device.quiet_until_s
-                if quiet_s <= now_s:
-                    since_s = quiet_s if quiet_s > ready_s else ready_s
-                    rank = poll.priority - (now_s - since_s) / poll.period_s
-                    if rank < best_rank:
-                        best, best_rank = poll, rank
-                    continue
-                ready_s = quiet_s
-            next_s = ready_s if ready_s < next_s else next_s
-        return best, next_s
-
     def _write_times(self, now_s: float) -> Iterator[float]:
         yield now_s + 1.0
         for box in self._boxes:
@@ -215,20 +214,37 @@ class Bus:
         if not device.identity.proven:
             await self._identify(device)
             return
-        sent_mono_ms = self._clock.mono_ms()
-        poll.sent_s = sent_s
-        poll.due_s += poll.period_s
-        if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
-            poll.due_s = sent_s + poll.period_s
+        taken_mono_ms = self._clock.mono_ms() - device.lag_ms
+        poll.note_sent(sent_s)
         answer = await self._exchange(device, poll.expect)
         if not isinstance(answer, bytes):
+            self._note_unread(poll, answer)
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
-        if poll.decoder is not None and device.identity.proven:  # a constant in this very answer may have changed
-            reading = poll.decoder.decode(answer, sent_mono_ms)
-            device.note_reading(poll, reading)
-            self._on_reading(reading)
+        if not device.identity.proven:  # a constant in this very answer has changed
+            return
+        for part in poll.parts:
+            payload = answer if part.cut is None else answer[part.cut]
+            self._on_reading(device.note_reading(part, part.decoder.decode(payload, taken_mono_ms)))
+
+    def _note_unread(self, poll: Poll, answer: int | Outcome) -> None:
+        """Its data grow old: it is due again as soon as its device may be asked. Who refuses is asked at its period."""
+        if isinstance(answer, Outcome):
+            poll.due_s = poll.sent_s
+        elif len(poll.parts) > 1:
+            poll.device.split(poll)
+            self._polls = [poll for device in self._all for poll in device.polls]
+
+    async def _answer(self, ask: Ask) -> None:
+        answer: Answer = Outcome.GATE
+        try:
+            write = ask.expect.write
+            if write is None or self._allowed(self._index, *write):
+                answer = await self._exchange(ask.device, ask.expect)
+        finally:
+            if not ask.answer.done():
+                ask.answer.set_result(answer)
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None
@@ -257,7 +273,7 @@ class Bus:
             if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
                 return
             answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
-            if not isinstance(answer, bytes) or answer != struct.pack(f">{len(registers)}H", *registers):
+            if answer != struct.pack(f">{len(registers)}H", *registers):
                 return
         device.armed = bool(arming)
 
@@ -289,8 +305,10 @@ class Bus:
         self._note_load(now_s, now_s - sent_s)
         if isinstance(answer, bytes):
             device.note_ok(int((now_s - sent_s) * 1_000_000))
+        elif isinstance(answer, Outcome):
+            device.note_failure(answer, now_s)
         else:
-            device.note_failure(answer if isinstance(answer, Outcome) else Outcome.EXCEPTION, now_s)
+            device.note_refusal(answer)
         return answer
 
     def _transmit(self, device: BusDevice, expect: Expect, sent_s: float) -> bool:

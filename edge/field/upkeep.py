@@ -19,9 +19,11 @@ from edge.model import Outcome
 if TYPE_CHECKING:
     from edge.field.device import BusDevice
 
+CHANGED = "walk the device again"  # what helps when it is the device, but not as it was
 COUNT_MAX = 30_000  # then from 0 again: below every "not implemented" and the sign of 16 bits
 BEATS_MISSED_MAX = 3  # in a row; after these the device may think that we are gone
 CONSTANT_PERIOD_S = 10.0  # of those that no other read brings: a few percent of a slow bus
+CONSTANT_PRIORITY = 5
 CONSTANT_GAP_MAX = 7  # registers in between that cost less to read than another request
 
 
@@ -46,6 +48,11 @@ class Identity:
         self.step = 0  # the question that is asked next; 0 again after a wrong answer
         self.proven = not self._questions
         self.fault = ""  # in words, once it has answered and is not the one
+
+    @property
+    def kind_of_fault(self) -> str:
+        """In two words."""
+        return "changed layout" if CHANGED in self.fault else "another device"
 
     @property
     def expect(self) -> Expect | None:
@@ -87,7 +94,7 @@ def _who_fault(wanted: Identify, answer: bytes | int) -> str:
 
 def _changed_fault(run: tuple[Constant, ...], answer: bytes | int) -> str:
     if not isinstance(answer, bytes):
-        return f"does not give {run[0].name} at {run[0].addr} (exception {answer}): walk the device again"
+        return f"does not give {run[0].name} at {run[0].addr} (exception {answer}): {CHANGED}"
     for constant in run:
         raw = int(word_reader(2 * (constant.addr - run[0].addr))(answer))
         if raw != constant.value:
@@ -97,7 +104,7 @@ def _changed_fault(run: tuple[Constant, ...], answer: bytes | int) -> str:
 
 def changed_text(constant: Constant, raw: int) -> str:
     """What is said of a constant that is none."""
-    return f"{constant.name} at {constant.addr} is {raw}, profile was made with {constant.value}: walk the device again"
+    return f"{constant.name} at {constant.addr} is {raw}, profile was made with {constant.value}: {CHANGED}"
 
 
 @dataclass(slots=True)
