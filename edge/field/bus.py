@@ -153,9 +153,7 @@ class Bus:
         if box is not None:
             return self._send_box(box)
         for device in self._all:
-            if device.guarded or device.suspect or not device.answered:
-                continue
-            if device.guard_due_s <= now_s >= device.quiet_until_s:
+            if device.guard_due_s <= now_s and device.answered and not device.suspect and device.quiet_until_s <= now_s:
                 return self._guard(device, now_s)
         return None
 
@@ -233,8 +231,9 @@ class Bus:
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for addr, value in device.commands[name].writes:
-            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+        command = device.commands[name]
+        for addr, value in command.writes:
+            if not isinstance(await self._write(device, command.fc, addr, (value,), value), bytes):
                 return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
@@ -247,7 +246,7 @@ class Bus:
         if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
             return
         answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
-        device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
+        device.note_guard(value, answer, now_s)
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""

@@ -12,11 +12,12 @@ from edge.config import options
 from edge.field.decode import BlockDecoder, identity_text
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
-from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
+from edge.field.profile import COILS, Command, Identify, Profile, Verify, Watchdog, Write
 from edge.model import DeviceHealth, Outcome, Reading
 from edge.roles import FLAGS
 
 NEVER_S = -1e9
+NEVER_AGAIN_S = 1e12
 OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
 LOST_COUNT = 3  # failures in a row after which a device may be another, or restarted: it is identified and armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
@@ -28,7 +29,7 @@ AWAIT_S = (
     0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
 )
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
-BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
+BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "pv": 10.0}
 
 
 @dataclass(slots=True)
@@ -149,12 +150,13 @@ class BusDevice:
         self.profile = profile
         self.timeout_s = profile.link.timeout_ms / 1000
         self.identity = Identity(settings.address, profile.identify)
+        ratios: dict[str, int] | None = {} if any(p.times for b in profile.blocks for p in b.points) else None
         self.polls = [
             Poll(
                 self,
                 block.name,
                 Expect(read_request(settings.address, block.fc, block.start, block.count)),
-                BlockDecoder(block, settings.name),
+                BlockDecoder(block, settings.name, ratios),
                 max(block.period_ms, cycle_ms) / 1000,
                 block.priority,
                 flag_indices=tuple(i for i, point in enumerate(block.points) if point.flags),
@@ -170,7 +172,7 @@ class BusDevice:
         self.command_sent_s: dict[str, float] = {}
         self.answered = False  # and is the one the profile is about
         self.guarded = profile.watchdog is None and settings.use not in ("pcs", "bms")
-        self.guard_due_s = 0.0
+        self.guard_due_s = 0.0 if profile.watchdog else NEVER_AGAIN_S
         self.suspect = False  # it failed, and what it says next may be the late answer to an older question
         self.probes = _probes(settings.address, profile)
         self.quiet_until_s = 0.0
@@ -184,10 +186,10 @@ class BusDevice:
         """Finds the block that reads the value back anyway, or adds a read of its own."""
         if verify is None:
             return
-        count = REGISTERS[box.write.type]
+        count = box.write.count
         for poll, block in zip(self.polls, self.profile.blocks, strict=False):
             if block.fc == verify.fc and block.start <= verify.addr <= block.start + block.count - count:
-                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - block.start))))
+                poll.checks.append((box, raw_reader(box.write, verify.addr - block.start)))
                 return
         expect = Expect(read_request(self.settings.address, verify.fc, verify.addr, count))
         self.polls.append(
@@ -299,6 +301,16 @@ class BusDevice:
             self._disarm()
         return False
 
+    def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
+        """Is what was read back of the comm-loss timer what was written? One that counts down may be a second on."""
+        watchdog = self.profile.watchdog
+        assert watchdog is not None
+        counted = 1 / watchdog.seconds_per_count if watchdog.rewrite_ms else 0
+        self.guarded = isinstance(read, bytes) and 0 <= value - int.from_bytes(read, "big") <= counted
+        if self.guarded:
+            again_s = min(watchdog.rewrite_ms / 1000, float(value * watchdog.seconds_per_count) / 2)
+            self.guard_due_s = now_s + again_s if watchdog.rewrite_ms else NEVER_AGAIN_S
+
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""
         if self.profile.watchdog is not None:
@@ -320,17 +332,21 @@ def _probes(address: int, profile: Profile) -> Iterator[Expect]:
     length. After a failure one of these is asked first: only its own answer fits. They take turns, so that the late
     answer to one does not pass for the next. A device without such a length has to do with its shortest block.
     """
-    used = {(block.fc, block.count) for block in profile.blocks}
-    used |= {(write.verify.fc, REGISTERS[write.type]) for write in profile.writes if write.verify}
-    used |= {(3, 1)} if profile.watchdog else set()
+    used = {_shape(block.fc, block.count) for block in profile.blocks}
+    used |= {_shape(write.verify.fc, write.count) for write in profile.writes if write.verify}
+    used |= {_shape(3, 1)} if profile.watchdog else set()
     blocks = sorted(profile.blocks, key=lambda block: block.count)
-    found = {
-        (block.fc, count): block for block in blocks for count in range(1, block.count) if (block.fc, count) not in used
-    }
+    parts = [(block, count) for block in blocks for count in range(1, block.count)]
+    found = {_shape(block.fc, count): (block, count) for block, count in parts if _shape(block.fc, count) not in used}
     if profile.identify:  # a late answer about identity must not pass for one either
-        found.pop((profile.identify.fc, profile.identify.count), None)
-    even = {shape: block for shape, block in found.items() if shape[1] % 2 == 0}
+        found.pop(_shape(profile.identify.fc, profile.identify.count), None)
+    even = {shape: part for shape, part in found.items() if part[1] % 2 == 0}
     if profile.identify and len(even) == 1:  # two at least, to take turns
         even = {}
-    shapes = even or found or {(blocks[0].fc, blocks[0].count): blocks[0]}  # some refuse half of a 32-bit value
-    return cycle([Expect(read_request(address, fc, block.start, count)) for (fc, count), block in shapes.items()])
+    chosen = list((even or found).values()) or [(blocks[0], blocks[0].count)]  # some refuse half of a 32-bit value
+    return cycle([Expect(read_request(address, block.fc, block.start, count)) for block, count in chosen])
+
+
+def _shape(fc: int, count: int) -> tuple[int, int]:
+    """What an answer looks like: function and bytes of data."""
+    return fc, (count + 7) // 8 if fc in COILS else 2 * count

@@ -46,7 +46,7 @@ def _rows(device: BusDevice) -> Iterator[Rule]:
         order = ORDER_OF_COMMAND.get(command.name)
         kind: Rule = {} if order is None else {"kind": GATE_ORDER, "order": order}
         for addr, value in command.writes:
-            yield {"function": 6, "reg": addr, "value_min": value, "value_max": value} | kind
+            yield {"function": command.fc, "reg": addr, "value_min": value, "value_max": value} | kind
     found = device.watchdog()
     if found is not None:
         watchdog, value = found
@@ -62,7 +62,7 @@ def _write_rows(write: Write) -> Iterator[Rule]:
         "reg": write.addr,
         "value_min": bounds[0],
         "value_max": bounds[1],
-        "count": 1 if write.type in ("u16", "s16") else 2,
+        "count": write.count,
         "interval_ms": write.min_interval_ms - write.min_interval_ms // JITTER_PART,
     }
     if write.name == "power_set":
