@@ -169,7 +169,8 @@ def _converter(point: Point) -> Convert:
         return _bits_converter(point)
     if point.type == "value":
         masks: dict[int, int | None] = {**dict(point.flags), **dict.fromkeys(point.sentinels)}
-        return lambda raw: masks.get(raw, 0)
+        kept = point.mask
+        return lambda raw: masks.get(raw & kept, 0)
     if point.type == "f32":
         return _float_converter(point)
     return _integer_converter(point)

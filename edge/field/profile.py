@@ -59,6 +59,7 @@ class Point:
     names: tuple[tuple[int, str], ...] = ()  # bits: (bit, what the vendor calls it); value: (raw value, name)
     low: int = 0  # bits: mask of those that say their flag while they are 0 (a closed contact that opens)
     times: tuple[str, ...] = ()  # points of the device whose raw values multiply this one (transformer ratios)
+    mask: int = 0xFFFF  # value: the bits of the register that are compared
     example: int = 0  # a raw value that such a device may show; the simulated one does where nothing else is known
 
 

@@ -107,8 +107,10 @@ def read_point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
         name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
         cast(Any, table.word("word_order", ("big", "little"), "big")), factor, sign * offset, sign,
         _sentinels(table, kind_of), low, high, flags, names, low_bits, table.words("times"),
-        table.whole("example", 0, (1 << WIDTH_BITS.get(kind_of, 16)) - 1, 0),
+        table.whole("mask", 1, 0xFFFF, 0xFFFF), table.whole("example", 0, (1 << WIDTH_BITS.get(kind_of, 16)) - 1, 0),
     )  # fmt: skip
+    if point.mask != 0xFFFF and (kind_of != "value" or any(value & ~point.mask for value, _ in (*flags, *names))):
+        table.note("mask", point.mask, "only for a value, and every number of [point.values] must lie inside it")
     if point.times and (not role or kind_of == "f32"):
         table.note("times", list(point.times), "only for a whole number with a role")
     table.close()

@@ -118,7 +118,7 @@ class Table:
         for number, word in value.items():
             parts = word if isinstance(word, dict) else {"flag": word}
             flag, name, active = parts.get("flag", ""), parts.get("name", ""), parts.get("active", 1)
-            good = isinstance(flag, str) and isinstance(name, str) and (flag or name)
+            good = isinstance(flag, str) and isinstance(name, str) and bool(flag or name)
             good = good and type(active) is int and active in (0, 1) and not {*parts} - {"flag", "name", "active"}
             if not good or not _is_whole(number):
                 allowed = 'must be a number and a flag, or { name = "...", flag = "...", active = 0 or 1 }'
