@@ -95,7 +95,7 @@ DUMPS: list[tuple[str, str, str, dict[str, int | None]]] = [
      {"pack_voltage": 528, "pack_current": 0, "soc": 10_000, "soh": 10_000, "cell_voltage_max": 3_302,
       "cell_voltage_min": 3_300, "cell_temp_max": 215, "cell_temp_min": 212, "current_discharge_max": 1_800,
       "current_charge_max": 1_800}),
-    # Bytes of 0x1240, 0x1248 ...: standby; cell overvoltage protection; 3 quiet; short latched; quiet; charge FET on; -; aerosol
+    # Bytes of 0x1240, 0x1248 ...: standby; cell overvoltage; three quiet; short latched; quiet; charge FET on; -; aerosol
     ("seplos-3", "alarms", "10 02 00 00 00 01 00 02 00 80",
      {"system_state": BMS["connected"], "voltage_events": BMS["alarm"], "temp_events": 0, "current_events": 0,
       "latched_events": BMS["trip"], "fets": BMS["discharge_forbidden"], "hard_faults": BMS["trip"]}),
