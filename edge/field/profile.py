@@ -30,9 +30,9 @@ class Link:
     min_gap_ms: int  # silence before the next request to any device of the bus
     turnaround_ms: int  # typical time to answer, for the bus budget
     max_regs: int
-    averaging_ms: int = 0  # over which the device itself averages what it measures; 0: not stated
+    averaging_ms: int = 0  # its values are means over this long: they are half of it older than the moment of reading
+    no_gap: bool = False  # refuses a read that runs over registers which its list does not name
     latency_max_ms: int = 0  # the longest it was seen or said to take to answer; 0: not stated
-    gaps_allowed: bool = True  # registers between those of the profile may be read through
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Point:
     max: int | None
     flags: tuple[tuple[int, int], ...]  # bits: (bit, flag mask); value: (raw value, flag mask)
     names: tuple[tuple[int, str], ...] = ()  # bits: (bit, what the vendor calls it); value: (raw value, name)
+    step_max: int | None = None  # canonical; what it cannot change by from one reading to the next: see quality.py
     low: int = 0  # bits: mask of those that say their flag while they are 0 (a closed contact that opens)
     times: tuple[str, ...] = ()  # points of the device whose raw values multiply this one (transformer ratios)
     mask: int = 0xFFFF  # value: the bits of the register that are compared

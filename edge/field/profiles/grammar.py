@@ -40,9 +40,9 @@ def read_link(table: Table) -> Link:
         min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
         turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
         max_regs=table.whole("max_regs", 1, 125, 60),
-        averaging_ms=table.whole("averaging_ms", 0, 60_000, 0),
+        averaging_ms=table.whole("averaging_ms", 0, 10_000, 0),
+        no_gap=table.flag("no_gap"),
         latency_max_ms=table.whole("latency_max_ms", 0, 2_000, 0),
-        gaps_allowed=table.flag("gaps_allowed", True),
     )
     if link.timeout_ms < max(link.latency_max_ms, link.turnaround_ms):
         longest_ms = max(link.latency_max_ms, link.turnaround_ms)
@@ -106,7 +106,7 @@ def read_point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
     point = Point(
         name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
         cast(Any, table.word("word_order", ("big", "little"), "big")), factor, sign * offset, sign,
-        _sentinels(table, kind_of), low, high, flags, names, low_bits, table.words("times"),
+        _sentinels(table, kind_of), low, high, flags, names, _step_max(table, role), low_bits, table.words("times"),
         table.whole("mask", 1, 0xFFFF, 0xFFFF), table.whole("example", 0, (1 << WIDTH_BITS.get(kind_of, 16)) - 1, 0),
     )  # fmt: skip
     if point.mask != 0xFFFF and (kind_of != "value" or any(value & ~point.mask for value, _ in (*flags, *names))):
@@ -146,6 +146,14 @@ def _range(table: Table, role: str) -> tuple[int | None, int | None]:
     return low, high
 
 
+def _step_max(table: Table, role: str) -> int | None:
+    if "step_max" not in table.values:
+        return None
+    if not role:
+        table.note("step_max", table.values["step_max"], "only a point with a role is watched")
+    return table.whole("step_max", 1, VALUE_MAX)
+
+
 def _sentinels(table: Table, kind_of: str) -> tuple[int, ...]:
     raw = table.take("sentinel", [])
     bits = WIDTH_BITS.get(kind_of, 0)
@@ -172,14 +180,14 @@ def read_block(table: Table, shift: int, link: Link, points: list[tuple[str, Poi
             table.note("start", start + shift, f"point {point.name} at {point.addr + shift} is outside the block")
         if point.addr < end:
             table.note("start", start + shift, f"point {point.name} at {point.addr + shift} overlaps the one before it")
-        if point.addr > end and not link.gaps_allowed:
-            allowed = f"nothing is known of register {end + shift}, and link.gaps_allowed = false"
+        if point.addr > end and link.no_gap:
+            allowed = f"nothing is known of register {end + shift}, and link.no_gap = true"
             table.note("start", start + shift, allowed, "name what is there as a point, or read two blocks")
         if of_bits and point.type != "bits":
             table.note("fc", fc, f"reads single bits, and point {point.name} is of type {point.type}")
         end = point.addr + size
-    if end < start + count and not link.gaps_allowed:
-        table.note("count", count, f"must be {end - start}: what is behind is not known, and link.gaps_allowed = false")
+    if end < start + count and link.no_gap:
+        table.note("count", count, f"must be {end - start}: what is behind is not known, and link.no_gap = true")
     mandatory = tuple(i for i, p in enumerate(mine) if p.flags or (p.role in ROLES and ROLES[p.role].mandatory))
     block = Block(
         name, cast(Any, fc), start, count, table.whole("period_ms", 50, 3_600_000), table.whole("priority", 2, 5),
@@ -217,7 +225,7 @@ def read_write(table: Table, kind: str, shift: int) -> Write:
     verify = _verify(table.table("verify"), kind_of, shift)
     order = cast(Any, table.word("word_order", ("big", "little"), "big"))
     interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
-    flash = table.flag("flash", False)
+    flash = table.flag("flash")
     if flash and min(interval) < FLASH_INTERVAL_MIN_MS:
         allowed = (
             f"min_interval_ms and max_interval_ms must be at least {FLASH_INTERVAL_MIN_MS}: flash memory wears out"
