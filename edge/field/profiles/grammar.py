@@ -18,7 +18,7 @@ from edge.field.profile import (
     Watchdog,
     Write,
 )
-from edge.field.profiles.table import Table
+from edge.field.profiles.table import BLANK, Table
 from edge.roles import COMMANDS, FLAGS, ROLES, WRITES
 from edge.units import CANONICAL
 
@@ -173,6 +173,8 @@ def read_block(table: Table, shift: int, link: Link, points: list[tuple[str, Poi
     if count > link.max_regs and not of_bits:
         table.note("count", count, f"must be at most link.max_regs = {link.max_regs}")
     mine = sorted((p for block, p in points if block == name), key=lambda p: p.addr)
+    if any(problem.value == BLANK for problem in table.problems):
+        mine = []  # where they are is not known yet
     places = [(p, _size(p) if of_bits else REGISTERS[p.type]) for p in mine]
     end = start
     for point, size in places:
@@ -217,9 +219,10 @@ def read_write(table: Table, kind: str, shift: int) -> Write:
     factor, _ = _scaled(table, WRITES[kind].get(name, ""), name)
     sign = _sign(table)
     low, high, safe = (table.whole(key, -VALUE_MAX, VALUE_MAX) for key in ("min", "max", "safe"))
-    if not low <= safe <= high:
+    is_blank = any(problem.value == BLANK for problem in table.problems)  # then there is nothing to compare yet
+    if not low <= safe <= high and not is_blank:
         table.note("safe", safe, f"must be within min..max = {low}..{high}")
-    if factor > 0:
+    if factor > 0 and not is_blank:
         signed = {"u16": "s16", "u32": "s32"}.get(kind_of, kind_of) if direction else kind_of
         _check_counts(table, signed, factor * sign, {"min": low, "max": high, "safe": safe})
     verify = _verify(table.table("verify"), kind_of, shift)

@@ -115,6 +115,9 @@ class Table:
             self.note(key, value, 'must be a table such as { 0 = "fault" }')
             return found
         for number, word in value.items():
+            if number.startswith(BLANK):
+                self.note(f"{key}.{number}", BLANK, f"must be the number of the bit or value that says {word!r}")
+                continue
             parts = word if isinstance(word, dict) else {"flag": word}
             flag, name, active = parts.get("flag", ""), parts.get("name", ""), parts.get("active", 1)
             good = isinstance(flag, str) and isinstance(name, str) and bool(flag or name)
