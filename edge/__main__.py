@@ -20,6 +20,7 @@ from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
 from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
+from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 
 EXIT_BAD_INPUT = 2
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

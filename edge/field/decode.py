@@ -1,7 +1,8 @@
 """Registers to a Reading: each block of a profile compiled once, exact integers, missing is None.
 
 canonical = sign * raw * factor + offset, rounded to the nearest (halves away from zero). A sentinel, a value outside
-the point's range, an infinity or a NaN is missing; a missing mandatory value makes the reading incomplete.
+the point's range, an infinity or a NaN is missing; a missing mandatory value makes the reading incomplete. A point that
+the device wants multiplied by its transformer ratios is missing until those have been read.
 """
 
 import math
@@ -9,7 +10,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 
-from edge.field.profile import REGISTERS, Block, Identify, Point
+from edge.field.profile import COILS, REGISTERS, Block, Identify, Point
 from edge.model import Reading
 
 Convert = Callable[[int], int | None]
@@ -20,23 +21,19 @@ class BlockDecoder:
     """Turns the payload of one block into a Reading."""
 
     __slots__ = (
-        "_block", "_converted", "_count", "_device", "_kept", "_mandatory", "_scaled", "_swapped", "_unpack",
+        "_block", "_converted", "_count", "_device", "_kept", "_mandatory", "_ratios", "_scaled", "_swapped", "_unpack",
         "payload_bytes",
     )  # fmt: skip
 
-    def __init__(self, block: Block, device: str) -> None:
+    def __init__(self, block: Block, device: str, ratios: dict[str, int] | None = None) -> None:
+        """`ratios`: one dictionary for all blocks of a device whose values are multiplied by others of its values."""
         self._device = device
         self._block = block.name
         self._mandatory = block.mandatory
-        self.payload_bytes = 2 * block.count
-        layout, at = ">", block.start
-        for point in block.points:
-            gap = point.addr - at
-            layout += f"{2 * gap}x" if gap else ""
-            layout += _CODES[point.type]
-            at = point.addr + REGISTERS[point.type]
-        rest = block.start + block.count - at
-        self._unpack = struct.Struct(layout + (f"{2 * rest}x" if rest else "")).unpack
+        of_bits = block.fc in COILS
+        self.payload_bytes = (block.count + 7) // 8 if of_bits else 2 * block.count
+        self._unpack = _unpack_of_bits(block) if of_bits else _unpack_of_registers(block)
+        self._ratios = _Ratios.of(block, ratios)
         self._swapped = [(i, *_turning(p)) for i, p in enumerate(block.points) if p.word_order == "little" and _wide(p)]
         self._count = len(block.points)
         # Most points are a count times a whole number within bounds of the count: no call for these.
@@ -68,6 +65,8 @@ class BlockDecoder:
             values[index] = raw * factor + offset if low <= raw <= high else None
         for index, convert in self._converted:
             values[index] = convert(raws[index])
+        if self._ratios is not None:
+            self._ratios.apply(raws, values)
         complete = True
         if None in values:
             complete = all(values[index] is not None for index in self._mandatory)
@@ -78,6 +77,57 @@ class BlockDecoder:
         for index, whole, words in self._swapped:
             fixed[index] = whole.unpack(words.pack(*words.unpack(whole.pack(raws[index]))[::-1]))[0]
         return tuple(fixed)
+
+
+class _Ratios:
+    """Which values of a block are ratios of the device, and which are multiplied by them."""
+
+    __slots__ = ("_known", "_sources", "_targets")
+
+    def __init__(self, block: Block, known: dict[str, int]) -> None:
+        self._known = known
+        self._sources = [(i, p.name) for i, p in enumerate(block.points) if not p.role and not p.flags]
+        self._targets = [(i, p.times, p.min, p.max) for i, p in enumerate(block.points) if p.times]
+
+    @classmethod
+    def of(cls, block: Block, known: dict[str, int] | None) -> "_Ratios | None":
+        return None if known is None else cls(block, known)
+
+    def apply(self, raws: tuple[int, ...], values: list[int | None]) -> None:
+        known = self._known
+        for index, name in self._sources:
+            known[name] = raws[index]
+        for index, times, low, high in self._targets:
+            value = values[index]
+            for name in times:
+                ratio = known.get(name, 0)
+                value = value * ratio if value is not None and ratio > 0 else None
+            if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
+                value = None
+            values[index] = value
+
+
+def _unpack_of_registers(block: Block) -> Callable[[bytes], tuple[int, ...]]:
+    """One raw number of each point of a block of registers."""
+    layout, at = ">", block.start
+    for point in block.points:
+        gap = point.addr - at
+        layout += f"{2 * gap}x" if gap else ""
+        layout += _CODES[point.type]
+        at = point.addr + REGISTERS[point.type]
+    rest = block.start + block.count - at
+    return struct.Struct(layout + (f"{2 * rest}x" if rest else "")).unpack
+
+
+def _unpack_of_bits(block: Block) -> Callable[[bytes], tuple[int, ...]]:
+    """One raw word of each point of a block of coils or inputs: its first input is bit 0."""
+    shifts = [point.addr - block.start for point in block.points]
+
+    def unpack(payload: bytes) -> tuple[int, ...]:
+        whole = int.from_bytes(payload, "little")
+        return tuple([whole >> shift & 0xFFFF for shift in shifts])
+
+    return unpack
 
 
 def _turning(point: Point) -> tuple[struct.Struct, struct.Struct]:
@@ -119,7 +169,8 @@ def _converter(point: Point) -> Convert:
         return _bits_converter(point)
     if point.type == "value":
         masks: dict[int, int | None] = {**dict(point.flags), **dict.fromkeys(point.sentinels)}
-        return lambda raw: masks.get(raw, 0)
+        kept = point.mask
+        return lambda raw: masks.get(raw & kept, 0)
     if point.type == "f32":
         return _float_converter(point)
     return _integer_converter(point)
@@ -133,7 +184,7 @@ def _bits_converter(point: Point) -> Convert:
         if mask == -1:
             mask = 0
             for bit, flag in point.flags:
-                mask |= flag if raw >> bit & 1 else 0
+                mask |= flag if (raw ^ point.low) >> bit & 1 else 0
             if len(seen) < 256:
                 seen[raw] = mask
         return mask
