@@ -1,6 +1,7 @@
 """Profiles that need more than a plain register, through the real controller and their simulated devices, frame by frame."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 from edge.config.reader import parse_config, read_toml
@@ -61,7 +62,7 @@ def test_a_setpoint_in_three_registers_and_a_timer_that_counts_down_carry_a_site
 
     wired = run(script, spoil, pcs1="sungrow-sh")
     assert (3, 0xBB, 4_000) in setpoints and (3, 0xAA, 3_000) in setpoints and setpoints[-1] == (3, 0xCC, 0)
-    gaps_s = [b - a for a, b in zip(heartbeats, heartbeats[1:], strict=False)]
+    gaps_s = [b - a for a, b in pairwise(heartbeats)]
     assert len(gaps_s) >= 5 and max(gaps_s) < 11, "it has 20 s, and is written again each 9"
     assert wired.controller.all_safe
 
