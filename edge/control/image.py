@@ -207,7 +207,8 @@ class InputImage:
         tw.mono_ms = now_mono_ms
         tw.commands = standing.commands
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
-        self._freeze_io(now_mono_ms)
+        if self._io:
+            self._freeze_io(now_mono_ms)
         for image, field in self._site:
             setattr(tw, field, image.age_ms(now_mono_ms))
             image.forget_old(now_mono_ms)
@@ -221,12 +222,11 @@ class InputImage:
 
     def _freeze_io(self, now_mono_ms: int) -> None:
         """Remote I/O: what any of them says, as old as the oldest. While it is silent the kernel keeps what was said."""
-        if self._io:
-            self._input.io_age_ms = max(image.age_ms(now_mono_ms) for image in self._io)
-            flags = 0
-            for image in self._io:
-                flags |= image.flags
-            self._input.flags = self._input.flags & ~IO_FLAGS | flags
+        self._input.io_age_ms = max(image.age_ms(now_mono_ms) for image in self._io)
+        flags = 0
+        for image in self._io:
+            flags |= image.flags
+        self._input.flags = self._input.flags & ~IO_FLAGS | flags
 
     def note_guards(self, guards: Iterable[tuple[str, bool, bool, int | None]], is_pcs: Callable[[str], bool]) -> None:
         """What the bus knows of each device: (name, guarded, write not read back, frozen since).

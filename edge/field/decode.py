@@ -21,19 +21,17 @@ class BlockDecoder:
     """Turns the payload of one block into a Reading."""
 
     __slots__ = (
-        "_block", "_converted", "_count", "_device", "_kept", "_mandatory", "_ratios", "_scaled", "_swapped", "_unpack",
+        "_block", "_converted", "_count", "_device", "_kept", "_mandatory", "_scaled", "_swapped", "_unpack",
         "payload_bytes",
     )  # fmt: skip
 
-    def __init__(self, block: Block, device: str, ratios: dict[str, int] | None = None) -> None:
-        """`ratios`: one dictionary for all blocks of a device whose values are multiplied by others of its values."""
+    def __init__(self, block: Block, device: str) -> None:
         self._device = device
         self._block = block.name
         self._mandatory = block.mandatory
         of_bits = block.fc in COILS
         self.payload_bytes = (block.count + 7) // 8 if of_bits else 2 * block.count
         self._unpack = _unpack_of_bits(block) if of_bits else _unpack_of_registers(block)
-        self._ratios = _Ratios.of(block, ratios)
         self._swapped = [(i, *_turning(p)) for i, p in enumerate(block.points) if p.word_order == "little" and _wide(p)]
         self._count = len(block.points)
         # Most points are a count times a whole number within bounds of the count: no call for these.
@@ -65,8 +63,6 @@ class BlockDecoder:
             values[index] = raw * factor + offset if low <= raw <= high else None
         for index, convert in self._converted:
             values[index] = convert(raws[index])
-        if self._ratios is not None:
-            self._ratios.apply(raws, values)
         complete = True
         if None in values:
             complete = all(values[index] is not None for index in self._mandatory)
@@ -79,32 +75,37 @@ class BlockDecoder:
         return tuple(fixed)
 
 
-class _Ratios:
-    """Which values of a block are ratios of the device, and which are multiplied by them."""
+class RatioDecoder(BlockDecoder):
+    """Of a device that multiplies by its own values; `ratios` is one dictionary for all its blocks, by name of the point."""
 
-    __slots__ = ("_known", "_sources", "_targets")
+    __slots__ = ("_ratios", "_sources", "_targets")
 
-    def __init__(self, block: Block, known: dict[str, int]) -> None:
-        self._known = known
+    def __init__(self, block: Block, device: str, ratios: dict[str, int]) -> None:
+        super().__init__(block, device)
+        self._ratios = ratios
         self._sources = [(i, p.name) for i, p in enumerate(block.points) if not p.role and not p.flags]
         self._targets = [(i, p.times, p.min, p.max) for i, p in enumerate(block.points) if p.times]
 
-    @classmethod
-    def of(cls, block: Block, known: dict[str, int] | None) -> "_Ratios | None":
-        return None if known is None else cls(block, known)
-
-    def apply(self, raws: tuple[int, ...], values: list[int | None]) -> None:
-        known = self._known
+    def decode(self, payload: bytes, taken_mono_ms: int) -> Reading:
+        reading = super().decode(payload, taken_mono_ms)
+        values = list(reading.values)
         for index, name in self._sources:
-            known[name] = raws[index]
+            self._ratios[name] = values[index] or 0
         for index, times, low, high in self._targets:
             value = values[index]
             for name in times:
-                ratio = known.get(name, 0)
+                ratio = self._ratios.get(name, 0)
                 value = value * ratio if value is not None and ratio > 0 else None
             if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
                 value = None
             values[index] = value
+        complete = reading.complete and all(values[index] is not None for index in self._mandatory)
+        return reading._replace(values=tuple(values), complete=complete)
+
+
+def decoder_of(block: Block, device: str, ratios: dict[str, int] | None) -> BlockDecoder:
+    """The decoder of a block. `ratios` is None for a device that multiplies nothing."""
+    return BlockDecoder(block, device) if ratios is None else RatioDecoder(block, device, ratios)
 
 
 def _unpack_of_registers(block: Block) -> Callable[[bytes], tuple[int, ...]]:
@@ -170,7 +171,7 @@ def _converter(point: Point) -> Convert:
     if point.type == "value":
         masks: dict[int, int | None] = {**dict(point.flags), **dict.fromkeys(point.sentinels)}
         kept = point.mask
-        return lambda raw: masks.get(raw & kept, 0)
+        return (lambda raw: masks.get(raw & kept, 0)) if kept != 0xFFFF else (lambda raw: masks.get(raw, 0))
     if point.type == "f32":
         return _float_converter(point)
     return _integer_converter(point)

@@ -5,7 +5,7 @@ A dump is lines of `address: words`; registers between them read 0. Of bits it i
 
 import pytest
 
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.profile import COILS, Block
 from edge.field.profiles.loader import load_profile, shipped
 from edge.roles import FLAGS
@@ -143,7 +143,7 @@ def test_values_of_the_secondary_side_count_once_the_ratios_are_known() -> None:
     """Acrel: -123 W on the secondary side, 10 V / 1 V and 200 A / 5 A: -123 x 10 x 40 W; 5.00 kWh x 400; 23.0 V x 10."""
     ratios: dict[str, int] = {}
     blocks = {b.name: b for b in load_profile("acrel-adl400").blocks}
-    decoders = {name: BlockDecoder(block, "m", ratios) for name, block in blocks.items()}
+    decoders = {name: decoder_of(block, "m", ratios) for name, block in blocks.items()}
 
     def decoded(name: str, dump: str) -> tuple[int | None, bool]:
         reading = decoders[name].decode(payload_of(blocks[name], dump), 1)

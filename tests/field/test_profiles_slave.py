@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config import options
-from edge.field.decode import BlockDecoder
+from edge.field.decode import decoder_of
 from edge.field.device import BusDevice
 from edge.field.encode import encode, raw_reader
 from edge.field.line.rtu import Expect, read_request, write_request
@@ -49,7 +49,7 @@ def ask(slave: Slave, block: Block, ratios: dict[str, int]) -> dict[str, int | N
     request = read_request(ADDRESS, block.fc, block.start, block.count)
     payload = Expect(request).match(slave.receive(request) or b"")
     assert isinstance(payload, bytes)
-    values = BlockDecoder(block, "x", ratios).decode(payload, 0).values
+    values = decoder_of(block, "x", ratios).decode(payload, 0).values
     return {point.name: value for point, value in zip(block.points, values, strict=True)}
 
 

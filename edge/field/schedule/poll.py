@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
@@ -106,7 +106,7 @@ def _part(block: Block, start: int, count: int, device: "BusDevice", watch: Bloc
     offset = 2 * (block.start - start)
     cut = None if (offset, block.count) == (0, count) else slice(offset, offset + 2 * block.count)
     flag_indices = tuple(index for index, point in enumerate(block.points) if point.flags)
-    return Part(block, BlockDecoder(block, device.name, device.ratios), watch, cut, flag_indices)
+    return Part(block, decoder_of(block, device.name, device.ratios), watch, cut, flag_indices)
 
 
 def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
