@@ -180,6 +180,8 @@ def _port_rows(config: Config, devices: Sequence[BusDevice], port: Port) -> list
         if job.poll is not None:
             age_ms = min(AGE_NEVER_MS, row.period_ms + done_ms + job.device.lag_ms)
             rows.append(replace(row, age_max_ms=age_ms, blocks=tuple(part.block.name for part in job.poll.parts)))
+        elif job.what == "heartbeat":
+            rows.append(row)
         elif job.box is not None:
             rows.append(replace(row, latency_max_ms=min(AGE_NEVER_MS, job.box.write.min_interval_ms + done_ms)))
     return rows
