@@ -28,6 +28,7 @@ from edge.field.budget import check_budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
+from edge.field.line.timing import hole_max_count
 from edge.field.profiles.loader import load_profile
 from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
@@ -57,7 +58,9 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
             allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
-        devices.append(BusDevice(settings, profile, config.site.cycle_ms))
+        port = next(port for port in config.port if port.name == settings.port)
+        hole_count = hole_max_count(port, profile.link)
+        devices.append(BusDevice(settings, profile, config.site.cycle_ms, hole_count))
     problems += check_budget(config, devices)
     if problems:
         raise ConfigFault(problems)
@@ -151,7 +154,7 @@ class Controller:
         now_mono_ms = self.clock.mono_ms()
         self._watch.judge(now_mono_ms)
         extra = (
-            (name, device.guarded, device.write_failed, device.watch.frozen_since_ms)
+            (name, device.guarded or bool(device.acceptance), device.write_failed, device.watch.frozen_since_ms)
             for name, device in self._devices.items()
         )
         self.image.note_guards(extra, self._pcs.__contains__)
@@ -204,6 +207,9 @@ def serve(config: Config) -> int:
     tune_interpreter()
     thread.start()
     notice.say("READY=1")
+    for device in devices:
+        if device.acceptance:
+            log.warning("device=%s guarded=False accepted=%r", device.name, device.acceptance)
     log.info("start site=%s units=%d cycle_ms=%d", config.site.id, len(config.unit), config.site.cycle_ms)
     try:
         safe = asyncio.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))

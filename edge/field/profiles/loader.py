@@ -47,7 +47,7 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     head = top.table("profile") or Table(file, "profile", {}, problems)
     kind = head.word("kind", KINDS)
     names = [head.word(key) for key in ("id", "vendor", "model", "version", "source")]
-    verified = head.flag("verified")
+    verified = head.flag("verified", False)
     shift = 1 if head.word("addressing", ("wire0", "doc1"), "wire0") == "doc1" else 0
     notes = head.words("notes")
     head.close()
