@@ -32,7 +32,7 @@ def encode(write: Write, value: int) -> Encoded:
     raw = num // den if downwards else -(-num // den)
     low, high = _LIMITS[write.type]
     raw = min(max(raw, -high if write.direction else low), high)
-    return Encoded((*write.before, *_registers(write, raw)), raw)
+    return Encoded((*write.before, *_registers(write, raw), *write.after), raw)
 
 
 def _registers(write: Write, raw: int) -> tuple[int, ...]:
@@ -58,7 +58,8 @@ def raw_reader(write: Write, offset: int) -> Callable[[bytes], float]:
         return lambda payload: payload[offset // 8] >> offset % 8 & 1
     skipped = len(write.before)
     if write.direction is None:
-        return _amount_reader(write, 2 * (offset + skipped))
+        amount = _amount_reader(write, 2 * (offset + skipped))
+        return _framed(write, offset, amount) if write.before or write.after else amount
     amount = _amount_reader(write, 2 * (offset + skipped + 1))
     signs = {write.direction.charge: -1, write.direction.discharge: 1, write.direction.none: 0}
     front = struct.Struct(f">{skipped + 1}H").unpack_from
@@ -66,6 +67,19 @@ def raw_reader(write: Write, offset: int) -> Callable[[bytes], float]:
     def read(payload: bytes) -> float:
         *before, way = front(payload, 2 * offset)
         return signs[way] * amount(payload) if tuple(before) == write.before and way in signs else math.nan
+
+    return read
+
+
+def _framed(write: Write, offset: int, amount: Callable[[bytes], float]) -> Callable[[bytes], float]:
+    """An amount counts only between the constant registers it was written with: an enable may have been taken back."""
+    before = struct.pack(f">{len(write.before)}H", *write.before)
+    after = struct.pack(f">{len(write.after)}H", *write.after)
+    frame = slice(2 * offset, 2 * (offset + write.count))
+
+    def read(payload: bytes) -> float:
+        found = payload[frame]
+        return amount(payload) if found.startswith(before) and found.endswith(after) else math.nan
 
     return read
 

@@ -101,8 +101,8 @@ class Direction:
 class Write:
     """A value that may be written. Canonical range; encode rounds towards `safe`.
 
-    `before`: constant registers in front of it in the same frame; `direction`: one more in front of the amount. The raw
-    number is signed all the same: + discharge.
+    `before` and `after`: constant registers around it in the same frame, such as an enable; `direction`: one more in front
+    of the amount. The raw number is signed all the same: + discharge.
     """
 
     name: str  # a key of roles.WRITES[kind]
@@ -121,11 +121,13 @@ class Write:
     before: tuple[int, ...] = ()
     direction: Direction | None = None
     flash: bool = False  # its register lies in flash memory that wears out: written seldom
+    after: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
         """Registers of the frame; of a coil: coils."""
-        return len(self.before) + (self.direction is not None) + (1 if self.type == "bit" else REGISTERS[self.type])
+        amount_count = 1 if self.type == "bit" else REGISTERS[self.type]
+        return len(self.before) + (self.direction is not None) + amount_count + len(self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Command:
 class Watchdog:
     """The device's own comm-loss timer: a register in seconds, written and read back before RUN is allowed.
 
-    One that counts down by itself is written again every `rewrite_ms`.
+    One that counts down by itself is written again every `rewrite_ms`. `first` is what the device does when its time is
+    over, written and read back ahead of it: (address, registers) each.
     """
 
     addr: int
@@ -152,6 +155,27 @@ class Watchdog:
     seconds_per_count: Fraction
     on_loss: str  # what the source says happens; "unknown" is an honest word
     rewrite_ms: int = 0  # 0: written once
+    type: Literal["u16", "u32"] = "u16"
+    first: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A counter of the device that the controller must keep counting; what the device does without it is its own affair."""
+
+    addr: int
+    fc: Literal[6, 16]
+    type: Literal["u16", "u32"]
+    period_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A holding register on which the meaning of others rests, such as a scale factor: while it differs, none counts."""
+
+    name: str
+    addr: int
+    value: int  # raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +208,5 @@ class Profile:
     watchdog: Watchdog | None
     identify: Identify | None
     notes: tuple[str, ...] = ()  # what its source leaves open and whoever commissions it must know
+    heartbeat: Heartbeat | None = None
+    constants: tuple[Constant, ...] = ()

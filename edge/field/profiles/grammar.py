@@ -19,6 +19,7 @@ from edge.field.profile import (
     Write,
 )
 from edge.field.profiles.table import BLANK, Table
+from edge.field.profiles.upkeep import first_of, width_of
 from edge.roles import COMMANDS, FLAGS, ROLES, WRITES
 from edge.units import CANONICAL
 
@@ -209,10 +210,11 @@ def read_write(table: Table, kind: str, shift: int) -> Write:
     addr = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift)
     fc, kind_of = table.whole("fc", 5, 16), table.word("type", ("bit", "u16", "s16", "u32", "s32", "f32"))
     before, direction = _in_front(table)
+    after = _constants(table, "after")
     if kind_of == "bit":
-        if fc not in (5, 15) or before or direction:
-            table.note("fc", fc, "must be 5 or 15 for a bit, and nothing stands before it")
-    elif fc not in (6, 16) or (fc == 6 and (REGISTERS[kind_of] != 1 or before or direction)):
+        if fc not in (5, 15) or before or direction or after:
+            table.note("fc", fc, "must be 5 or 15 for a bit, and nothing stands around it")
+    elif fc not in (6, 16) or (fc == 6 and (REGISTERS[kind_of] != 1 or before or direction or after)):
         table.note("fc", fc, "must be 6 (one register) or 16")
     if direction is not None and not kind_of.startswith("u"):
         table.note("type", kind_of, "must be u16 or u32: with `direction` the amount has no sign")
@@ -237,28 +239,29 @@ def read_write(table: Table, kind: str, shift: int) -> Write:
     table.close()
     return Write(
         name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, sign, low, high, safe, *interval, verify, before,
-        direction, flash,
+        direction, flash, after,
     )  # fmt: skip
 
 
 def _in_front(table: Table) -> tuple[tuple[int, ...], Direction | None]:
     """What the frame of a write holds before the amount."""
-    before = table.take("before", [])
-    if (
-        not isinstance(before, list)
-        or len(before) > 8
-        or any(type(v) is not int or not 0 <= v <= 0xFFFF for v in before)
-    ):
-        table.note("before", before, "must be a list of at most 8 raw values 0..65535")
-        before = []
+    before = _constants(table, "before")
     words = table.table("direction")
     if words is None:
-        return tuple(before), None
+        return before, None
     direction = Direction(*(words.whole(key, 0, 0xFFFF) for key in ("charge", "discharge", "none")))
     if len({direction.charge, direction.discharge, direction.none}) != 3:
         words.note("none", direction.none, "charge, discharge and none must be three different values")
     words.close()
-    return tuple(before), direction
+    return before, direction
+
+
+def _constants(table: Table, key: str) -> tuple[int, ...]:
+    raw = table.take(key, [])
+    if not isinstance(raw, list) or len(raw) > 8 or any(type(v) is not int or not 0 <= v <= 0xFFFF for v in raw):
+        table.note(key, raw, "must be a list of at most 8 raw values 0..65535")
+        return ()
+    return tuple(raw)
 
 
 def _verify(table: Table | None, kind_of: str, shift: int) -> Verify | None:
@@ -319,7 +322,7 @@ def read_watchdog(table: Table | None, shift: int) -> Watchdog | None:
         table.note("seconds_per_count", str(seconds), "must be above 0")
     watchdog = Watchdog(
         addr, cast(Any, fc), table.whole("value", 1, 3_600), seconds, table.word("on_loss"),
-        table.whole("rewrite_ms", 0, 600_000, 0),
+        table.whole("rewrite_ms", 0, 600_000, 0), cast(Any, width_of(table, fc)), first_of(table, shift),
     )  # fmt: skip
     if watchdog.rewrite_ms >= 1000 * watchdog.value * seconds:
         table.note("rewrite_ms", watchdog.rewrite_ms, "must be shorter than the timer itself")

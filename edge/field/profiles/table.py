@@ -58,8 +58,8 @@ class Table:
             return value
         return default if default is not None else (words[0] if words else "")
 
-    def flag(self, key: str, default: bool) -> bool:
-        """true or false."""
+    def flag(self, key: str, default: bool = False) -> bool:
+        """true or false; the default when absent."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             self.note(key, value, "must be true or false")
