@@ -126,7 +126,7 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
     awaited = {flag for command in device.profile.commands for flag in (command.until,) if flag}
     for poll in device.polls:
         flagged = any(part.flag_indices for part in poll.parts)
-        size_bytes = read_bytes(poll.shape[2])
+        size_bytes = poll.expect.wire_chars
         yield job(f"read {poll.name}", size_bytes, 1000 * poll.period_s, poll.priority, poll=poll,
                   is_hoped=bool(awaited) and flagged)  # fmt: skip
     for box in device.boxes.values():

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from edge.field.profile import COILS, REGISTERS, Block, Profile, Write
 from edge.roles import FLAGS
@@ -267,6 +268,16 @@ class Slave:
             self._functions.setdefault(addr, set()).add(3)  # holding registers can be read
         for addr in self._coils:
             self._inputs[1, addr] = partial(self._coils.__getitem__, addr)  # and coils
+        if profile.link.gaps_allowed:
+            self._fill_gaps()
+
+    def _fill_gaps(self) -> None:
+        """Between two blocks of one function that a read could span there are registers too; they read 0."""
+        for function in (3, 4):
+            ends = [(b.start, b.start + b.count) for b in self.profile.blocks if b.fc == function]
+            for (_, end), (start, _) in pairwise(sorted(ends)):
+                for addr in range(end, min(start, end + self.profile.link.max_regs)):
+                    self._functions.setdefault(addr, set()).add(function)
 
     def _layout_upkeep(self, profile: Profile) -> None:
         """Timer and what it leads to, our heartbeat, and what never changes."""
