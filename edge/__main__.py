@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge.app import bus_devices, serve
 from edge.cloud.access import access_of
+from edge.commission.words import add_words
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.console import client
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

@@ -1,0 +1,167 @@
+"""One RS-485 line in the hand of a technician: one question at a time, reads only, and an ear for who else speaks.
+
+For a line that no controller runs: scan, `edge read`, `edge check --live`. Nothing but FC3 and FC4 leaves it, whoever asks.
+Times are the loop's, so it runs in virtual time as well.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from edge.config import options
+from edge.errors import EdgeError
+from edge.field.budget import FAST_SILENCE_US, char_bits
+from edge.field.line.port import Port
+from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, crc16
+from edge.model import Outcome
+
+READ_FUNCTIONS = (3, 4)
+GAP_S = 0.02  # after an answer, before the next question: what a shared bus of mixed makes needs
+
+
+class LineFault(EdgeError):
+    """The port cannot be opened, or is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one question brought: the answer, when its last byte came, and every byte that came meanwhile."""
+
+    answer: Answer
+    latency_us: int = 0  # from the request handed to the driver to the whole answer; 0 without one
+    data: bytes = b""
+    stray: bytes = b""  # came before the question, when nobody was asked
+
+    @property
+    def is_answer(self) -> bool:
+        """Data or a refusal: either way somebody is there."""
+        return not isinstance(self.answer, Outcome)
+
+
+def silence_s(settings: options.Port) -> float:
+    """The pause that ends a frame: 3.5 characters, fixed above 19 200 baud (Modbus over Serial Line V1.02)."""
+    return 3.5 * char_bits(settings) / settings.baud if settings.baud <= 19_200 else FAST_SILENCE_US / 1e6
+
+
+def wire_s(settings: options.Port, expect: Expect) -> float:
+    """Seconds that question and answer occupy the wire."""
+    return expect.wire_chars * char_bits(settings) / settings.baud + 2 * silence_s(settings)
+
+
+class ReadLine:
+    """Owns an open port. `open` in a running loop; `close` whatever happens."""
+
+    def __init__(self, settings: options.Port, port: Port, gap_s: float = GAP_S) -> None:
+        self.settings = settings
+        self.sent_count = 0
+        self._port = port
+        self._gap_s = max(gap_s, silence_s(settings))
+        self._expect: Expect | None = None
+        self._come: asyncio.Future[Answer] | None = None
+        self._buffer = bytearray()
+        self._stray = bytearray()
+        self._active_s = -1e9  # when something was last said or heard
+        self._gone = False
+
+    def open(self) -> None:
+        """Raises LineFault, which says what is in the way."""
+        try:
+            self._port.open(self._on_bytes)
+        except OSError as error:
+            raise LineFault(
+                f"{self.settings.path}: cannot be opened: {error}; is it the right path, may you use it, "
+                "and is the edge service or another program on it?"
+            ) from error
+
+    def close(self) -> None:
+        self._port.close()
+
+    async def listen(self, seconds: float) -> bytes:
+        """What is heard while nothing is said, the newest bytes of it."""
+        await asyncio.sleep(seconds)
+        return self._take_stray()
+
+    async def ask(self, expect: Expect, turnaround_s: float) -> Heard:
+        """One question. It waits for as long as the frames take on the wire, and `turnaround_s` for the device.
+
+        Raises: ValueError for a request that is no read, LineFault when the port is gone.
+        """
+        if expect.request[1] not in READ_FUNCTIONS:
+            raise ValueError(f"function {expect.request[1]}: only reads go out here")
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._active_s + self._gap_s - loop.time()))
+        stray = self._take_stray()
+        self._buffer.clear()
+        self._expect, self._come = expect, loop.create_future()
+        sent_s = loop.time()
+        timer = loop.call_at(sent_s + wire_s(self.settings, expect) + turnaround_s, self._settle, None)
+        try:
+            self._send(expect.request)
+            answer = await self._come
+        finally:
+            timer.cancel()
+            self._expect = None
+        latency_us = 0 if isinstance(answer, Outcome) else round((loop.time() - sent_s) * 1e6)
+        return Heard(answer, latency_us, bytes(self._buffer), stray)
+
+    def _send(self, request: bytes) -> None:
+        self.sent_count += 1
+        self._active_s = asyncio.get_running_loop().time()
+        try:
+            self._port.write(request)
+        except OSError as error:
+            raise LineFault(f"{self.settings.path}: {error}") from error
+
+    def _settle(self, answer: Answer | None) -> None:
+        if self._come is not None and not self._come.done() and self._expect is not None:
+            self._come.set_result(self._expect.verdict(self._buffer) if answer is None else answer)
+
+    def _on_bytes(self, data: bytes) -> None:
+        self._active_s = asyncio.get_running_loop().time()
+        if not data:
+            self._gone = True
+            if self._come is not None and not self._come.done():
+                self._come.set_exception(
+                    LineFault(f"{self.settings.path}: the port is gone; is the adapter plugged in?")
+                )
+            return
+        kept = self._stray if self._expect is None else self._buffer
+        kept += data
+        del kept[:-BUFFER_MAX_BYTES]
+        if self._expect is not None:
+            answer = self._expect.match(self._buffer)
+            if answer is not None:
+                self._settle(answer)
+
+    def _take_stray(self) -> bytes:
+        if self._gone:
+            raise LineFault(f"{self.settings.path}: the port is gone; is the adapter plugged in?")
+        stray = bytes(self._stray)
+        self._stray.clear()
+        return stray
+
+
+def right_frames(data: bytes) -> list[bytes]:
+    """Every frame with a right CRC in what was heard, requests and answers alike, as they follow each other."""
+    found, at = [], 0
+    while at + 5 <= len(data):
+        frame = next((data[at : at + size] for size in _sizes(data, at) if _is_right(data, at, size)), b"")
+        if frame:
+            found.append(frame)
+        at += len(frame) or 1
+    return found
+
+
+def _is_right(data: bytes, at: int, size: int) -> bool:
+    return at + size <= len(data) and not crc16(data[at : at + size])
+
+
+def _sizes(data: bytes, at: int) -> tuple[int, ...]:
+    """How long a frame that begins here may be."""
+    fc = data[at + 1]
+    if fc & 0x80:
+        return (5,)
+    if fc in (1, 2, 3, 4):
+        return (8, 5 + data[at + 2])
+    if fc in (15, 16):
+        return (8, 9 + data[at + 6]) if at + 6 < len(data) else (8,)
+    return (8,) if fc in (5, 6) else ()
