@@ -1,100 +1,107 @@
-"""The command words of commissioning: arguments, progress, exit codes. What they do is in the modules beside it.
+"""The command words of commissioning. Each asks the running controller when there is one, else the line itself.
 
 0 done · 1 nothing found, a difference or a refusal · 2 the line or a file cannot be used · 130 ended with Ctrl-C
 """
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from typing import Any
 
-from edge.commission.scan import report
-from edge.commission.scan.search import Progress, Search
-from edge.commission.scan.settings import TURNAROUND_MS, UNITS_DEFAULT, make_plan
+from edge.clock import SystemClock
+from edge.commission import screens
+from edge.commission.hand import Hand, site_devices
+from edge.commission.points import Value, read_points
+from edge.commission.progress import interruptible
+from edge.commission.scan import command
+from edge.config.options import Config
+from edge.config.reader import load_config
+from edge.console import client
+from edge.errors import EdgeError
+from edge.field.device import BusDevice
 from edge.field.line.port import TtyPort
-from edge.field.profile import Profile
-from edge.field.profiles.loader import FOLDER, read_profile
 
-EXIT_STOPPED = 130
-LINE_EVERY_S = 5.0  # progress where there is no terminal: a log wants to stay readable
-
-
-class Ticker:
-    """Progress on stderr: one line that is rewritten on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._is_tty = sys.stderr.isatty()
-        self._next_s = -1e9
-
-    def note(self, text: str, now_s: float) -> None:
-        if self._is_tty:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
-        elif now_s >= self._next_s:
-            self._next_s = now_s + LINE_EVERY_S
-            print(text, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._is_tty:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+WATCH_S = 1.0
+REPLY_S = 10.0  # a technician's question waits behind everything else on the bus
 
 
 def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this folder for the parser of `edge`."""
-    text = "find out who answers on an RS-485 line; only reads"
-    scan = words.add_parser("scan", help=text, description=text)
-    scan.add_argument("path", metavar="PORT", help="the tty, such as /dev/ttyUSB0")
-    scan.add_argument("--units", default="", metavar="N-M", help=f"addresses ({UNITS_DEFAULT}), such as 1-16 or 1,5,20")
-    scan.add_argument("--all", action="store_true", help="every address and every line setting")
-    scan.add_argument("--baud", default="", metavar="N,M", help="only these")
-    scan.add_argument("--parity", default="", metavar="N,E,O", help="only these")
-    scan.add_argument(
-        "--turnaround-ms", type=int, default=TURNAROUND_MS, metavar="N",
-        help=f"how long a device may think ({TURNAROUND_MS}); slow ones take up to 800",
-    )  # fmt: skip
-    scan.add_argument("--json", action="store_true", help="for machines")
-    scan.set_defaults(act=_scan)
+    command.add_word(words)
+    text = "what a device says, point by point, with its registers; through the controller when one runs"
+    read = words.add_parser("read", help=text, description=text)
+    read.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
+    read.add_argument("device", metavar="DEVICE", help="its name in the site file")
+    read.add_argument("points", metavar="POINT", nargs="*", help="names of its profile's points; none: all")
+    read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
+    read.add_argument("--json", action="store_true", help="for machines")
+    read.set_defaults(act=_read)
 
 
-def all_profiles() -> tuple[Profile, ...]:
-    """Every profile that ships."""
-    return tuple(read_profile(path) for path in sorted(FOLDER.glob("*.toml")))
-
-
-def interruptible(act: Callable[[], int]) -> int:
-    """Ctrl-C is a way to end, not a fault."""
+def ask_controller(config: Config, line: str, timeout_s: float = REPLY_S) -> dict[str, Any] | None:
+    """The answer of the running controller to a word of the console; None when none runs. Raises EdgeError."""
+    if not config.console.socket:
+        return None
     try:
-        return act()
-    except KeyboardInterrupt:
-        print("\nstopped; nothing was written", file=sys.stderr)
-        return EXIT_STOPPED
+        reply = client.ask(config.console.socket, f"{line} --json", timeout_s)
+        answer: dict[str, Any] = json.loads(reply.text)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except (OSError, ValueError) as fault:
+        raise EdgeError(f"{config.console.socket}: the controller does not answer: {fault}") from fault
+    return answer
 
 
-def _scan(options: argparse.Namespace) -> int:
-    plan = make_plan(
-        options.path, options.units, options.baud, options.parity, options.turnaround_ms, everything=options.all
-    )
-    profiles, ticker = all_profiles(), Ticker()
+def refused(answer: dict[str, Any]) -> str:
+    """Why the controller does not do it; "" when it did."""
+    return "" if answer["ok"] else str((answer["data"] or {}).get("error", "refused"))
 
-    async def main() -> int:
-        loop = asyncio.get_running_loop()
 
-        def note(progress: Progress) -> None:
-            ticker.note(report.progress_line(progress), loop.time())
+def _read(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    device = _device(config, options.device)
+    return interruptible(lambda: _read_on(options, config, device))
 
-        search = Search(plan, lambda setting: TtyPort(setting.port(plan.path)), profiles, note)
-        try:
-            result = await search.run()
-        finally:
-            ticker.end()
-        if options.json:
-            print(json.dumps(report.as_json(plan, result, profiles)))
-        else:
-            print("\n".join(report.screen(plan, result, profiles)))
-        return 0 if result.verdict == "found" else 1
 
-    if not options.json:
-        print(report.plan_text(plan))
-    return interruptible(lambda: asyncio.run(main()))
+def _device(config: Config, name: str) -> BusDevice:
+    devices = {device.name: device for device in site_devices(config)}
+    if name not in devices:
+        raise EdgeError(f"{config.file}: no device '{name}'; there are: {', '.join(devices)}")
+    return devices[name]
+
+
+def _read_on(options: argparse.Namespace, config: Config, device: BusDevice) -> int:
+    """Once, or every second; the code is that of the last reading."""
+    line = " ".join(("read", device.name, *options.points))
+    answer = ask_controller(config, line)
+    if answer is not None:
+        while True:
+            if refused(answer):
+                print(refused(answer), file=sys.stderr)
+                return 1
+            code = _show([Value(**value) for value in answer["data"]], as_json=options.json)
+            if not options.watch:
+                return code
+            asyncio.run(asyncio.sleep(WATCH_S))
+            answer = ask_controller(config, line) or {"ok": False, "data": {"error": "the controller has ended"}}
+    return asyncio.run(_read_line(options, config, device))
+
+
+async def _read_line(options: argparse.Namespace, config: Config, device: BusDevice) -> int:
+    with Hand(config.port, [device], TtyPort) as hand:
+        while True:
+            values = await read_points(hand.ask, device, options.points, SystemClock())
+            code = _show(values, as_json=options.json)
+            if not options.watch:
+                return code
+            await asyncio.sleep(WATCH_S)
+
+
+def _show(values: list[Value], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps([dataclasses.asdict(value) for value in values]), flush=True)
+    else:
+        print("\n".join(screens.values_screen(values, SystemClock().mono_ms())), flush=True)
+    return 0 if all(value.quality == screens.GOOD for value in values) else 1

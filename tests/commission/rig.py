@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Progress, Result, Search
 from edge.commission.scan.settings import Plan, Setting, make_plan
-from edge.commission.words import all_profiles
 from edge.field.line.port import OnBytes
 from hil.slave import Slave
 from hil.virtual import run

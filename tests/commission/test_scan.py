@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from edge.commission.line import LineFault, ReadLine, right_frames
 from edge.commission.scan import report
+from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Progress, Search
 from edge.commission.scan.settings import LIKELY, Setting, make_plan, probe_s
-from edge.commission.words import all_profiles
 from edge.errors import ConfigFault
 from edge.field.line.port import OnBytes
 from edge.field.line.rtu import Expect, read_request, with_crc, write_request

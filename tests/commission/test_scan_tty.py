@@ -10,9 +10,9 @@ import pytest
 import tomli
 
 from edge.commission.line import LineFault
+from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Result, Search
 from edge.commission.scan.settings import make_plan
-from edge.commission.words import all_profiles
 from edge.config import options
 from edge.field.line.port import TtyPort
 from edge.field.line.rtu import read_request

@@ -1,0 +1,54 @@
+"""The lines of a site in a technician's hand while no controller runs: every port its own, exclusively, reads only."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from edge.commission.line import Heard, ReadLine
+from edge.config import options
+from edge.config.options import Config
+from edge.errors import ConfigFault, Problem
+from edge.field.budget import gap_us
+from edge.field.device import BusDevice
+from edge.field.line.port import Port
+from edge.field.line.rtu import Expect
+from edge.field.profiles.loader import load_profile
+
+
+def site_devices(config: Config) -> list[BusDevice]:
+    """Every device of a site with its profile. Raises ConfigFault with what is wrong with any of them."""
+    devices: list[BusDevice] = []
+    problems: list[Problem] = []
+    for settings in config.device:
+        try:
+            devices.append(BusDevice(settings, load_profile(settings.profile), config.site.cycle_ms))
+        except ConfigFault as fault:
+            problems += fault.problems
+    if problems:
+        raise ConfigFault(problems)
+    return devices
+
+
+class Hand:
+    """Opens the ports that `devices` need; a context manager. Raises LineFault when one cannot be opened."""
+
+    def __init__(
+        self, ports: Sequence[options.Port], devices: Sequence[BusDevice], open_port: Callable[[options.Port], Port]
+    ) -> None:
+        self._lines: dict[str, ReadLine] = {}
+        for port in ports:
+            mine = [device for device in devices if device.settings.port == port.name]
+            if mine:
+                self._lines[port.name] = ReadLine(port, open_port(port), gap_us(port, mine) / 1e6)
+
+    def __enter__(self) -> "Hand":
+        for line in self._lines.values():
+            line.open()
+        return self
+
+    def __exit__(self, *fault: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for line in self._lines.values():
+            line.close()
+
+    async def ask(self, device: BusDevice, expect: Expect) -> Heard:
+        """One question to one device, with the patience that its profile asks for."""
+        return await self._lines[device.settings.port].ask(expect, device.timeout_s)

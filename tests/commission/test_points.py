@@ -1,0 +1,134 @@
+"""Points by name on an own line: values with units, registers, and why a value is not to be believed."""
+
+import asyncio
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.__main__ import main as edge_main
+from edge.commission.points import NoPoint, Value, names_of, read_points
+from edge.commission.screens import values_screen
+from edge.field.line.rtu import with_crc
+from hil.demo.site import demo_tables, render
+from hil.pty import PtyBus
+from hil.slave import Slave
+from hil.wire import Arrivals
+from tests.commission.site import HandSite, play
+from tests.hil.site_kit import Kit
+
+
+def read(device: str, *names: str, spoil: object = None) -> list[Value]:
+    async def script(site: HandSite) -> list[Value]:
+        values = await read_points(site.hand.ask, site.device(device), names, site.clock)
+        assert all(frame[1] in (3, 4) for frame in site.sent)
+        return values
+
+    return play(script, spoil)  # type: ignore[arg-type]  # None or a Spoil
+
+
+def test_a_point_has_its_value_its_unit_and_its_registers() -> None:
+    soc, voltage = read("bms1", "soc", "pack_voltage")
+    assert (soc.value, soc.unit, soc.text, soc.raw, soc.quality) == (5_000, "cpct", "50.0 %", "0032", "good")
+    assert voltage.text.endswith(" V") and int(voltage.raw, 16) == voltage.value and 5_000 < voltage.latency_us < 60_000
+
+
+def test_every_point_and_every_readable_write_of_every_device_of_the_site_can_be_read() -> None:
+    async def script(site: HandSite) -> None:
+        for device in site.devices.values():
+            values = await read_points(site.hand.ask, device, (), site.clock)
+            assert [value.point for value in values] == names_of(device.profile) and len(values) > 2
+            assert all(value.quality == "good" for value in values), values
+            lines = values_screen(values, site.clock.mono_ms())
+            assert len(lines) >= len(values) + 2 and all(len(line) <= 80 for line in lines)
+
+    play(script)
+
+
+def test_flags_are_shown_by_name() -> None:
+    async def script(site: HandSite) -> list[Value]:
+        site.site.units[0].pcs.set_estop(True)
+        site.site.step(1.0)
+        return await read_points(site.hand.ask, site.device("pcs1"), ["status", "fault_1", "dc_fault"], site.clock)
+
+    status, fault, none = play(script)
+    assert "fault" in status.text and "emergency power off" in fault.text and none.text == "none set"
+
+
+@pytest.mark.parametrize(
+    ("reply", "quality"),
+    [
+        (lambda reply: b"", "no answer"),
+        (lambda reply: reply[:-1] + bytes((reply[-1] ^ 1,)), "damaged answer"),
+        (lambda reply: with_crc(b"\x07" + reply[1:-2]), "wrong answer"),
+        (lambda reply: with_crc(bytes((reply[0], reply[1] | 0x80, 4))), "refused (exception 4)"),
+    ],
+)
+def test_a_value_that_did_not_come_says_why(reply: object, quality: str) -> None:
+    def spoil(slave: Slave, request: bytes, right: bytes) -> Arrivals | None:
+        assert callable(reply)
+        return [(0.0, reply(right))] if reply(right) else []
+
+    (value,) = read("it1", "power_total", spoil=spoil)
+    assert (value.value, value.text, value.raw, value.quality) == (None, "--", "", quality)
+    assert all(len(line) <= 80 for line in values_screen([value], 0))
+
+
+def test_what_a_device_marks_as_missing_and_what_is_outside_its_range_are_told_apart() -> None:
+    def filled(octet: int) -> object:
+        def spoil(slave: Slave, request: bytes, right: bytes) -> Arrivals | None:
+            return [(0.0, with_crc(right[:3] + bytes((octet,)) * (len(right) - 5)))]
+
+        return spoil
+
+    (frequency,) = read("it1", "power_total", spoil=filled(0x7F))
+    assert frequency.quality == "outside its range" and frequency.raw == "7F7F 7F7F"
+    (soc,) = read("bms1", "soc", spoil=filled(0xFF))
+    assert soc.quality == "outside its range" and soc.raw == "FFFF"
+    (voltage,) = read("pcs1", "dc_voltage", spoil=filled(0xFF))
+    assert voltage.quality == "device says: not available"
+
+
+def test_another_device_at_the_address_is_not_believed() -> None:
+    def spoil(slave: Slave, request: bytes, right: bytes) -> Arrivals | None:
+        return [(0.0, with_crc(b"\x01\x03\x04B99 "))] if request[2:4] == b"\x89\x60" else None
+
+    values = read("poc", "power_total", "frequency", spoil=spoil)
+    assert all("another device: identifies as 'B99'" in value.quality for value in values)
+
+
+def test_an_unknown_point_names_those_that_there_are() -> None:
+    with pytest.raises(NoPoint, match=r"no point 'powr_total' \(did you mean power_total\?\); there are: power_total"):
+        read("poc", "powr_total")
+
+
+@pytest.mark.hil
+def test_the_command_reads_a_real_tty_and_json_is_json(tmp_path: Path) -> None:
+    """In a thread: the bus lives in this loop, the command has one of its own."""
+
+    async def main() -> tuple[int, str, int, str]:
+        kit = Kit()
+        buses = {"fast": PtyBus("fast", 115_200, kit.fast), "slow": PtyBus("slow", 19_200, kit.slow)}
+        for bus in buses.values():
+            bus.start()
+        tables = demo_tables(tmp_path, {name: bus.path for name, bus in buses.items()}, 1, {"kind": "none"})
+        (tmp_path / "site.toml").write_text(render(tables))
+        site = str(tmp_path / "site.toml")
+        first = await asyncio.to_thread(_run, ["read", "-c", site, "bms1", "soc", "--json"])
+        second = await asyncio.to_thread(_run, ["read", "-c", site, "poc"])
+        for bus in buses.values():
+            bus.stop()
+        return *first, *second
+
+    code, text, code_2, shown = asyncio.run(main())
+    assert (code, json.loads(text)[0]["value"]) == (0, 5_000)
+    assert code_2 == 0 and "frequency" in shown and "60.00 Hz" in shown
+
+
+def _run(words: list[str]) -> tuple[int, str]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = edge_main(words)
+    return code, out.getvalue()
