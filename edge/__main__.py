@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge.app import bus_devices, serve
 from edge.cloud.access import access_of
+from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
 from edge.config.options import Config
 from edge.config.reader import load_config
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--effective", action="store_true", help="print every option with its value, defaults included")
     check.add_argument("--json", action="store_true", help="for machines")
+    add_options(check)
     show = _word(words, "show", "print a trace as a table", _show)
     show.add_argument("trace", type=Path)
     show.add_argument("--every", type=int, default=10, metavar="N", help="one row every N cycles (10)")
@@ -83,6 +85,8 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
+    if options.live:
+        return check_live(options, config)
     rows = budget(config, devices)
     if options.json:
         print(json.dumps({"config": dataclasses.asdict(config), "bus": [dataclasses.asdict(row) for row in rows]}))

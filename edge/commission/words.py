@@ -8,23 +8,21 @@ import asyncio
 import dataclasses
 import json
 import sys
-from typing import Any
 
 from edge.clock import SystemClock
 from edge.commission import screens
+from edge.commission.controller import ask_controller, refused
 from edge.commission.hand import Hand, site_devices
 from edge.commission.points import Value, read_points
 from edge.commission.progress import interruptible
 from edge.commission.scan import command
 from edge.config.options import Config
 from edge.config.reader import load_config
-from edge.console import client
 from edge.errors import EdgeError
 from edge.field.device import BusDevice
 from edge.field.line.port import TtyPort
 
 WATCH_S = 1.0
-REPLY_S = 10.0  # a technician's question waits behind everything else on the bus
 
 
 def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,25 +36,6 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
     read.add_argument("--json", action="store_true", help="for machines")
     read.set_defaults(act=_read)
-
-
-def ask_controller(config: Config, line: str, timeout_s: float = REPLY_S) -> dict[str, Any] | None:
-    """The answer of the running controller to a word of the console; None when none runs. Raises EdgeError."""
-    if not config.console.socket:
-        return None
-    try:
-        reply = client.ask(config.console.socket, f"{line} --json", timeout_s)
-        answer: dict[str, Any] = json.loads(reply.text)
-    except (FileNotFoundError, ConnectionRefusedError):
-        return None
-    except (OSError, ValueError) as fault:
-        raise EdgeError(f"{config.console.socket}: the controller does not answer: {fault}") from fault
-    return answer
-
-
-def refused(answer: dict[str, Any]) -> str:
-    """Why the controller does not do it; "" when it did."""
-    return "" if answer["ok"] else str((answer["data"] or {}).get("error", "refused"))
 
 
 def _read(options: argparse.Namespace) -> int:

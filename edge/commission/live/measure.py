@@ -1,0 +1,124 @@
+"""Measures one device: who it is, how often and how fast it answers, what it refuses, what its comm-loss timer holds.
+
+Only reads, the controller's own blocks in turn. Numbers in, numbers out; the verdicts are in verdicts.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.commission.points import Ask, failure_text
+from edge.config import options
+from edge.field.budget import char_bits
+from edge.field.decode import BlockDecoder, identity_text
+from edge.field.device import BusDevice
+from edge.field.line.rtu import Answer, Expect, read_request
+from edge.field.profile import Block
+from edge.model import Outcome
+
+TRIES = 50  # enough to see one bad answer in fifty, in a few seconds on a slow line
+POWER_ROLES = ("meter.power", "pv.power", "pcs.power")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One device. Latency: from the question handed over to the whole answer; turnaround: the part that is the device's."""
+
+    device: str
+    sent_count: int = 0
+    ok_count: int = 0
+    failures: dict[str, int]  # in words -> how often
+    refused: dict[str, int]  # block -> exception code
+    missing: list[str]  # mandatory points without a value
+    latency_p50_us: int = 0
+    latency_p99_us: int = 0
+    turnaround_p99_us: int = 0
+    identity: str = ""  # what it says of itself; "" when it was not asked, or said nothing
+    identity_fault: str = ""
+    watchdog_s: float | None = None  # as read; None: it has none, or it cannot be read
+    watchdog_wanted_s: float | None = None
+    guarded: bool | None = None  # written and read back by the running controller; None: none runs
+    power_w: int | None = None
+
+
+def percentile(values: list[int], percent: int) -> int:
+    """The smallest of `values` that so many percent do not exceed; 0 of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else 0
+
+
+async def measure(
+    ask: Ask, device: BusDevice, port: options.Port, tries: int = TRIES, note: Callable[[], None] = lambda: None,
+    guarded: bool | None = None,
+) -> Measured:  # fmt: skip
+    """`tries` questions to one device, `note` before each."""
+    identity, identity_fault = await _identify(ask, device)
+    latencies_us: list[int] = []
+    turnarounds_us: list[int] = []
+    failures: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    missing: dict[str, None] = {}
+    power_w: int | None = None
+    blocks = device.profile.blocks
+    for index in range(tries):
+        note()
+        block = blocks[index % len(blocks)]
+        expect = Expect(read_request(device.settings.address, block.fc, block.start, block.count))
+        heard = await ask(device, expect)
+        if isinstance(heard.answer, bytes):
+            latencies_us.append(heard.latency_us)
+            turnarounds_us.append(heard.latency_us - _wire_us(port, expect))
+            power_w = _look(device, block, heard.answer, missing, power_w)
+        else:
+            _count(heard.answer, block, failures, refused)
+    found = device.watchdog()
+    return Measured(
+        device=device.name, sent_count=tries, ok_count=len(latencies_us), failures=failures, refused=refused,
+        missing=list(missing), latency_p50_us=percentile(latencies_us, 50), latency_p99_us=percentile(latencies_us, 99),
+        turnaround_p99_us=max(0, percentile(turnarounds_us, 99)), identity=identity, identity_fault=identity_fault,
+        watchdog_s=await _watchdog_s(ask, device),
+        watchdog_wanted_s=None if found is None else float(found[1] * found[0].seconds_per_count),
+        guarded=guarded, power_w=power_w,
+    )  # fmt: skip
+
+
+async def _identify(ask: Ask, device: BusDevice) -> tuple[str, str]:
+    wanted, identity = device.profile.identify, device.identity
+    if wanted is None or identity.expect is None:
+        return "", ""
+    answer = (await ask(device, identity.expect)).answer
+    identity.note(answer)
+    return identity_text(wanted, answer) if isinstance(answer, bytes) else "", identity.fault
+
+
+def _look(device: BusDevice, block: Block, payload: bytes, missing: dict[str, None], power_w: int | None) -> int | None:
+    """Notes mandatory values that are not there; the newest power, if it is in this block."""
+    values = BlockDecoder(block, device.name).decode(payload, 0).values
+    for index in block.mandatory:
+        if values[index] is None:
+            missing[block.points[index].name] = None
+    for point, value in zip(block.points, values, strict=True):
+        if point.role in POWER_ROLES:
+            power_w = value
+    return power_w
+
+
+def _count(answer: Answer, block: Block, failures: dict[str, int], refused: dict[str, int]) -> None:
+    if isinstance(answer, int) and not isinstance(answer, Outcome):
+        refused[block.name] = answer
+    else:
+        text = failure_text(answer)
+        failures[text] = failures.get(text, 0) + 1
+
+
+async def _watchdog_s(ask: Ask, device: BusDevice) -> float | None:
+    """The comm-loss timer as it is in the device now."""
+    found = device.watchdog()
+    if found is None:
+        return None
+    watchdog, _ = found
+    answer = (await ask(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))).answer
+    return float(int.from_bytes(answer, "big") * watchdog.seconds_per_count) if isinstance(answer, bytes) else None
+
+
+def _wire_us(port: options.Port, expect: Expect) -> int:
+    return expect.wire_chars * char_bits(port) * 1_000_000 // port.baud
