@@ -29,6 +29,7 @@ from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
 from edge.field.profiles.loader import load_profile
+from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.ops.process import ServiceNotice, tune_interpreter
 from edge.uplink import Uplink, open_trace
@@ -97,6 +98,7 @@ class Controller:
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
+        self._watch = SiteWatch(config, {device.name: device.watch for device in devices})
         self._pcs = frozenset(device.name for device in devices if device.settings.use == "pcs")
         orders = Orders(config, profiles, self.image, self._set_value, self._command)
         self.cycle = Cycle(
@@ -146,10 +148,14 @@ class Controller:
 
     def after_cycle(self) -> None:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
-        extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
+        now_mono_ms = self.clock.mono_ms()
+        self._watch.judge(now_mono_ms)
+        extra = (
+            (name, device.guarded, device.write_failed, device.watch.frozen_since_ms)
+            for name, device in self._devices.items()
+        )
         self.image.note_guards(extra, self._pcs.__contains__)
         self.on_cycle()
-        now_mono_ms = self.clock.mono_ms()
         if now_mono_ms - self._second_mono_ms >= 1_000:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)

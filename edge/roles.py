@@ -31,6 +31,7 @@ ROLES: dict[str, Role] = {
         Role("pcs.energy_charge", "pcs", "Wh"),
         Role("pcs.energy_discharge", "pcs", "Wh"),
         Role("pcs.heatsink_temp", "pcs", "dC"),
+        Role("pcs.heartbeat", "pcs", "count"),  # as that of a BMS
         Role("bms.pack_voltage", "bms", "dV", mandatory=True),
         Role("bms.pack_current", "bms", "dA", mandatory=True),  # + discharge
         Role("bms.soc", "bms", "cpct", mandatory=True),
@@ -51,6 +52,7 @@ ROLES: dict[str, Role] = {
         Role("meter.energy_export", "meter", "Wh"),
         Role("meter.frequency", "meter", "mHz"),
         Role("meter.voltage_l1", "meter", "dV"),
+        Role("meter.heartbeat", "meter", "count"),
     )
 }
 

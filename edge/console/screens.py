@@ -105,6 +105,14 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     return lines
 
 
+EXCEPTIONS = {1: "no such function", 2: "no such register", 3: "no such value", 4: "device failure", 6: "busy"}
+
+
+def refusal(code: int) -> str:
+    """The newest exception of a device, in words (Modbus application protocol, section 7)."""
+    return f"has refused a request: exception {code} ({EXCEPTIONS.get(code, 'not of the standard')})"
+
+
 def _device_state(device: DeviceHealth) -> str:
     if device.identity_fault:
         return "wrong device"
@@ -120,13 +128,23 @@ def _device_state(device: DeviceHealth) -> str:
 def devices_screen(view: StatusView) -> list[str]:
     if not view.devices:
         return ["no devices"]
-    head = ("device", "port", "addr", "age", "latency", "state")
+    head = ("device", "port", "addr", "quality", "age", "latency", "state")
     rows = [
-        (d.device, d.port, str(d.address), duration(d.age_ms), f"{d.latency_us / 1000:.1f} ms", _device_state(d))
+        (
+            d.device,
+            d.port,
+            str(d.address),
+            d.quality.name,
+            duration(d.age_ms),
+            f"{d.latency_us / 1000:.1f} ms",
+            _device_state(d),
+        )
         for d in view.devices
     ]
-    lines = table(head, rows, right=(2, 3, 4))
+    lines = table(head, rows, right=(2, 4, 5))
     for device in view.devices:
+        lines += wrap(device.device, device.quality_fault) if device.quality_fault and not device.identity_fault else ()
+        lines += wrap(device.device, refusal(device.exception_code)) if device.exception_code else ()
         lines += (
             wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()
         )

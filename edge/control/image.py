@@ -66,7 +66,9 @@ class Target:
 class DeviceImage:
     """What is known of one device: when each block it cannot do without was last complete, and its flags."""
 
-    __slots__ = ("_blocks", "_flag_parts", "_optional", "_target", "flags", "flags_extra", "taken_ms")
+    __slots__ = (
+        "_blocks", "_flag_parts", "_optional", "_target", "flags", "flags_extra", "frozen_since_ms", "taken_ms",
+    )  # fmt: skip
 
     def __init__(self, profile: Profile, target: Target) -> None:
         self._target = target
@@ -76,6 +78,7 @@ class DeviceImage:
         self._optional: dict[str, list[int]] = {}  # field -> [taken, age at which it is unknown again]
         self.flags = 0
         self.flags_extra = 0  # guarded, write failed: known by the bus, not by the device
+        self.frozen_since_ms: int | None = None  # it answers, but what it says stands still since
         for block in profile.blocks:
             self._blocks[block.name] = _routes(block, target.fields)
             if block.mandatory or any(point.flags for point in block.points):
@@ -119,8 +122,10 @@ class DeviceImage:
         return any(name in POWER_FIELDS for _, name in self._blocks.get(reading.block, ()))
 
     def age_ms(self, now_mono_ms: int) -> int:
-        """Age of the oldest block this device cannot do without."""
+        """Age of the oldest block this device cannot do without; of its last change while it is frozen."""
         oldest = min(self.taken_ms.values()) if self.taken_ms else -1
+        if self.frozen_since_ms is not None:
+            oldest = min(oldest, self.frozen_since_ms)
         return AGE_NEVER_MS if oldest < 0 else min(now_mono_ms - oldest, AGE_MAX_MS)
 
     def forget_old(self, now_mono_ms: int) -> None:
@@ -203,10 +208,11 @@ class InputImage:
             pcs.write_flags()
             bms.write_flags()
 
-    def note_guards(self, guards: Iterable[tuple[str, bool, bool]], is_pcs: Callable[[str], bool]) -> None:
-        """What the bus knows of each device: (name, guarded by its own watchdog, write not read back)."""
-        for name, guarded, write_failed in guards:
+    def note_guards(self, guards: Iterable[tuple[str, bool, bool, int | None]], is_pcs: Callable[[str], bool]) -> None:
+        """What the bus knows of each device: (name, guarded by its own watchdog, write not read back, frozen since)."""
+        for name, guarded, write_failed, frozen_since_ms in guards:
             image = self.devices[name]
+            image.frozen_since_ms = frozen_since_ms
             if is_pcs(name):
                 image.flags_extra = PCS_GUARDED * guarded | PCS_WRITE_FAILED * write_failed
             else:

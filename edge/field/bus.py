@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from edge.clock import Clock
 from edge.config import options
 from edge.field.budget import char_bits, gap_us
-from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
+from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
+from edge.field.poll import NEVER_S, Poll, due_poll
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
@@ -115,7 +116,7 @@ class Bus:
             if urgent is not None:
                 await urgent
                 continue
-            poll, next_s = self._due_poll(now_s)
+            poll, next_s = due_poll(self._polls, now_s)
             if poll is not None:
                 await self._read(poll, now_s)
             else:
@@ -177,23 +178,6 @@ class Bus:
                 repeat = box if urgency == 1 else repeat
         return repeat
 
-    def _due_poll(self, now_s: float) -> tuple[Poll | None, float]:
-        """The read that is due most: by priority, but each period of lateness lifts it by one, so that none starves."""
-        best, best_rank, next_s = None, 1e9, float("inf")
-        for poll in self._polls:
-            ready_s = poll.due_s
-            if ready_s <= now_s:
-                quiet_s = poll.device.quiet_until_s
-                if quiet_s <= now_s:
-                    since_s = quiet_s if quiet_s > ready_s else ready_s
-                    rank = poll.priority - (now_s - since_s) / poll.period_s
-                    if rank < best_rank:
-                        best, best_rank = poll, rank
-                    continue
-                ready_s = quiet_s
-            next_s = ready_s if ready_s < next_s else next_s
-        return best, next_s
-
     def _write_times(self, now_s: float) -> Iterator[float]:
         yield now_s + 1.0
         for box in self._boxes:
@@ -209,20 +193,25 @@ class Bus:
         if not device.identity.proven:
             await self._identify(device)
             return
-        sent_mono_ms = self._clock.mono_ms()
-        poll.sent_s = sent_s
-        poll.due_s += poll.period_s
-        if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
-            poll.due_s = sent_s + poll.period_s
+        taken_mono_ms = self._clock.mono_ms() - device.lag_ms
+        poll.note_sent(sent_s)
         answer = await self._exchange(device, poll.expect)
         if not isinstance(answer, bytes):
+            self._note_unread(poll, answer)
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
-        if poll.decoder is not None:
-            reading = poll.decoder.decode(answer, sent_mono_ms)
-            device.note_reading(poll, reading)
-            self._on_reading(reading)
+        for part in poll.parts:
+            payload = answer if part.cut is None else answer[part.cut]
+            self._on_reading(device.note_reading(part, part.decoder.decode(payload, taken_mono_ms)))
+
+    def _note_unread(self, poll: Poll, answer: int | Outcome) -> None:
+        """Its data grow old: it is due again as soon as its device may be asked. Who refuses is asked at its period."""
+        if isinstance(answer, Outcome):
+            poll.due_s = poll.sent_s
+        elif len(poll.parts) > 1:
+            poll.device.split(poll)
+            self._polls = [poll for device in self._all for poll in device.polls]
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None
@@ -277,8 +266,10 @@ class Bus:
         self._note_load(now_s, now_s - sent_s)
         if isinstance(answer, bytes):
             device.note_ok(int((now_s - sent_s) * 1_000_000))
+        elif isinstance(answer, Outcome):
+            device.note_failure(answer, now_s)
         else:
-            device.note_failure(answer if isinstance(answer, Outcome) else Outcome.EXCEPTION, now_s)
+            device.note_refusal(answer)
         return answer
 
     def _transmit(self, device: BusDevice, expect: Expect, sent_s: float) -> bool:

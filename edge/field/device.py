@@ -4,48 +4,30 @@ Times are loop times in seconds (monotonic, also in virtual time); ages and stam
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 
 from edge.config import options
-from edge.field.decode import BlockDecoder, identity_text
+from edge.field.decode import identity_text
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
+from edge.field.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
 from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
-from edge.model import DeviceHealth, Outcome, Reading
+from edge.field.quality import DeviceWatch
+from edge.model import DeviceHealth, Outcome, Quality, Reading
 from edge.roles import FLAGS
 
-NEVER_S = -1e9
 OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
 LOST_COUNT = 3  # failures in a row after which a device may be another, or restarted: it is identified and armed again
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
 WRITE_RETRY_MS = 1_000
 GUARD_RETRY_S = 2.0
+VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
-AWAIT_S = (
-    0.15  # between two looks at a flag that a command should change: a precharge is over when it is, not at a poll
-)
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
-
-
-@dataclass(slots=True)
-class Poll:
-    """One block, read again and again. `checks` are the writes whose read-back is inside it, and how to read it."""
-
-    device: "BusDevice"
-    name: str
-    expect: Expect
-    decoder: BlockDecoder | None  # None: read only to check a write
-    period_s: float
-    priority: int
-    due_s: float = 0.0
-    sent_s: float = NEVER_S
-    checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
-    flag_indices: tuple[int, ...] = ()
-    flags: int | None = None  # of its flag points, as last read; None: not known
 
 
 class Identity:
@@ -111,7 +93,7 @@ class WriteBox:
     def next_due_s(self) -> float:
         """When `urgency` may become a number without a new value."""
         if self.wanted is None or not self.device.identity.proven:
-            return float("inf")
+            return FOREVER_S
         return self.sent_s + self._wait_ms() / 1000
 
     def note_sent(self, encoded: Encoded, answer: "bytes | int | Outcome", now_s: float) -> bool:
@@ -142,27 +124,21 @@ class WriteBox:
 class BusDevice:
     """One device on a bus."""
 
-    def __init__(self, settings: options.Device, profile: Profile, cycle_ms: int = 0) -> None:
-        """Nothing is read more often than the cycle can use it."""
+    def __init__(self, settings: options.Device, profile: Profile, cycle_ms: int = 0, hole_max_count: int = 0) -> None:
+        """Nothing is read more often than the cycle can use it; `hole_max_count` registers may lie between joined blocks."""
         self.name = settings.name
         self.settings = settings
         self.profile = profile
         self.timeout_s = profile.link.timeout_ms / 1000
+        self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
         self.identity = Identity(settings.address, profile.identify)
+        self.watch = DeviceWatch(profile)
+        self._watches = {watch.block.name: watch for watch in self.watch.blocks}
         self.polls = [
-            Poll(
-                self,
-                block.name,
-                Expect(read_request(settings.address, block.fc, block.start, block.count)),
-                BlockDecoder(block, settings.name),
-                max(block.period_ms, cycle_ms) / 1000,
-                block.priority,
-                flag_indices=tuple(i for i, point in enumerate(block.points) if point.flags),
-            )
-            for block in profile.blocks
+            polls_of(self, group, self._watches, max(group[0].period_ms, cycle_ms) / 1000)
+            for group in groups(profile.blocks, profile.link, hole_max_count, cycle_ms)
         ]
         self.commands = {command.name: command for command in profile.commands}
-        self._awaited = {name: self._showing(command) for name, command in self.commands.items()}
         self.boxes = {write.name: WriteBox(self, write) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
@@ -172,46 +148,59 @@ class BusDevice:
         self.guarded = profile.watchdog is None and settings.use not in ("pcs", "bms")
         self.guard_due_s = 0.0
         self.suspect = False  # it failed, and what it says next may be the late answer to an older question
-        self.probes = _probes(settings.address, profile)
+        self.probes = _probes(settings.address, profile, self.polls)
         self.quiet_until_s = 0.0
         self.failed_count = 0
         self.sent_count = 0
         self.outcome_counts = [0] * len(Outcome)
         self.latency_us = 0
-        self.complete_mono_ms: int | None = None
+        self.exception_code = 0
 
     def _attach(self, box: WriteBox, verify: Verify | None) -> None:
         """Finds the block that reads the value back anyway, or adds a read of its own."""
         if verify is None:
             return
         count = REGISTERS[box.write.type]
-        for poll, block in zip(self.polls, self.profile.blocks, strict=False):
-            if block.fc == verify.fc and block.start <= verify.addr <= block.start + block.count - count:
-                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - block.start))))
+        for poll in self.polls:
+            fc, start, size = poll.shape
+            if fc == verify.fc and start <= verify.addr <= start + size - count:
+                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - start))))
                 return
         expect = Expect(read_request(self.settings.address, verify.fc, verify.addr, count))
-        self.polls.append(
-            Poll(self, f"verify {box.write.name}", expect, None, 1.0, 2, checks=[(box, raw_reader(box.write, 0))])
-        )
+        checks = [(box, raw_reader(box.write, 0))]
+        self.polls.append(Poll(self, f"verify {box.write.name}", expect, VERIFY_S, VERIFY_PRIORITY, checks=checks))
 
-    def _showing(self, command: Command) -> tuple[tuple[Poll, int, bool], ...]:
-        """(block, flag, whether it must be set): what shows that the command has come about."""
-        mask = FLAGS[self.profile.kind].get(command.until.removeprefix("!"), 0)
-        return tuple(
-            (poll, mask, not command.until.startswith("!"))
-            for poll, block in zip(self.polls, self.profile.blocks, strict=False)
-            if any(flag & mask for point in block.points for _, flag in point.flags)
-        )
+    def split(self, poll: Poll) -> None:
+        """It refuses to be read across blocks: from now on they are read one by one."""
+        singles = [polls_of(self, (part.block,), self._watches, poll.period_s) for part in poll.parts]
+        at = self.polls.index(poll)
+        self.polls[at : at + 1] = singles
+        for box, _ in poll.checks:
+            self._attach(box, box.write.verify)
+
+    def _parts(self) -> Iterator[tuple[Poll, Part]]:
+        for poll in self.polls:
+            for part in poll.parts:
+                yield poll, part
 
     def ask_command(self, name: str, now_s: float) -> None:
         """While it is asked for and has not come about, what should show it is read more often than its period.
 
-        Such a read is due but never late, so it goes out only when nothing of its priority waits: no other age grows.
+        Such a read goes out only when nothing is due: no other age grows by more than it takes.
         """
         self.command = name
-        for poll, mask, wanted in self._awaited.get(name, ()):
-            if poll.flags is None or bool(poll.flags & mask) != wanted:
-                poll.due_s = min(poll.due_s, max(poll.sent_s + AWAIT_S, now_s))
+        command = self.commands.get(name)
+        if command is None or not command.until:
+            return
+        mask, wanted = self._flag(command.until)
+        for poll, part in self._parts():
+            shows = any(flag & mask for point in part.block.points for _, flag in point.flags)
+            if shows and (part.flags is None or bool(part.flags & mask) != wanted):
+                poll.hope(now_s)
+
+    def _flag(self, word: str) -> tuple[int, bool]:
+        """Its mask, and whether it must be set."""
+        return FLAGS[self.profile.kind][word.removeprefix("!")], not word.startswith("!")
 
     @property
     def write_failed(self) -> bool:
@@ -239,21 +228,23 @@ class BusDevice:
         word = command.unless
         if not word:
             return False
-        mask, wanted = FLAGS[self.profile.kind][word.removeprefix("!")], not word.startswith("!")
-        known = [poll.flags for poll in self.polls if poll.flag_indices]
+        mask, wanted = self._flag(word)
+        known = [part.flags for _, part in self._parts() if part.flag_indices]
         if None in known:
             return True
         return any(flags & mask for flags in known if flags is not None) == wanted
 
-    def note_reading(self, poll: Poll, reading: Reading) -> None:
-        if reading.complete:
-            self.complete_mono_ms = reading.taken_mono_ms
-        if poll.flag_indices:
+    def note_reading(self, part: Part, reading: Reading) -> Reading:
+        """The reading as it may be believed, and passed on."""
+        reading = part.watch.note(reading)
+        self.watch.note(reading)
+        if part.flag_indices:
             flags: int | None = 0
-            for index in poll.flag_indices:
+            for index in part.flag_indices:
                 value = reading.values[index]
                 flags = None if flags is None or value is None else flags | value
-            poll.flags = flags
+            part.flags = flags
+        return reading
 
     def note_ok(self, latency_us: int) -> None:
         self.answered = self.identity.proven
@@ -276,10 +267,15 @@ class BusDevice:
         """It speaks unasked: a late answer. Nothing is sent to it until it has been silent for a while."""
         self.quiet_until_s = max(self.quiet_until_s, now_s + self.profile.link.timeout_ms / 1000)
 
+    def note_refusal(self, code: int) -> None:
+        """It is there and says no: nothing to wait for."""
+        self.exception_code = code
+        self.outcome_counts[Outcome.EXCEPTION] += 1
+
     def note_failure(self, outcome: Outcome, now_s: float) -> None:
         """Counts it; a device that did not answer rightly is left alone until a late reply must have passed."""
         self.outcome_counts[outcome] += 1
-        if outcome in (Outcome.EXCEPTION, Outcome.GATE):
+        if outcome is Outcome.GATE:
             return
         self.failed_count += 1
         self.suspect = True
@@ -306,21 +302,26 @@ class BusDevice:
             self.guard_due_s = 0.0
 
     def health(self, port: str, now_mono_ms: int) -> DeviceHealth:
-        age_ms = None if self.complete_mono_ms is None else now_mono_ms - self.complete_mono_ms
+        quality, fault = self.watch.quality(now_mono_ms)
+        if self.identity.fault:
+            quality, fault = Quality.BAD, "another device"
+        elif self.failed_count and quality is Quality.GOOD:
+            quality, fault = Quality.HELD, f"no right answer {self.failed_count} times"
         return DeviceHealth(
             self.name, port, self.settings.address, self.sent_count, self.outcome_counts[Outcome.OK], self.failed_count,
-            tuple(self.outcome_counts), self.latency_us, age_ms, self.guarded, self.write_failed, self.identity.fault,
+            tuple(self.outcome_counts), self.latency_us, self.watch.age_ms(now_mono_ms), self.guarded,
+            self.write_failed, self.identity.fault, quality, fault, self.exception_code,
         )  # fmt: skip
 
 
-def _probes(address: int, profile: Profile) -> Iterator[Expect]:
+def _probes(address: int, profile: Profile, polls: Sequence[Poll]) -> Iterator[Expect]:
     """Reads that no other read of this device looks like, in turn: parts of blocks, of lengths that nothing else has.
 
     Nothing in a frame says which registers it holds, so a late answer could pass for that of another block of the same
     length. After a failure one of these is asked first: only its own answer fits. They take turns, so that the late
     answer to one does not pass for the next. A device without such a length has to do with its shortest block.
     """
-    used = {(block.fc, block.count) for block in profile.blocks}
+    used = {(block.fc, block.count) for block in profile.blocks} | {(poll.shape[0], poll.shape[2]) for poll in polls}
     used |= {(write.verify.fc, REGISTERS[write.type]) for write in profile.writes if write.verify}
     used |= {(3, 1)} if profile.watchdog else set()
     blocks = sorted(profile.blocks, key=lambda block: block.count)

@@ -28,6 +28,8 @@ class Link:
     min_gap_ms: int  # silence before the next request to any device of the bus
     turnaround_ms: int  # typical time to answer, for the bus budget
     max_regs: int
+    averaging_ms: int = 0  # its values are means over this long: they are half of it older than the moment of reading
+    no_gap: bool = False  # refuses a read that runs over registers which its list does not name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Point:
     max: int | None
     flags: tuple[tuple[int, int], ...]  # bits: (bit, flag mask); value: (raw value, flag mask)
     names: tuple[tuple[int, str], ...] = ()  # bits: (bit, what the vendor calls it); value: (raw value, name)
+    step_max: int | None = None  # canonical; what it cannot change by from one reading to the next: see quality.py
 
 
 @dataclass(frozen=True, slots=True)

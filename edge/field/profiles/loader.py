@@ -61,9 +61,7 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     head = top.table("profile") or Table(file, "profile", {}, problems)
     kind = head.word("kind", KINDS)
     names = [head.word(key) for key in ("id", "vendor", "model", "version", "source")]
-    verified = head.take("verified", False)
-    if not isinstance(verified, bool):
-        head.note("verified", verified, "must be true or false")
+    verified = head.flag("verified")
     shift = 1 if head.word("addressing", ("wire0", "doc1"), "wire0") == "doc1" else 0
     head.close()
     link = _link(top.table("link") or Table(file, "link", {}, problems))
@@ -93,6 +91,8 @@ def _link(table: Table) -> Link:
         min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
         turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
         max_regs=table.whole("max_regs", 1, 125, 60),
+        averaging_ms=table.whole("averaging_ms", 0, 10_000, 0),
+        no_gap=table.flag("no_gap"),
     )
     table.close()
     return link
@@ -148,7 +148,7 @@ def _point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
     point = Point(
         name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
         cast(Any, table.word("word_order", ("big", "little"), "big")), factor, sign * offset, sign,
-        _sentinels(table, kind_of), low, high, flags, names,
+        _sentinels(table, kind_of), low, high, flags, names, _step_max(table, role),
     )  # fmt: skip
     table.close()
     return block, point
@@ -181,6 +181,14 @@ def _range(table: Table, role: str) -> tuple[int | None, int | None]:
     if low is not None and high is not None and low > high:
         table.note("min", low, f"must not be above max = {high}")
     return low, high
+
+
+def _step_max(table: Table, role: str) -> int | None:
+    if "step_max" not in table.values:
+        return None
+    if not role:
+        table.note("step_max", table.values["step_max"], "only a point with a role is watched")
+    return table.whole("step_max", 1, VALUE_MAX)
 
 
 def _sentinels(table: Table, kind_of: str) -> tuple[int, ...]:
