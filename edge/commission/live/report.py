@@ -33,6 +33,11 @@ def use_colour(is_tty: bool) -> bool:
 
 
 def screen(lines: Sequence[Line], colour: bool = False) -> list[str]:
+    """The rows, and how it stands with the whole."""
+    return [*rows(lines, colour), "", summary(lines)]
+
+
+def rows(lines: Sequence[Line], colour: bool = False) -> list[str]:
     """Subject, check, verdict, text; the text wrapped in its own column."""
     widths = [max((len(getattr(line, name)) for line in lines), default=0) for name in ("subject", "check")]
     shown, last = [], ""
@@ -44,13 +49,13 @@ def screen(lines: Sequence[Line], colour: bool = False) -> list[str]:
         texts = textwrap.wrap(clean(line.text, 400), WIDTH - indent) or [""]
         word = paint(line.word, COLOURS[line.word], colour) + " " * (4 - len(line.word))
         shown += [f"{head}{word}  {texts[0]}".rstrip(), *(" " * indent + text for text in texts[1:])]
-    return [*shown, "", summary(lines)]
+    return shown
 
 
 def summary(lines: Sequence[Line]) -> str:
     counts = {word: sum(line.word == word for line in lines) for word in ("good", "look", "FAIL")}
     if counts["FAIL"]:
-        end = "not fit to run: mend what FAILs, then check again"
+        end = "not fit to run; mend and check again"
     else:
         end = "fit to run; look at what is marked" if counts["look"] else "fit to run"
     return f"{counts['good']} good, {counts['look']} to look at, {counts['FAIL']} failed: {end}"

@@ -1,0 +1,134 @@
+"""The technician's hand inside a running controller: the console's words that have to ask devices, or move the battery.
+
+Questions go out as the bus's last priority; a write passes the gate like any other. The sign test is given its time after
+each cycle. One of them at a time; cancelled (the peer has gone), it ends what it does.
+"""
+
+import asyncio
+import dataclasses
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from edge.clock import Clock
+from edge.commission.live.advice import result_data, result_lines
+from edge.commission.live.measure import TRIES, measure
+from edge.commission.live.report import rows
+from edge.commission.live.sign import SignTest
+from edge.commission.live.verdicts import device_lines
+from edge.commission.points import Ask, NoPoint, read_points
+from edge.commission.screens import values_screen
+from edge.config.options import Config
+from edge.console.screens import WIDTH, clean
+from edge.console.view import Told
+from edge.control.authority import Authority
+from edge.field.device import BusDevice
+
+TRIES_MAX = 1_000
+
+
+class Decided(Protocol):
+    """The kernel's last input and output."""
+
+    input: Any
+    output: Any
+
+
+def refusal(text: str) -> Told:
+    """A word that is not done, and why."""
+    safe = clean(text, 400)
+    return Told(textwrap.wrap(safe, WIDTH), {"error": safe}, ok=False)
+
+
+class Bench:
+    """Owned by the controller. `run` is what the console calls, `after_cycle` what the cycle calls."""
+
+    def __init__(
+        self,
+        config: Config,
+        devices: Mapping[str, BusDevice],
+        ask: Ask,
+        kernel: Decided,
+        authority: Authority,
+        clock: Clock,
+        reasons: Callable[[], str],
+    ) -> None:
+        self._config, self._devices, self._ask = config, devices, ask
+        self._kernel, self._authority, self._clock, self._reasons = kernel, authority, clock, reasons
+        self._ports = {port.name: port for port in config.port}
+        self._test: SignTest | None = None
+        self._ended: asyncio.Future[None] | None = None
+
+    async def run(self, word: str, args: tuple[str, ...]) -> Told:
+        """One word of the console."""
+        match word, args:
+            case "read", (device, *points) if device in self._devices:
+                return await self._read(self._devices[device], points)
+            case "check", (device,) if device in self._devices:
+                return await self._check(self._devices[device], TRIES)
+            case "check", (device, tries) if device in self._devices:
+                if not (tries.isascii() and tries.isdigit() and 1 <= int(tries[:6]) <= TRIES_MAX):
+                    return refusal(f"'{tries}' tries: must be 1..{TRIES_MAX}")
+                return await self._check(self._devices[device], int(tries))
+            case "sign-test", ():
+                return self._progress()
+            case "sign-test", ("run",):
+                return await self._sign_test()
+            case "sign-test", _:
+                return refusal("sign-test takes `run`, or nothing to see how far it is")
+            case _, ():
+                return refusal(f"{word} needs a device: {', '.join(self._devices)}")
+        return refusal(f"no device '{args[0][:20]}'; there are: {', '.join(self._devices)}")
+
+    # ---- questions
+
+    async def _read(self, device: BusDevice, points: list[str]) -> Told:
+        try:
+            values = await read_points(self._ask, device, points, self._clock)
+        except NoPoint as fault:
+            return refusal(str(fault))
+        lines = values_screen(values, self._clock.mono_ms())
+        return Told(lines, [dataclasses.asdict(value) for value in values])
+
+    async def _check(self, device: BusDevice, tries: int) -> Told:
+        port = self._ports[device.settings.port]
+        seen = await measure(self._ask, device, port, tries, guarded=device.guarded)
+        return Told(rows(list(device_lines(device, seen))), dataclasses.asdict(seen))
+
+    # ---- the sign test
+
+    def _progress(self) -> Told:
+        text = self._test.progress() if self._test is not None else "no sign test runs"
+        return Told([text], {"running": self._test is not None, "text": text})
+
+    async def _sign_test(self) -> Told:
+        """Until it is over, at 0 W and in SERVICE; also when whoever asked goes away."""
+        if self._test is not None:
+            return refusal("a sign test runs already")
+        profiles = {name: device.profile for name, device in self._devices.items()}
+        lag_ms = max((d.lag_ms for d in self._devices.values() if d.settings.use == "poc"), default=0)
+        test = SignTest(self._config, self._reasons, lag_ms)
+        why_not = test.refusal(self._kernel.input, self._kernel.output)
+        if why_not:
+            return refusal(f"no sign test: {why_not}")
+        self._test, self._ended = test, asyncio.get_running_loop().create_future()
+        try:
+            await self._ended
+        except asyncio.CancelledError:
+            test.stop("stopped")
+            raise
+        lines = result_lines(self._config, profiles, test)
+        return Told(rows(lines), result_data(self._config, lines, test))
+
+    def after_cycle(self) -> None:
+        """Gives a running sign test its time."""
+        test = self._test
+        if test is None:
+            return
+        standing = self._authority.standing.commands
+        for request in test.step(self._clock.mono_ms(), self._kernel.input, self._kernel.output, standing):
+            self._authority.offer(request)
+        if test.phase == "done":
+            self._test = None
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
