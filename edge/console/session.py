@@ -111,6 +111,8 @@ class Session:
             return
         if self._asking is not None and STOP_KEY in data:
             self._asking.cancel()
+            self._pending.clear()
+            data = data[data.index(STOP_KEY) + 1 :]
         self._pending += data
         self._process()
 
