@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
-    if options.live:
+    if options.live or options.sign_test:
         return check_live(options, config)
     rows = budget(config, devices)
     if options.json:

@@ -38,6 +38,7 @@ from edge.model import Outcome
 from edge.ops.process import ServiceNotice, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
+ASK_REGISTERS_MAX = 16
 EXIT_UNSAFE, EXIT_FAULT = 1, 70
 UPLINK_END_S = 5.0  # the last flush of a slow disk; after this the process ends without it
 KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms"}
@@ -87,7 +88,8 @@ class Controller:
         self.forecast = Forecast()
         profiles = {device.name: device.profile for device in devices}
         self.image = InputImage(config, profiles, self.kernel.input)
-        self.gate = Gate(gate_rules(config, devices), self.kernel.output)
+        rules = gate_rules(config, devices)
+        self.gate = Gate(rules, self.kernel.output)
         self.buses = [
             Bus(
                 index,
@@ -109,7 +111,17 @@ class Controller:
             self.kernel, self.image, self.authority, self.forecast, orders, clock, handover.note_record
         )  # fmt: skip
         self._second_mono_ms = clock.mono_ms()
-        self.bench = Bench(config, self._devices, self._ask, self.kernel, self.authority, clock, self._reasons_text)
+        self.bench = Bench(
+            config,
+            self._devices,
+            self._ask,
+            self.kernel,
+            self.authority,
+            clock,
+            self._reasons_text,
+            rules,
+            ASK_REGISTERS_MAX,
+        )
         self.picture = Picture(
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status,
             self.bench.run,

@@ -7,7 +7,7 @@ each cycle. One of them at a time; cancelled (the peer has gone), it ends what i
 import asyncio
 import dataclasses
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from edge.clock import Clock
@@ -16,13 +16,22 @@ from edge.commission.live.measure import TRIES, measure
 from edge.commission.live.report import rows
 from edge.commission.live.sign import SignTest
 from edge.commission.live.verdicts import device_lines
-from edge.commission.points import Ask, NoPoint, read_points
+from edge.commission.points import Ask, NoPoint, failure_text, read_back, read_points
 from edge.commission.screens import values_screen
+from edge.commission.writing import find_write, parse_value, why_refused
 from edge.config.options import Config
 from edge.console.screens import WIDTH, clean
 from edge.console.view import Told
 from edge.control.authority import Authority
+from edge.control.kernel import Mode
 from edge.field.device import BusDevice
+from edge.field.encode import Encoded, encode
+from edge.field.line.rtu import Expect, write_request
+from edge.field.profile import Write
+from edge.field.rules import Rule
+from edge.model import Outcome
+from edge.roles import WRITES
+from edge.units import show
 
 TRIES_MAX = 1_000
 
@@ -52,9 +61,13 @@ class Bench:
         authority: Authority,
         clock: Clock,
         reasons: Callable[[], str],
+        rules: Sequence[Rule],
+        registers_max: int,
     ) -> None:
+        """`rules`: the gate's rows; `registers_max`: of one question on a running bus."""
         self._config, self._devices, self._ask = config, devices, ask
         self._kernel, self._authority, self._clock, self._reasons = kernel, authority, clock, reasons
+        self._rules, self._registers_max = rules, registers_max
         self._ports = {port.name: port for port in config.port}
         self._test: SignTest | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -70,6 +83,10 @@ class Bench:
                 if not (tries.isascii() and tries.isdigit() and 1 <= int(tries[:6]) <= TRIES_MAX):
                     return refusal(f"'{tries}' tries: must be 1..{TRIES_MAX}")
                 return await self._check(self._devices[device], int(tries))
+            case "write", (device, point, number, unit) if device in self._devices:
+                return await self._write(self._devices[device], point, number, unit)
+            case "write", (device, *_) if device in self._devices:
+                return refusal("write takes DEVICE POINT VALUE UNIT, such as: write pv1 power_limit 20 kW")
             case "sign-test", ():
                 return self._progress()
             case "sign-test", ("run",):
@@ -84,7 +101,7 @@ class Bench:
 
     async def _read(self, device: BusDevice, points: list[str]) -> Told:
         try:
-            values = await read_points(self._ask, device, points, self._clock)
+            values = await read_points(self._ask, device, points, self._clock, self._registers_max)
         except NoPoint as fault:
             return refusal(str(fault))
         lines = values_screen(values, self._clock.mono_ms())
@@ -92,8 +109,59 @@ class Bench:
 
     async def _check(self, device: BusDevice, tries: int) -> Told:
         port = self._ports[device.settings.port]
-        seen = await measure(self._ask, device, port, tries, guarded=device.guarded)
+        seen = await measure(self._ask, device, port, tries, guarded=device.guarded, registers_max=self._registers_max)
         return Told(rows(list(device_lines(device, seen))), dataclasses.asdict(seen))
+
+    # ---- a write
+
+    async def _write(self, device: BusDevice, name: str, number: str, unit: str) -> Told:
+        out = self._kernel.output
+        if out.mode != Mode.SERVICE:
+            return refusal(
+                f"writes by hand are for SERVICE (0 kW), the site is in {Mode(out.mode).name}; type: service"
+            )
+        write = find_write(device, name)
+        if isinstance(write, str):
+            return refusal(write)
+        value = parse_value(device, write, number, unit)
+        if isinstance(value, str):
+            return refusal(value)
+        encoded = encode(write, value)
+        frame = write_request(device.settings.address, write.fc, write.addr, encoded.registers)
+        answer = (await self._ask(device, Expect(frame))).answer
+        if answer is Outcome.GATE:
+            port_index = list(self._ports).index(device.settings.port)
+            return refusal(f"refused: {why_refused(self._rules, port_index, device, write, encoded, out)}")
+        if not isinstance(answer, bytes):
+            return refusal(f"not written: {failure_text(answer)}")
+        return await self._written(device, write, encoded)
+
+    async def _written(self, device: BusDevice, write: Write, encoded: Encoded) -> Told:
+        """What was echoed, and what the device says afterwards."""
+        unit = WRITES[device.profile.kind][write.name]
+        value = round(encoded.raw * write.factor * write.sign)
+        data: dict[str, Any] = {
+            "device": device.name,
+            "point": write.name,
+            "value": value,
+            "unit": unit,
+            "raw": encoded.raw,
+        }
+        lines = [f"{device.name} {write.name} = {show(value, unit)} (raw {encoded.raw}), echoed"]
+        ok = True
+        if write.verify is not None:
+            await asyncio.sleep(write.verify.delay_ms / 1000)
+            back = await read_back(self._ask, device, write, self._clock)
+            ok = back.value is not None and abs(back.value - value) <= write.verify.tol * write.factor
+            data["read_back"] = back.value
+            lines.append(f"read back {back.text}" + ("" if ok else f": not what was written ({back.quality})"))
+        else:
+            lines.append("the profile knows no read-back: the echo is all there is")
+        if device.boxes[write.name].value is not None:
+            every_s = write.max_interval_ms / 1000
+            lines.append(f"the controller writes this too, every {every_s:g} s at least: its value returns")
+        data["lines"] = lines
+        return Told(lines, data if ok else data | {"error": "; ".join(lines)}, ok)
 
     # ---- the sign test
 

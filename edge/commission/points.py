@@ -19,6 +19,7 @@ from edge.model import Outcome
 from edge.roles import FLAGS, ROLES, WRITES
 from edge.units import show
 
+REGISTERS_MAX = 125  # of one read, by the protocol
 Ask = Callable[[BusDevice, Expect], Awaitable[Heard]]  # one question to one device, whoever owns the line
 
 
@@ -47,8 +48,35 @@ def names_of(profile: Profile) -> list[str]:
     return points + [w.name for w in profile.writes if w.verify is not None and w.name not in points]
 
 
-async def read_points(ask: Ask, device: BusDevice, names: Sequence[str], clock: Clock) -> list[Value]:
-    """The named points of a device, all of it when there are no names; a block is read once. Raises NoPoint."""
+def pieces(block: Block, points: Sequence[Point], registers_max: int) -> list[Block]:
+    """Reads of at most so many registers that hold these points, none cut; the whole block where that is short enough."""
+    if block.count <= registers_max:
+        return [block]
+    found: list[list[Point]] = []
+    for point in sorted(points, key=lambda point: point.addr):
+        end = point.addr + REGISTERS[point.type]
+        if found and end - found[-1][0].addr <= registers_max:
+            found[-1].append(point)
+        else:
+            found.append([point])
+    must = {block.points[index].name for index in block.mandatory}
+    return [_piece(block, piece, must) for piece in found]
+
+
+def _piece(block: Block, points: Sequence[Point], must: set[str]) -> Block:
+    end = points[-1].addr + REGISTERS[points[-1].type]
+    mandatory = tuple(index for index, point in enumerate(points) if point.name in must)
+    start = points[0].addr
+    return replace(block, start=start, count=end - start, points=tuple(points), mandatory=mandatory)
+
+
+async def read_points(
+    ask: Ask, device: BusDevice, names: Sequence[str], clock: Clock, registers_max: int = REGISTERS_MAX
+) -> list[Value]:
+    """The named points of a device, all of it when there are no names; a block is read once. Raises NoPoint.
+
+    `registers_max`: of one question, where others wait for the line as well.
+    """
     wanted = names or names_of(device.profile)
     for name in wanted:
         if name not in names_of(device.profile):
@@ -57,8 +85,8 @@ async def read_points(ask: Ask, device: BusDevice, names: Sequence[str], clock: 
     found: dict[str, Value] = {}
     for block in device.profile.blocks:
         points = [point for point in block.points if point.name in wanted]
-        if points:
-            found |= await _read_block(ask, device, block, points, clock)
+        for piece in pieces(block, points, registers_max) if points else ():
+            found |= await _read_block(ask, device, piece, [p for p in piece.points if p in points], clock)
     for write in device.profile.writes:
         if write.name in wanted and write.name not in found:
             found[write.name] = await read_back(ask, device, write, clock)
@@ -84,7 +112,6 @@ async def identity_fault(ask: Ask, device: BusDevice) -> str:
 async def _read_block(
     ask: Ask, device: BusDevice, block: Block, points: Sequence[Point], clock: Clock
 ) -> dict[str, Value]:
-    """As the controller reads it: whole. Some devices refuse half a block."""
     heard = await ask(device, Expect(read_request(device.settings.address, block.fc, block.start, block.count)))
     taken_mono_ms, payload, found = clock.mono_ms(), heard.answer, {}
     if isinstance(payload, bytes):

@@ -23,6 +23,10 @@ from edge.field.device import BusDevice
 from edge.field.line.port import TtyPort
 
 WATCH_S = 1.0
+NO_WRITE = (
+    "not written: a write needs the running controller, its gate and SERVICE, and none answers. Start it (edge run -c FILE) "
+    "with console.socket in the site file, type `service` at its console, then again"
+)
 
 
 def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,6 +40,15 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
     read.add_argument("--json", action="store_true", help="for machines")
     read.set_defaults(act=_read)
+    text = "one value of a profile's writes; through the running controller, in SERVICE only"
+    write = words.add_parser("write", help=text, description=text)
+    write.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
+    write.add_argument("device", metavar="DEVICE", help="its name in the site file")
+    write.add_argument("point", metavar="POINT", help="the name of a write of its profile")
+    write.add_argument("value", metavar="VALUE", help="a number")
+    write.add_argument("unit", metavar="UNIT", help="such as W or kW")
+    write.add_argument("--json", action="store_true", help="for machines")
+    write.set_defaults(act=_write)
 
 
 def _read(options: argparse.Namespace) -> int:
@@ -66,6 +79,21 @@ def _read_on(options: argparse.Namespace, config: Config, device: BusDevice) -> 
             asyncio.run(asyncio.sleep(WATCH_S))
             answer = ask_controller(config, line) or {"ok": False, "data": {"error": "the controller has ended"}}
     return asyncio.run(_read_line(options, config, device))
+
+
+def _write(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    device = _device(config, options.device)
+    answer = ask_controller(config, f"write {device.name} {options.point} {options.value} {options.unit}")
+    if answer is None:
+        raise EdgeError(NO_WRITE)
+    if options.json:
+        print(json.dumps(answer))
+    elif refused(answer):
+        print(refused(answer), file=sys.stderr)
+    else:
+        print("\n".join(answer["data"]["lines"]))
+    return 1 if refused(answer) else 0
 
 
 async def _read_line(options: argparse.Namespace, config: Config, device: BusDevice) -> int:

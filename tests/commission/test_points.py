@@ -7,11 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.__main__ import main as edge_main
-from edge.commission.points import NoPoint, Value, names_of, read_points
+from edge.commission.points import NoPoint, Value, names_of, pieces, read_points
+from edge.commission.scan.command import all_profiles
 from edge.commission.screens import values_screen
 from edge.field.line.rtu import with_crc
+from edge.field.profile import REGISTERS
 from hil.demo.site import demo_tables, render
 from hil.pty import PtyBus
 from hil.slave import Slave
@@ -43,6 +47,30 @@ def test_every_point_and_every_readable_write_of_every_device_of_the_site_can_be
             assert all(value.quality == "good" for value in values), values
             lines = values_screen(values, site.clock.mono_ms())
             assert len(lines) >= len(values) + 2 and all(len(line) <= 80 for line in lines)
+
+    play(script)
+
+
+@given(st.integers(4, 125), st.integers(0, 3))
+def test_pieces_hold_every_point_once_uncut_and_are_as_short_as_asked(registers_max: int, skip: int) -> None:
+    for block in (block for profile in all_profiles() for block in profile.blocks):
+        wanted = block.points[skip:]
+        found = pieces(block, wanted, registers_max)
+        assert all(piece.count <= registers_max for piece in found) or block.count <= registers_max
+        held = [point for piece in found for point in piece.points if point in wanted]
+        assert sorted(held, key=lambda p: p.addr) == sorted(wanted, key=lambda p: p.addr)
+        for piece in found:
+            assert all(piece.start <= p.addr <= piece.start + piece.count - REGISTERS[p.type] for p in piece.points)
+
+
+def test_reads_in_pieces_say_the_same() -> None:
+    async def script(site: HandSite) -> None:
+        for device in site.devices.values():
+            whole = await read_points(site.hand.ask, device, (), site.clock)
+            split = await read_points(site.hand.ask, device, (), site.clock, 4)
+            assert [(v.point, v.value, v.text, v.raw) for v in whole] == [
+                (v.point, v.value, v.text, v.raw) for v in split
+            ]
 
     play(script)
 

@@ -9,6 +9,8 @@ from edge.commission.controller import ask_controller, refused
 from edge.commission.hand import Hand, site_devices
 from edge.commission.live.measure import TRIES, Measured, measure
 from edge.commission.live.report import all_lines, as_json, has_failed, screen, use_colour
+from edge.commission.live.stepping import sign_test
+from edge.commission.live.verdicts import Line
 from edge.commission.progress import LINE_EVERY_S, Ticker, interruptible
 from edge.config.options import Config
 from edge.console.screens import clean
@@ -23,11 +25,17 @@ REPLY_S = 120.0  # fifty questions of the lowest priority on a busy slow bus
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `edge check` takes for its live part."""
     parser.add_argument("--live", action="store_true", help="ask every device: answers, times, identity, watchdog, bus")
+    parser.add_argument(
+        "--sign-test", action="store_true",
+        help="live: steps of +-5 %% of the battery must move the POC meter; needs the controller, in SERVICE",
+    )  # fmt: skip
     parser.add_argument("--tries", type=int, default=TRIES, metavar="N", help=f"live: questions a device ({TRIES})")
 
 
 def check_live(options: argparse.Namespace, config: Config) -> int:
     """0: everything is fit to run; 1: something is not. Raises ConfigFault, LineFault."""
+    if options.sign_test and not options.live:
+        raise EdgeError("--sign-test is a part of the live check: edge check --live --sign-test -c FILE")
     if not 1 <= options.tries <= 10_000:
         raise EdgeError(f"--tries = {options.tries}: must be 1..10000")
     return interruptible(lambda: _check(options, config))
@@ -39,11 +47,14 @@ def _check(options: argparse.Namespace, config: Config) -> int:
         seen = _through_controller(config, devices, options.tries, ticker)
         if seen is None:
             seen = asyncio.run(_on_lines(config, devices, options.tries, ticker))
+        tested = sign_test(config, ticker) if options.sign_test else None
     finally:
         ticker.end()
     lines = all_lines(config, devices, seen, is_synchronised())
+    if tested is not None:
+        lines += [Line(**line) for line in tested["lines"]]
     if options.json:
-        print(json.dumps(as_json(lines, seen)))
+        print(json.dumps(as_json(lines, seen) | {"sign_test": tested}))
     else:
         print("\n".join(screen(lines, use_colour(sys.stdout.isatty()))))
     return 1 if has_failed(lines) else 0

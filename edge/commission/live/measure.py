@@ -6,7 +6,7 @@ Only reads, the controller's own blocks in turn. Numbers in, numbers out; the ve
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.commission.points import Ask, failure_text
+from edge.commission.points import REGISTERS_MAX, Ask, failure_text, pieces
 from edge.config import options
 from edge.field.budget import char_bits
 from edge.field.decode import BlockDecoder, identity_text
@@ -48,7 +48,7 @@ def percentile(values: list[int], percent: int) -> int:
 
 async def measure(
     ask: Ask, device: BusDevice, port: options.Port, tries: int = TRIES, note: Callable[[], None] = lambda: None,
-    guarded: bool | None = None,
+    guarded: bool | None = None, registers_max: int = REGISTERS_MAX,
 ) -> Measured:  # fmt: skip
     """`tries` questions to one device, `note` before each."""
     identity, identity_fault = await _identify(ask, device)
@@ -58,7 +58,7 @@ async def measure(
     refused: dict[str, int] = {}
     missing: dict[str, None] = {}
     power_w: int | None = None
-    blocks = device.profile.blocks
+    blocks = [piece for block in device.profile.blocks for piece in pieces(block, block.points, registers_max)]
     for index in range(tries):
         note()
         block = blocks[index % len(blocks)]
