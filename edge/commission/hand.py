@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from edge.commission.line import Heard, ReadLine
+from edge.commission.line import READ_FUNCTIONS, Heard, ReadLine
 from edge.config import options
 from edge.config.options import Config
 from edge.errors import ConfigFault, Problem
@@ -38,7 +38,7 @@ class Hand:
         for port in ports:
             mine = [device for device in devices if device.settings.port == port.name]
             if mine:
-                self._lines[port.name] = ReadLine(port, open_port(port), gap_us(port, mine) / 1e6)
+                self._lines[port.name] = ReadLine(port, open_port(port), gap_us(port, mine) / 1e6, READ_FUNCTIONS)
 
     def __enter__(self) -> "Hand":
         for line in self._lines.values():

@@ -1,6 +1,6 @@
 """One RS-485 line in the hand of a technician: one question at a time, reads only, and an ear for who else speaks.
 
-For a line that no controller runs: scan, `edge read`, `edge check --live`. Nothing but FC3 and FC4 leaves it, whoever asks.
+For a line that no controller runs: scan, `edge read`, `edge check --live`. Nothing but reads leaves it, whoever asks.
 Times are the loop's, so it runs in virtual time as well.
 """
 
@@ -14,7 +14,8 @@ from edge.field.line.port import Port
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, crc16
 from edge.model import Outcome
 
-READ_FUNCTIONS = (3, 4)
+SCAN_FUNCTIONS = (3, 4)  # a device of which nothing is known is asked for registers only
+READ_FUNCTIONS = (1, 2, 3, 4)
 GAP_S = 0.02  # after an answer, before the next question: what a shared bus of mixed makes needs
 
 
@@ -50,10 +51,12 @@ def wire_s(settings: options.Port, expect: Expect) -> float:
 class ReadLine:
     """Owns an open port. `open` in a running loop; `close` whatever happens."""
 
-    def __init__(self, settings: options.Port, port: Port, gap_s: float = GAP_S) -> None:
+    def __init__(
+        self, settings: options.Port, port: Port, gap_s: float = GAP_S, functions: tuple[int, ...] = SCAN_FUNCTIONS
+    ) -> None:
         self.settings = settings
         self.sent_count = 0
-        self._port = port
+        self._port, self._functions = port, functions
         self._gap_s = max(gap_s, silence_s(settings))
         self._expect: Expect | None = None
         self._come: asyncio.Future[Answer] | None = None
@@ -85,7 +88,7 @@ class ReadLine:
 
         Raises: ValueError for a request that is no read, LineFault when the port is gone.
         """
-        if expect.request[1] not in READ_FUNCTIONS:
+        if expect.request[1] not in self._functions:
             raise ValueError(f"function {expect.request[1]}: only reads go out here")
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._active_s + self._gap_s - loop.time()))

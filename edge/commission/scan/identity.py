@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.commission.line import ReadLine
+from edge.commission.line import SCAN_FUNCTIONS, ReadLine
 from edge.commission.scan.plausible import Guess, judge
 from edge.field.decode import identity_text
 from edge.field.device import Identity as Known
@@ -54,8 +54,12 @@ async def _guess(line: ReadLine, unit: int, profile: Profile, turnaround_s: floa
     """A profile with [identify] that did not match is no guess: the device has said that it is another."""
     if profile.identify is not None:
         return None
+    if any(block.mandatory and block.fc not in SCAN_FUNCTIONS for block in profile.blocks):
+        return None
     payloads: dict[str, bytes] = {}
     for block in sorted(profile.blocks, key=lambda block: not block.mandatory):  # most end at the first question
+        if block.fc not in SCAN_FUNCTIONS:
+            continue
         question = Expect(read_request(unit, block.fc, block.start, block.count))
         answer = (await line.ask(question, turnaround_s)).answer
         if isinstance(answer, bytes):
