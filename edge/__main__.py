@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
-from edge.field.budget import budget
+from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
 from edge.fleet import replay
 
@@ -87,24 +88,52 @@ def _check(options: argparse.Namespace) -> int:
     devices = _checked_devices(config)
     if options.live or options.sign_test:
         return check_live(options, config)
-    rows = budget(config, devices)
+    rows, ages = budget(config, devices), role_ages(config, devices)
     if options.json:
-        print(json.dumps({"config": dataclasses.asdict(config), "bus": [dataclasses.asdict(row) for row in rows]}))
+        bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]
+        print(json.dumps({"config": dataclasses.asdict(config), "bus": bus, "ages": roles}))
         return 0
     if options.effective:
         print("\n".join(effective(config)))
-    print(f"{'port':<10}{'device':<10}{'transaction':<20}{'wire ms':>8}{'period ms':>11}{'load %':>8}")
-    for port in config.port:
-        mine = [row for row in rows if row.port == port.name]
-        for row in mine:
-            load = f"{row.wire_us / row.period_ms / 10:.1f}"
-            print(f"{row.port:<10}{row.device:<10}{row.what:<20}{row.wire_us / 1000:>8.1f}{row.period_ms:>11}{load:>8}")
-        total = sum(row.wire_us / row.period_ms for row in mine) / 10
-        print(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<20}{'':>19}{total:>8.1f}")
+    print("\n".join([*_bus_lines(config, rows), "", *_age_lines(ages)]))
     unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
     print(f"\nprofiles never tried on a device: {', '.join(unproven) or 'none'}")
     print(f"{options.config}: good")
     return 0
+
+
+def _bus_lines(config: Config, rows: Sequence[BudgetRow]) -> list[str]:
+    """What goes over each port, how much of it that takes, and what it comes to at worst."""
+    lines = [
+        f"{'port':<10}{'device':<10}{'transaction':<24}{'bytes':>6}{'wire ms':>9}{'period ms':>11}{'load %':>8}"
+        f"{'age max ms':>12}{'late max ms':>13}"
+    ]
+    for port in config.port:
+        mine = [row for row in rows if row.port == port.name]
+        for row in mine:
+            worst = f"{row.age_max_ms or '':>12}{row.latency_max_ms or '':>13}"
+            load = f"{row.wire_us / row.period_ms / 10:>8.1f}"
+            lines.append(
+                f"{row.port:<10}{row.device:<10}{row.what:<24}{row.size_bytes:>6}{row.wire_us / 1000:>9.1f}"
+                f"{row.period_ms:>11}{load}{worst}".rstrip()
+            )
+            if len(row.blocks) > 1:
+                lines.append(f"{'':<20}  ({', '.join(row.blocks)}: near each other, one read is cheaper)")
+        total = sum(row.wire_us / row.period_ms for row in mine) / 10
+        lines.append(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<24}{'':>26}{total:>8.1f}")
+    return lines
+
+
+def _age_lines(ages: Sequence[RoleAge]) -> list[str]:
+    """How old each value gets at worst, those of one block and one limit on one line."""
+    lines = [f"{'device':<10}{'age max ms':>10}{'limit ms':>10}  values"]
+    together: dict[tuple[str, int, int | None], list[str]] = {}
+    for age in ages:
+        together.setdefault((age.device, age.age_max_ms, age.limit_ms), []).append(age.role.partition(".")[2])
+    for (device, age_ms, limit_ms), roles in together.items():
+        head = f"{device:<10}{age_ms:>10}{'-' if limit_ms is None else limit_ms:>10}  "
+        lines += textwrap.wrap(", ".join(roles), 118, initial_indent=head, subsequent_indent=" " * 32)
+    return lines
 
 
 def _checked_devices(config: Config) -> list[BusDevice]:

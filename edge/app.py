@@ -31,14 +31,15 @@ from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
 from edge.field.line.rtu import Expect
+from edge.field.line.timing import hole_max_count
 from edge.field.profiles.loader import load_profile
 from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
+from edge.field.schedule.asks import ASK_REGISTERS_MAX
 from edge.model import Outcome
 from edge.ops.process import ServiceNotice, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
-ASK_REGISTERS_MAX = 16
 EXIT_UNSAFE, EXIT_FAULT = 1, 70
 UPLINK_END_S = 5.0  # the last flush of a slow disk; after this the process ends without it
 KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms"}
@@ -62,7 +63,9 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
             allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
-        devices.append(BusDevice(settings, profile, config.site.cycle_ms))
+        port = next(port for port in config.port if port.name == settings.port)
+        hole_count = hole_max_count(port, profile.link)
+        devices.append(BusDevice(settings, profile, config.site.cycle_ms, hole_count))
     problems += check_budget(config, devices)
     if problems:
         raise ConfigFault(problems)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from edge.field.profile import REGISTERS, Identify, Point, Profile, Write
 from edge.roles import FLAGS
@@ -231,6 +232,16 @@ class Slave:
                 self._points.setdefault(addr, (1, "2s", _constant(said[2 * index : 2 * index + 2])))
         for addr in self._memory:
             functions.setdefault(addr, set()).add(3)  # holding registers can be read
+        if profile.link.gaps_allowed:
+            self._fill_gaps()
+
+    def _fill_gaps(self) -> None:
+        """Between two blocks of one function that a read could span there are registers too; they read 0."""
+        for function in READ_FUNCTIONS:
+            ends = [(b.start, b.start + b.count) for b in self.profile.blocks if b.fc == function]
+            for (_, end), (start, _) in pairwise(sorted(ends)):
+                for addr in range(end, min(start, end + self.profile.link.max_regs)):
+                    self._functions.setdefault(addr, set()).add(function)
 
     def _source(self, point: Point) -> tuple[str, Source]:
         """struct's code of a point and what is packed by it."""

@@ -7,10 +7,11 @@ from edge.commission.line import READ_FUNCTIONS, Heard, ReadLine
 from edge.config import options
 from edge.config.options import Config
 from edge.errors import ConfigFault, Problem
-from edge.field.budget import gap_us
 from edge.field.device import BusDevice
 from edge.field.line.port import Port
 from edge.field.line.rtu import Expect
+from edge.field.line.timing import gap_us, hole_max_count
+from edge.field.profile import Profile
 from edge.field.profiles.loader import load_profile
 
 
@@ -20,12 +21,18 @@ def site_devices(config: Config) -> list[BusDevice]:
     problems: list[Problem] = []
     for settings in config.device:
         try:
-            devices.append(BusDevice(settings, load_profile(settings.profile), config.site.cycle_ms))
+            devices.append(bus_device(config, settings, load_profile(settings.profile)))
         except ConfigFault as fault:
             problems += fault.problems
     if problems:
         raise ConfigFault(problems)
     return devices
+
+
+def bus_device(config: Config, settings: options.Device, profile: Profile) -> BusDevice:
+    """One device as the controller would have it on its port."""
+    port = next(port for port in config.port if port.name == settings.port)
+    return BusDevice(settings, profile, config.site.cycle_ms, hole_max_count(port, profile.link))
 
 
 class Hand:
@@ -38,7 +45,9 @@ class Hand:
         for port in ports:
             mine = [device for device in devices if device.settings.port == port.name]
             if mine:
-                self._lines[port.name] = ReadLine(port, open_port(port), gap_us(port, mine) / 1e6, READ_FUNCTIONS)
+                self._lines[port.name] = ReadLine(
+                    port, open_port(port), gap_us(port, [device.profile.link for device in mine]) / 1e6, READ_FUNCTIONS
+                )
 
     def __enter__(self) -> "Hand":
         for line in self._lines.values():

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from edge.config import options
 from edge.errors import EdgeError
-from edge.field.budget import FAST_SILENCE_US, char_bits
 from edge.field.line.port import Port
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, crc16
+from edge.field.line.timing import chars_us, silence_us
 from edge.model import Outcome
 
 SCAN_FUNCTIONS = (3, 4)  # a device of which nothing is known is asked for registers only
@@ -38,14 +38,9 @@ class Heard:
         return not isinstance(self.answer, Outcome)
 
 
-def silence_s(settings: options.Port) -> float:
-    """The pause that ends a frame: 3.5 characters, fixed above 19 200 baud (Modbus over Serial Line V1.02)."""
-    return 3.5 * char_bits(settings) / settings.baud if settings.baud <= 19_200 else FAST_SILENCE_US / 1e6
-
-
 def wire_s(settings: options.Port, expect: Expect) -> float:
     """Seconds that question and answer occupy the wire."""
-    return expect.wire_chars * char_bits(settings) / settings.baud + 2 * silence_s(settings)
+    return (chars_us(settings, expect.wire_chars) + 2 * silence_us(settings)) / 1e6
 
 
 class ReadLine:
@@ -57,7 +52,7 @@ class ReadLine:
         self.settings = settings
         self.sent_count = 0
         self._port, self._functions = port, functions
-        self._gap_s = max(gap_s, silence_s(settings))
+        self._gap_s = max(gap_s, silence_us(settings) / 1e6)
         self._expect: Expect | None = None
         self._come: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()

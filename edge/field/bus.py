@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
-from edge.field.budget import char_bits, gap_us
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
-from edge.field.poll import NEVER_S, Poll, due_poll
+from edge.field.line.timing import char_bits, gap_us
+from edge.field.schedule.asks import Ask, Asks
+from edge.field.schedule.poll import NEVER_S, Poll, due_poll
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
@@ -48,7 +49,8 @@ class Bus:
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
         self._char_s = char_bits(settings) / settings.baud
-        self._gap_s = gap_us(settings, devices) / 1_000_000
+        self._gap_s = gap_us(settings, [device.profile.link for device in devices]) / 1_000_000
+        self._asks = Asks()
         self._buffer = bytearray()
         self._steps: Steps[Answer] = Steps()
         self._expect: Expect | None = None  # while an answer is waited for
@@ -76,6 +78,15 @@ class Bus:
         self._devices[device].ask_command(name, self._now_s())
         self._steps.wake()
 
+    def ask(self, device: str, expect: Expect) -> "asyncio.Future[Answer]":
+        """One transaction of a technician, behind all others. Raises AskFault for one that would make others late.
+
+        To the gate a write is the unsigned number of its registers. A broadcast (unit 0) is answered by b"" in its time.
+        """
+        answer = self._asks.put(self._devices[device], expect, self._now_s())
+        self._steps.wake()
+        return answer
+
     def device(self, name: str) -> BusDevice:
         return self._devices[name]
 
@@ -96,6 +107,7 @@ class Bus:
         try:
             return await self._steps.play(steps)
         finally:
+            self._asks.end()
             self._expect, self._free_s = None, loop.time()  # also when cut short: the next request keeps its distance
             if self._watch is not None:
                 self._watch.cancel()
@@ -117,8 +129,11 @@ class Bus:
                 await urgent
                 continue
             poll, next_s = due_poll(self._polls, now_s)
+            ask = self._asks.take(now_s) if self._asks and poll is None else None
             if poll is not None:
                 await self._read(poll, now_s)
+            elif ask is not None:
+                await self._answer(ask)
             else:
                 await self._steps.rest_until(min(next_s, *self._write_times(now_s)), idle=True)
 
@@ -212,6 +227,16 @@ class Bus:
         elif len(poll.parts) > 1:
             poll.device.split(poll)
             self._polls = [poll for device in self._all for poll in device.polls]
+
+    async def _answer(self, ask: Ask) -> None:
+        answer: Answer = Outcome.GATE
+        try:
+            write = ask.expect.write
+            if write is None or self._allowed(self._index, *write):
+                answer = await self._exchange(ask.device, ask.expect)
+        finally:
+            if not ask.answer.done():
+                ask.answer.set_result(answer)
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None

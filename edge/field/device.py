@@ -12,9 +12,9 @@ from edge.config import options
 from edge.field.decode import identity_text
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
-from edge.field.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
 from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
 from edge.field.quality import DeviceWatch
+from edge.field.schedule.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
 from edge.model import DeviceHealth, Outcome, Quality, Reading
 from edge.roles import FLAGS
 
@@ -23,6 +23,7 @@ LOST_COUNT = 3  # failures in a row after which a device may be another, or rest
 WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
 COMMAND_INTERVAL_S = 1.0
 WRITE_RETRY_MS = 1_000
+REPEATS_PER_WATCHDOG = 4  # planned, so that three are sure
 GUARD_RETRY_S = 2.0
 VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
@@ -68,6 +69,7 @@ class WriteBox:
 
     device: "BusDevice"
     write: Write
+    repeat_ms: int  # an old value goes out again
     value: int | None = None  # canonical, as asked for
     wanted: Encoded | None = None
     sent_raw: int | None = None  # echoed; None: to be sent again
@@ -76,10 +78,14 @@ class WriteBox:
     differ_count: int = 0
     missed_count: int = 0  # attempts in a row that were not echoed
 
+    @property
+    def safe(self) -> Encoded:
+        return encode(self.write, self.write.safe)
+
     def _wait_ms(self) -> int:
         """From one attempt to the next. Who ignores writes must still be read between them."""
         if self.wanted is not None and self.wanted.raw == self.sent_raw:
-            return self.write.max_interval_ms
+            return self.repeat_ms
         return self.write.min_interval_ms if self.missed_count < 2 else max(self.write.min_interval_ms, WRITE_RETRY_MS)
 
     def urgency(self, now_s: float) -> int | None:
@@ -130,6 +136,7 @@ class BusDevice:
         self.settings = settings
         self.profile = profile
         self.timeout_s = profile.link.timeout_ms / 1000
+        self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
         self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
         self.identity = Identity(settings.address, profile.identify)
         self.watch = DeviceWatch(profile)
@@ -139,7 +146,7 @@ class BusDevice:
             for group in groups(profile.blocks, profile.link, hole_max_count, cycle_ms)
         ]
         self.commands = {command.name: command for command in profile.commands}
-        self.boxes = {write.name: WriteBox(self, write) for write in profile.writes}
+        self.boxes = {write.name: WriteBox(self, write, self._repeat_ms(write)) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
         self.command = ""  # the newest asked for and not yet sent
@@ -215,6 +222,18 @@ class BusDevice:
             return found, found.value
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
 
+    @property
+    def watchdog_ms(self) -> int | None:
+        """How long the device's patience with a silent controller lasts; None: it has none that is known."""
+        found = self.watchdog()
+        return None if found is None else int(1000 * found[1] * found[0].seconds_per_count)
+
+    def _repeat_ms(self, write: Write) -> int:
+        """As the profile says; oftener when the device's patience is short: the budget checks for a third of it."""
+        if self.watchdog_ms is None:
+            return write.max_interval_ms
+        return min(write.max_interval_ms, self.watchdog_ms // REPEATS_PER_WATCHDOG)
+
     def set_value(self, write: str, value: int) -> bool:
         """Puts the newest value into the mailbox. False: it is there already. Raises KeyError for an unknown write."""
         box = self.boxes[write]
@@ -265,7 +284,7 @@ class BusDevice:
 
     def note_stray(self, now_s: float) -> None:
         """It speaks unasked: a late answer. Nothing is sent to it until it has been silent for a while."""
-        self.quiet_until_s = max(self.quiet_until_s, now_s + self.profile.link.timeout_ms / 1000)
+        self.quiet_until_s = max(self.quiet_until_s, now_s + self._late_s)
 
     def note_refusal(self, code: int) -> None:
         """It is there and says no: nothing to wait for."""
@@ -279,9 +298,8 @@ class BusDevice:
             return
         self.failed_count += 1
         self.suspect = True
-        least_s = self.profile.link.timeout_ms / 1000
-        backoff_s = least_s * 2 ** min(self.failed_count - 1, 6)
-        self.quiet_until_s = now_s + max(least_s, min(backoff_s, BACKOFF_MAX_S[self.settings.use]))
+        backoff_s = self._late_s * 2 ** min(self.failed_count - 1, 6)
+        self.quiet_until_s = now_s + max(self._late_s, min(backoff_s, BACKOFF_MAX_S[self.settings.use]))
         if self.failed_count >= LOST_COUNT:
             self.identity.forget()
             self._disarm()

@@ -10,18 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.reader import load_config
 from edge.errors import ConfigFault
-from edge.field.budget import budget, check_budget
 from edge.field.decode import BlockDecoder
-from edge.field.device import BusDevice
 from edge.field.encode import encode, raw_reader
 from edge.field.line.rtu import with_crc
 from edge.field.profiles.loader import FOLDER, load_profile, parse_profile, read_profile
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.test_bus import PCS_SET, PCS_STATUS, Bench
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "site.example.toml"
 
 
 def play(seconds: float, prepare: Callable[[Bench], None], step: Callable[[Bench], None] = lambda bench: None) -> Bench:
@@ -156,24 +151,3 @@ def test_a_spoiled_file_is_a_list_of_problems(raw: bytes, tmp_path: Path) -> Non
 def test_any_tables_are_a_list_of_problems(raw: bytes) -> None:
     with pytest.raises(ConfigFault):
         parse_profile({raw[:4].decode("latin-1"): raw.decode("latin-1")}, "x.toml")
-
-
-def example() -> tuple[object, list[BusDevice]]:
-    config = load_config(EXAMPLE)
-    return config, [BusDevice(device, load_profile(device.profile), config.site.cycle_ms) for device in config.device]
-
-
-def test_the_example_site_keeps_its_promises() -> None:
-    config, devices = example()
-    assert check_budget(config, devices) == []
-    for port in ("fast", "slow"):
-        assert sum(row.wire_us / row.period_ms for row in budget(config, devices) if row.port == port) < 600
-    assert max(row.age_max_ms for row in budget(config, devices) if row.device == "bms1") < 1_000
-
-
-def test_a_port_that_is_too_slow_is_refused_with_the_sums() -> None:
-    config, devices = example()
-    slow = replace(config, port=tuple(replace(port, baud=1_200) for port in config.port))
-    problems = [str(problem) for problem in check_budget(slow, devices)]
-    assert any("port[0].baud = 1200" in text and "% of the time" in text for text in problems)
-    assert any("bms1 main can be" in text and "ms old" in text for text in problems)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from edge.commission.points import REGISTERS_MAX, Ask, failure_text, pieces
 from edge.config import options
-from edge.field.budget import char_bits
 from edge.field.decode import BlockDecoder, identity_text
 from edge.field.device import BusDevice
 from edge.field.line.rtu import Answer, Expect, read_request
+from edge.field.line.timing import chars_us
 from edge.field.profile import Block
 from edge.model import Outcome
 
@@ -66,7 +66,7 @@ async def measure(
         heard = await ask(device, expect)
         if isinstance(heard.answer, bytes):
             latencies_us.append(heard.latency_us)
-            turnarounds_us.append(heard.latency_us - _wire_us(port, expect))
+            turnarounds_us.append(heard.latency_us - chars_us(port, expect.wire_chars))
             power_w = _look(device, block, heard.answer, missing, power_w)
         else:
             _count(heard.answer, block, failures, refused)
@@ -118,7 +118,3 @@ async def _watchdog_s(ask: Ask, device: BusDevice) -> float | None:
     watchdog, _ = found
     answer = (await ask(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))).answer
     return float(int.from_bytes(answer, "big") * watchdog.seconds_per_count) if isinstance(answer, bytes) else None
-
-
-def _wire_us(port: options.Port, expect: Expect) -> int:
-    return expect.wire_chars * char_bits(port) * 1_000_000 // port.baud

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edge.commission.hand import bus_device
 from edge.commission.live.measure import Measured
 from edge.config.options import Config
 from edge.field.budget import LOAD_MAX_PERMILLE, budget, check_budget
@@ -112,7 +113,7 @@ def _watchdog(device: BusDevice, seen: Measured) -> Iterator[Line]:
 def port_lines(config: Config, devices: Sequence[BusDevice], seen: Sequence[Measured]) -> Iterator[Line]:
     """The budget of each bus once more, with the times the devices really take."""
     found = {item.device: item for item in seen}
-    real = [_as_measured(device, found[device.name]) if device.name in found else device for device in devices]
+    real = [_as_measured(config, device, found[device.name]) if device.name in found else device for device in devices]
     planned, measured = budget(config, devices), budget(config, real)
     faults = {problem.key: problem for problem in check_budget(config, real)}
     for index, port in enumerate(config.port):
@@ -132,13 +133,13 @@ def port_lines(config: Config, devices: Sequence[BusDevice], seen: Sequence[Meas
             yield Line(port.name, "bus", word, text)
 
 
-def _as_measured(device: BusDevice, seen: Measured) -> BusDevice:
+def _as_measured(config: Config, device: BusDevice, seen: Measured) -> BusDevice:
     """The device with the turnaround it has, where that is more than its profile says."""
     link = device.profile.link
     if not seen.ok_count or seen.turnaround_p99_us <= 1000 * link.turnaround_ms + TURNAROUND_SLACK_US:
         return device
     link = dataclasses.replace(link, turnaround_ms=turnaround_ms(seen.turnaround_p99_us))
-    return BusDevice(device.settings, dataclasses.replace(device.profile, link=link))
+    return bus_device(config, device.settings, dataclasses.replace(device.profile, link=link))
 
 
 def balance_line(devices: Sequence[BusDevice], seen: Sequence[Measured]) -> Line | None:

@@ -64,6 +64,21 @@ class Expect:
             self.size_bytes = 8
         self.wire_chars = len(request) + self.size_bytes  # of the whole transaction
 
+    @property
+    def register_count(self) -> int:
+        """Registers or bits that it is about."""
+        return 1 if self.request[1] in (5, 6) else int.from_bytes(self.request[4:6], "big")
+
+    @property
+    def write(self) -> tuple[int, int, int, int, int] | None:
+        """(address, function, register, count, unsigned value) of a write, as the gate is asked; None for a read."""
+        address, fc = self.request[:2]
+        if fc in (1, 2, 3, 4):
+            return None
+        values = self.request[4:6] if fc in (5, 6) else self.request[7:-2]
+        count = self.register_count
+        return address, fc, int.from_bytes(self.request[2:4], "big"), count, int.from_bytes(values, "big")
+
     def match(self, received: bytes | bytearray) -> bytes | int | None:
         """The payload when a right answer is in `received`, the exception code of a right refusal, or None so far."""
         size = self.size_bytes

@@ -61,7 +61,7 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     head = top.table("profile") or Table(file, "profile", {}, problems)
     kind = head.word("kind", KINDS)
     names = [head.word(key) for key in ("id", "vendor", "model", "version", "source")]
-    verified = head.flag("verified")
+    verified = head.flag("verified", False)
     shift = 1 if head.word("addressing", ("wire0", "doc1"), "wire0") == "doc1" else 0
     head.close()
     link = _link(top.table("link") or Table(file, "link", {}, problems))
@@ -91,8 +91,9 @@ def _link(table: Table) -> Link:
         min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
         turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
         max_regs=table.whole("max_regs", 1, 125, 60),
-        averaging_ms=table.whole("averaging_ms", 0, 10_000, 0),
-        no_gap=table.flag("no_gap"),
+        averaging_ms=table.whole("averaging_ms", 0, 60_000, 0),
+        latency_max_ms=table.whole("latency_max_ms", 0, 2_000, 0),
+        gaps_allowed=table.flag("gaps_allowed", True),
     )
     table.close()
     return link

@@ -2,7 +2,7 @@
 
 A poll is one request, repeated. It has one part for each block it reads, so that whoever takes the readings does not see
 how they came. Joined are blocks of one device, function, period and priority, when the registers between them cost less
-time than a second transaction, the whole fits the device's limit, and its profile does not say `no_gap`. A device that
+time than a second transaction, the whole fits the device's limit, and its profile does not forbid gaps. A device that
 refuses a joined read gets its blocks one by one from then on.
 """
 
@@ -89,7 +89,7 @@ def _may_join(group: list[Block], block: Block, link: Link, hole_max_count: int,
         return False
     hole_count = block.start - end
     span_count = max(end, block.start + block.count) - first.start
-    return hole_count <= (0 if link.no_gap else hole_max_count) and span_count <= link.max_regs
+    return hole_count <= (hole_max_count if link.gaps_allowed else 0) and span_count <= link.max_regs
 
 
 def polls_of(device: "BusDevice", group: tuple[Block, ...], watches: dict[str, BlockWatch], period_s: float) -> Poll:
