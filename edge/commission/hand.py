@@ -45,9 +45,8 @@ class Hand:
         for port in ports:
             mine = [device for device in devices if device.settings.port == port.name]
             if mine:
-                self._lines[port.name] = ReadLine(
-                    port, open_port(port), gap_us(port, [device.profile.link for device in mine]) / 1e6, READ_FUNCTIONS
-                )
+                gap_s = gap_us(port, [device.profile.link for device in mine]) / 1e6
+                self._lines[port.name] = ReadLine(port, open_port(port), gap_s, READ_FUNCTIONS)
 
     def __enter__(self) -> "Hand":
         for line in self._lines.values():

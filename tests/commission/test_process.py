@@ -61,7 +61,7 @@ class Running:
         return out.split("mode", 1)[1].split()[0] if code == 0 else ""
 
     async def until(self, mode: str) -> None:
-        while await self.mode() != mode:
+        while await self.mode() != mode:  # noqa: ASYNC110 (what is waited for is another process)
             await asyncio.sleep(0.5)
 
 
@@ -105,7 +105,7 @@ def test_read_check_write_and_a_sign_test_that_is_interrupted_go_through_the_con
 
         test = await running.begin("check", "--live", "--sign-test", "--tries", "1", *site)
         async with asyncio.timeout(40):
-            while abs(running.site.units[0].pcs.power_w) < 1_000:  # a step is on
+            while abs(running.site.units[0].pcs.power_w) < 1_000:  # noqa: ASYNC110 (until a step is on)
                 await asyncio.sleep(0.1)
         test.send_signal(signal.SIGINT)
         _, error_raw = await asyncio.wait_for(test.communicate(), 15)

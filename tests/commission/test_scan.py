@@ -184,9 +184,11 @@ def test_the_time_that_is_announced_is_the_time_it_takes() -> None:
 def test_the_wait_is_the_time_of_the_wire_and_of_the_device() -> None:
     """8 + 7 characters of 10 bits, and twice 3.5 characters of silence, at 9600 baud: 22.9 ms; and the device's 100."""
     plan = make_plan("/dev/bus")
-    assert probe_s(plan, Setting(9_600, "N")) == pytest.approx(0.1 + (15 + 7) * 10 / 9_600)
-    assert probe_s(plan, Setting(115_200, "N")) == pytest.approx(0.1 + 150 / 115_200 + 0.0035)
-    assert probe_s(make_plan("x", turnaround_ms=800), Setting(9_600, "E")) == pytest.approx(0.8 + 22 * 11 / 9_600)
+    assert probe_s(plan, Setting(9_600, "N")) == pytest.approx(0.1 + (15 + 7) * 10 / 9_600, rel=1e-4)
+    assert probe_s(plan, Setting(115_200, "N")) == pytest.approx(0.1 + 150 / 115_200 + 0.0035, rel=1e-4)
+    assert probe_s(make_plan("x", turnaround_ms=800), Setting(9_600, "E")) == pytest.approx(
+        0.8 + 22 * 11 / 9_600, rel=1e-4
+    )
 
 
 def test_words_that_make_no_plan_are_all_told_at_once() -> None:
