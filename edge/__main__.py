@@ -96,8 +96,9 @@ def _check(options: argparse.Namespace) -> int:
     if options.effective:
         print("\n".join(effective(config)))
     print("\n".join([*_bus_lines(config, rows), "", *_age_lines(ages)]))
+    print("".join(f"\n{line}" for line in _watchdog_lines(devices)))
     unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
-    print(f"\nprofiles never tried on a device: {', '.join(unproven) or 'none'}")
+    print(f"profiles never tried on a device: {', '.join(unproven) or 'none'}")
     print(f"{options.config}: good")
     return 0
 
@@ -133,6 +134,25 @@ def _age_lines(ages: Sequence[RoleAge]) -> list[str]:
     for (device, age_ms, limit_ms), roles in together.items():
         head = f"{device:<10}{age_ms:>10}{'-' if limit_ms is None else limit_ms:>10}  "
         lines += textwrap.wrap(", ".join(roles), 118, initial_indent=head, subsequent_indent=" " * 32)
+    return lines
+
+
+def _watchdog_lines(devices: Sequence[BusDevice]) -> list[str]:
+    """What becomes of each PCS and BMS when this controller dies."""
+    lines = []
+    for device in devices:
+        wanted, said = device.settings.acceptance(), device.settings.without_watchdog
+        if device.watchdog_ms is not None:
+            lines.append(
+                f"{device.name}: watchdog of {device.watchdog_ms / 1000:g} s, written and read back before RUN"
+            )
+        elif said:
+            lines.append(f"{device.name}: NO WATCHDOG: {said}")
+        elif wanted:
+            lines.append(
+                f"{device.name}: its profile has no watchdog: RUN will be refused, unless the site file says\n"
+                f'    without_watchdog = "{wanted}"'
+            )
     return lines
 
 

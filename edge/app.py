@@ -180,7 +180,7 @@ class Controller:
         now_mono_ms = self.clock.mono_ms()
         self._watch.judge(now_mono_ms)
         extra = (
-            (name, device.guarded, device.write_failed, device.watch.frozen_since_ms)
+            (name, device.guarded or bool(device.acceptance), device.write_failed, device.watch.frozen_since_ms)
             for name, device in self._devices.items()
         )
         self.image.note_guards(extra, self._pcs.__contains__)
@@ -234,6 +234,9 @@ def serve(config: Config) -> int:
     tune_interpreter()
     thread.start()
     notice.say("READY=1")
+    for device in devices:
+        if device.acceptance:
+            log.warning("device=%s guarded=False accepted=%r", device.name, device.acceptance)
     log.info("start site=%s units=%d cycle_ms=%d", config.site.id, len(config.unit), config.site.cycle_ms)
     try:
         safe = asyncio.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))

@@ -63,6 +63,7 @@ class DeviceHealth:
     quality: Quality = Quality.GOOD
     quality_fault: str = ""  # in words: why it is not good
     exception_code: int = 0  # of its newest refusal; 0: none yet
+    acceptance: str = ""  # it is not guarded, and the site file takes that on itself: in its words
 
 
 @dataclass(frozen=True, slots=True)

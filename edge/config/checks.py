@@ -55,6 +55,15 @@ def _addresses(config: Config) -> Iterator[Parts]:
         seen.setdefault(at, index)
 
 
+def _watchdogs(config: Config) -> Iterator[Parts]:
+    for index, device in enumerate(config.device):
+        said, wanted = device.without_watchdog, device.acceptance()
+        if said and not wanted:
+            yield f"device[{index}].without_watchdog", said, "is only for use = 'pcs' or 'bms'", "leave it out"
+        elif said and said != wanted:
+            yield f"device[{index}].without_watchdog", said, f'must be, word for word: "{wanted}"', "or leave it out"
+
+
 def _uses(config: Config) -> Iterator[Parts]:
     for use in ("poc", "load", "pv"):
         found = [device.name for device in config.device if device.use == use]
@@ -163,4 +172,4 @@ def _cloud(config: Config) -> Iterator[Parts]:
         yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
 
 
-CHECKS = (_names, _ports, _addresses, _uses, _units, _functions, _rule, _cloud)
+CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud)

@@ -54,6 +54,14 @@ class Device:
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )
+    without_watchdog: str = option(
+        "", when="only for a PCS or BMS without one, in the words that `edge check` asks for"
+    )
+
+    def acceptance(self) -> str:
+        """The words with which a site takes on itself what a device without a watchdog does."""
+        does = {"pcs": "keeps its last setpoint", "bms": "stays connected"}.get(self.use, "")
+        return f"I accept that {self.name} {does} when this controller dies" if does else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,8 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     ]
     lines += wrap("cloud", up.cloud_fault) if up.cloud_fault else ()
     lines += wrap("store", up.store_fault) if up.store_fault else ()
+    for device in view.devices:
+        lines += wrap("accepted", device.acceptance) if device.acceptance else ()
     return lines
 
 
@@ -122,6 +124,8 @@ def _device_state(device: DeviceHealth) -> str:
         return f"failing x{device.failed_count}"
     if device.write_failed:
         return "write failed"
+    if device.acceptance:
+        return "ok, no watchdog"
     return "ok" if device.guarded else "ok, unguarded"
 
 
@@ -144,6 +148,7 @@ def devices_screen(view: StatusView) -> list[str]:
     lines = table(head, rows, right=(2, 4, 5))
     for device in view.devices:
         lines += wrap(device.device, device.quality_fault) if device.quality_fault and not device.identity_fault else ()
+        lines += wrap(device.device, device.acceptance) if device.acceptance else ()
         lines += wrap(device.device, refusal(device.exception_code)) if device.exception_code else ()
         lines += (
             wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()

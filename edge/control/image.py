@@ -209,7 +209,10 @@ class InputImage:
             bms.write_flags()
 
     def note_guards(self, guards: Iterable[tuple[str, bool, bool, int | None]], is_pcs: Callable[[str], bool]) -> None:
-        """What the bus knows of each device: (name, guarded by its own watchdog, write not read back, frozen since)."""
+        """What the bus knows of each device: (name, guarded, write not read back, frozen since).
+
+        Guarded: its own comm-loss timer was read back, or the site file accepts in words that it has none.
+        """
         for name, guarded, write_failed, frozen_since_ms in guards:
             image = self.devices[name]
             image.frozen_since_ms = frozen_since_ms

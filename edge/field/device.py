@@ -223,6 +223,11 @@ class BusDevice:
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
 
     @property
+    def acceptance(self) -> str:
+        """The words of the site file that stand for a watchdog, while there is none. Nobody can say them remotely."""
+        return "" if self.guarded else self.settings.without_watchdog
+
+    @property
     def watchdog_ms(self) -> int | None:
         """How long the device's patience with a silent controller lasts; None: it has none that is known."""
         found = self.watchdog()
@@ -328,7 +333,7 @@ class BusDevice:
         return DeviceHealth(
             self.name, port, self.settings.address, self.sent_count, self.outcome_counts[Outcome.OK], self.failed_count,
             tuple(self.outcome_counts), self.latency_us, self.watch.age_ms(now_mono_ms), self.guarded,
-            self.write_failed, self.identity.fault, quality, fault, self.exception_code,
+            self.write_failed, self.identity.fault, quality, fault, self.exception_code, self.acceptance,
         )  # fmt: skip
 
 

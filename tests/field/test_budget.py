@@ -59,6 +59,18 @@ def test_the_age_at_worst_is_period_and_wait_and_transaction() -> None:
     assert poc.age_max_ms == 100 + -(-(turn_us + poc.wire_us - 2_000) // 1000) + 1
 
 
+def test_what_is_urgent_waits_for_the_longest_read_that_is_not() -> None:
+    config, devices = example()
+    pcs = devices[1]
+    *others, energy = pcs.profile.blocks
+    long = BusDevice(pcs.settings, replace(pcs.profile, blocks=(*others, replace(energy, count=60))), 100)
+    before, after = (budget(config, [devices[0], device, *devices[2:]]) for device in (pcs, long))
+    longest_us = row_of(after, "pcs1", "read energy").wire_us
+    asked_us = 2_000 + 5_000 + (13 + 2 * 16) * 10 * 1_000_000 // 115_200 + 1  # a technician's, the longest before
+    more_ms = row_of(after, "poc", "read power").age_max_ms - row_of(before, "poc", "read power").age_max_ms
+    assert longest_us - asked_us - 1_000 <= 1_000 * more_ms <= longest_us - asked_us + 1_000
+
+
 def test_a_setpoint_waits_for_its_interval_the_transaction_under_way_and_its_turn() -> None:
     rows = [row for row in budget(*example()) if row.port == "fast"]
     power, reactive = (row_of(rows, "pcs1", f"write {name}") for name in ("power_set", "reactive_set"))
