@@ -16,7 +16,7 @@ from edge.app import bus_devices, serve
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
-from edge.config.options import Config
+from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
@@ -121,8 +121,13 @@ def _bus_lines(config: Config, rows: Sequence[BudgetRow]) -> list[str]:
             if len(row.blocks) > 1:
                 lines.append(f"{'':<20}  ({', '.join(row.blocks)}: near each other, one read is cheaper)")
         total = sum(row.wire_us / row.period_ms for row in mine) / 10
-        lines.append(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<24}{'':>26}{total:>8.1f}")
+        lines.append(f"{port.name:<10}{'':<10}{total_of(port):<24}{'':>26}{total:>8.1f}")
     return lines
+
+
+def total_of(port: Port) -> str:
+    """The heading of a port's sum."""
+    return "total over TCP" if port.kind == "tcp" else f"total at {port.baud} baud"
 
 
 def _age_lines(ages: Sequence[RoleAge]) -> list[str]:

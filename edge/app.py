@@ -6,6 +6,8 @@ leases back. The same class runs in real time (ttys, a thread for the uplink) an
 
 import asyncio
 import contextlib
+import importlib
+import importlib.util
 import logging
 import signal
 import threading
@@ -67,9 +69,20 @@ def bus_devices(config: Config) -> list[BusDevice]:
         hole_count = hole_max_count(port, profile.link)
         devices.append(BusDevice(settings, profile, config.site.cycle_ms, hole_count))
     problems += check_budget(config, devices)
+    if any(port.kind == "tcp" for port in config.port) and importlib.util.find_spec("pymodbus") is None:
+        allowed, hint = "needs pymodbus, which is not installed", "pip install 'tidewatt-edge[tcp]'"
+        problems.append(Problem(config.file, "port.kind", "tcp", allowed, hint))
     if problems:
         raise ConfigFault(problems)
     return devices
+
+
+def open_port(settings: options.Port) -> Port:
+    """A port of this machine, not opened yet."""
+    if settings.kind == "tcp":  # not imported where there is none: it brings pymodbus
+        port: Port = importlib.import_module("edge.field.line.tcp").TcpPort(settings)
+        return port
+    return TtyPort(settings)
 
 
 class Controller:
@@ -224,7 +237,7 @@ def serve(config: Config) -> int:
     clock = SystemClock()
     devices = bus_devices(config)
     uplink = Uplink(config, clock)
-    controller = Controller(config, devices, clock, TtyPort, uplink)
+    controller = Controller(config, devices, clock, open_port, uplink)
     uplink.trace = open_trace(config, controller.kernel)
     uplink.offer, uplink.announce = controller.authority.offer, controller.forecast.offer
     ended = threading.Event()

@@ -97,11 +97,12 @@ def check_budget(config: Config, devices: Sequence[BusDevice]) -> list[Problem]:
     problems = []
     for index, port in enumerate(config.port):
         faults = list(_faults(config, devices, port))
+        key = "host" if port.kind == "tcp" else "baud"
         if faults:  # what would help is said once
             hints = ["; ".join([_sums(_port_rows(config, devices, port)), *_remedies(config, devices, port)])]
             hints += [""] * (len(faults) - 1)
             problems += [
-                Problem(config.file, f"port[{index}].baud", port.baud, fault, hint)
+                Problem(config.file, f"port[{index}].{key}", getattr(port, key), fault, hint)
                 for fault, hint in zip(faults, hints, strict=True)
             ]
     return problems
@@ -132,7 +133,10 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
         size_bytes = write_bytes(box.write.fc, len(box.safe.registers))
         yield job(f"write {box.write.name}", size_bytes, max(cycle_ms, box.write.min_interval_ms), URGENT, box=box)
     for command in device.profile.commands:
-        yield job(f"command {command.name}", write_bytes(6, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
+        yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
+    if device.beat is not None:
+        heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
+        yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)
 
 
 def _waits_us(jobs: Sequence[_Job], ask_us: int) -> list[int | None]:
@@ -212,7 +216,7 @@ def _too_old(port: Port, rows: Sequence[BudgetRow], row: BudgetRow, lag_ms: int,
         return f"{what} is never sure of its turn: the others alone fill the port"
     turn_ms = row.age_max_ms - row.period_ms - lag_ms
     averaging = f" + {lag_ms} ms of averaging" if lag_ms else ""
-    fewer_count = -(-1000 * (row.age_max_ms - allowed_ms) // chars_us(port, 2))
+    fewer_count = -(-1000 * (row.age_max_ms - allowed_ms) // (chars_us(port, 2) or 1))
     read_count = sum(other.size_bytes - read_bytes(0) for other in rows if other.blocks) // 2
     less = (
         f" (about {fewer_count} of its {read_count} registers fewer would do)" if fewer_count <= read_count // 2 else ""
@@ -260,7 +264,7 @@ def _remedies(config: Config, devices: Sequence[BusDevice], port: Port) -> list[
     """Single changes after which this port holds, tried one by one."""
     found = []
     for baud in BAUDS:
-        if baud > port.baud and _holds(config, devices, replace(port, baud=baud)):
+        if port.kind == "serial" and baud > port.baud and _holds(config, devices, replace(port, baud=baud)):
             found.append(f"{baud} baud would do")
             break
     mine = [device for device in devices if device.settings.port == port.name]

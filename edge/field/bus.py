@@ -5,6 +5,7 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -13,12 +14,14 @@ from edge.config import options
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
-from edge.field.line.timing import char_bits, gap_us
+from edge.field.line.timing import char_s, gap_us
 from edge.field.schedule.asks import Ask, Asks
 from edge.field.schedule.poll import NEVER_S, Poll, due_poll
+from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
+REOPEN_TCP_S = 0.1  # asking costs nothing: connecting goes on by itself, with its own patience
 LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
 SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
@@ -45,10 +48,13 @@ class Bus:
         self._index, self._settings, self._port, self._clock = index, settings, port, clock
         self._devices = {device.name: device for device in devices}
         self._all = tuple(devices)
-        self._boxes = [box for device in devices for box in device.boxes.values()]
+        self._setpoints = [box for device in devices for box in device.boxes.values()]
+        beats = [device.beat for device in devices if device.beat is not None]
+        self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        self._char_s = char_bits(settings) / settings.baud
+        self._char_s = char_s(settings)
+        self._reopen_s = REOPEN_TCP_S if settings.kind == "tcp" else REOPEN_S
         self._gap_s = gap_us(settings, [device.profile.link for device in devices]) / 1_000_000
         self._asks = Asks()
         self._buffer = bytearray()
@@ -117,7 +123,7 @@ class Bus:
         loop = asyncio.get_running_loop()
         while True:
             if not self._open and not self._try_open():
-                await self._steps.rest_until(loop.time() + REOPEN_S)
+                await self._steps.rest_until(loop.time() + self._reopen_s)
                 continue
             now_s, quiet_s = loop.time(), self._free_s + self._gap_s
             if quiet_s > now_s:  # first the silence, then the choice: the newest value, the most urgent read
@@ -147,9 +153,9 @@ class Bus:
     async def _end_safe(self, timeout_ms: int) -> bool:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_ms / 1000
-        for box in self._boxes:
+        for box in self._setpoints:
             box.device.set_value(box.write.name, box.write.safe)
-        left = list(self._boxes)
+        left = list(self._setpoints)
         while left and loop.time() < end_s:
             await self._steps.rest_until(loop.time() + SHUTDOWN_PAUSE_S)
             for box in tuple(left):
@@ -167,9 +173,9 @@ class Bus:
                 return self._send_command(device)
         box = self._due_box(now_s)
         if box is not None:
-            return self._send_box(box)
+            return self._send_box(box) if isinstance(box, WriteBox) else self._send_beat(box)
         for device in self._all:
-            if device.guarded or device.suspect or not device.answered:
+            if device.armed or device.suspect or not device.answered:
                 continue
             if device.guard_due_s <= now_s >= device.quiet_until_s:
                 return self._guard(device, now_s)
@@ -183,7 +189,7 @@ class Bus:
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
         return device.quiet_until_s <= now_s and waited_s >= COMMAND_INTERVAL_S
 
-    def _due_box(self, now_s: float) -> WriteBox | None:
+    def _due_box(self, now_s: float) -> WriteBox | Beat | None:
         repeat = None
         for box in self._boxes:
             if box.device.quiet_until_s <= now_s:
@@ -216,6 +222,8 @@ class Bus:
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
+        if not device.identity.proven:  # a constant in this very answer has changed
+            return
         for part in poll.parts:
             payload = answer if part.cut is None else answer[part.cut]
             self._on_reading(device.note_reading(part, part.decoder.decode(payload, taken_mono_ms)))
@@ -244,24 +252,30 @@ class Bus:
         answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
         return box.note_sent(wanted, answer, self._loop.time())
 
+    async def _send_beat(self, beat: Beat) -> None:
+        heartbeat, wanted = beat.heartbeat, beat.wanted
+        answer = await self._write(beat.device, heartbeat.fc, heartbeat.addr, wanted.registers, wanted.raw)
+        beat.note_sent(answer, self._loop.time())
+
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for addr, value in device.commands[name].writes:
-            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+        command = device.commands[name]
+        for addr, value in command.writes:
+            if not isinstance(await self._write(device, command.fc, addr, (value,), value), bytes):
                 return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
-        """Writes the device's own comm-loss timer and believes only what is read back."""
-        found = device.watchdog()
+        """Writes the device's own comm-loss timer, what it does on loss ahead of it, and believes only what is read back."""
         device.guard_due_s = now_s + GUARD_RETRY_S
-        if found is None:
-            return
-        watchdog, value = found
-        if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
-            return
-        answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
-        device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
+        address, arming = device.settings.address, device.arming()
+        for fc, addr, registers, raw in arming:
+            if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
+                return
+            answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
+            if answer != struct.pack(f">{len(registers)}H", *registers):
+                return
+        device.armed = bool(arming)
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""

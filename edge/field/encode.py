@@ -1,5 +1,6 @@
 """A canonical value to registers for a write: clamped to the write's range, rounded towards `safe`, never beyond."""
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,11 +36,30 @@ def encode(write: Write, value: int) -> Encoded:
         count = REGISTERS[write.type]
         mask = raw & ((1 << 16 * count) - 1)
         words = tuple(mask >> 16 * (count - 1 - i) & 0xFFFF for i in range(count))
-    return Encoded(words if write.word_order == "big" else words[::-1], raw)
+    value_words = words if write.word_order == "big" else words[::-1]
+    return Encoded((*write.before, *value_words, *write.after), raw)
 
 
 def raw_reader(write: Write, offset_bytes: int) -> Callable[[bytes], float]:
-    """Reads the raw number of a write back out of a payload: the inverse of `encode(...).raw`."""
+    """Reads the raw number of a write back out of a payload: the inverse of `encode(...).raw`.
+
+    `offset_bytes`: where the first register of its frame is. What is not such a frame at all reads as NaN.
+    """
+    amount = _amount_reader(write, offset_bytes + 2 * len(write.before))
+    if not write.before and not write.after:
+        return amount
+    front = struct.pack(f">{len(write.before)}H", *write.before)
+    back = struct.pack(f">{len(write.after)}H", *write.after)
+    end = offset_bytes + 2 * write.count
+
+    def read(payload: bytes) -> float:
+        frame = payload[offset_bytes:end]
+        return amount(payload) if frame.startswith(front) and frame.endswith(back) else math.nan
+
+    return read
+
+
+def _amount_reader(write: Write, offset_bytes: int) -> Callable[[bytes], float]:
     code = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "f32": "f"}[write.type]
     unpack = struct.Struct(">" + code).unpack
     if write.word_order == "big" or REGISTERS[write.type] == 1:

@@ -73,7 +73,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Where a write can be read back. `tol` in counts."""
+    """Where a write can be read back, from its first register on. `tol` in counts."""
 
     addr: int
     fc: Literal[3, 4]
@@ -83,10 +83,13 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A value that may be written. Canonical range; encode rounds towards `safe`."""
+    """A value that may be written. Canonical range; encode rounds towards `safe`.
+
+    `before` and `after` are constant registers around it in the same frame, such as the enable in front of a setpoint.
+    """
 
     name: str  # a key of roles.WRITES[kind]
-    addr: int
+    addr: int  # of the first register of the frame
     fc: Literal[6, 16]
     type: Literal["u16", "s16", "u32", "s32", "f32"]
     word_order: Literal["big", "little"]
@@ -98,6 +101,13 @@ class Write:
     min_interval_ms: int
     max_interval_ms: int  # rewritten at the latest after this (the heartbeat of many devices)
     verify: Verify | None
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Registers of the frame."""
+        return len(self.before) + REGISTERS[self.type] + len(self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +115,45 @@ class Command:
     """A register sequence by name, e.g. start; sent only while `unless` (a flag of the device) is not yet set."""
 
     name: str
-    writes: tuple[tuple[int, int], ...]  # (address, raw value), FC6 each
+    writes: tuple[tuple[int, int], ...]  # (address, raw value), one request each
     unless: str  # flag name that says "already there"; "" when none
     until: str  # flag name prefixed with "!" when it must be clear; what success looks like; "" when not seen
+    fc: Literal[6, 16] = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """The device's own comm-loss timer: a register in seconds, written and read back before RUN is allowed."""
+    """The device's own comm-loss timer: a register in seconds, written and read back before RUN is allowed.
+
+    `first` is what it does when its time is over, written and read back ahead of it: (address, registers) each.
+    """
 
     addr: int
     fc: Literal[6, 16]
     value: int  # as written, counts of `seconds_per_count`
     seconds_per_count: Fraction
     on_loss: str  # what the source says happens; "unknown" is an honest word
+    type: Literal["u16", "u32"] = "u16"
+    first: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A counter of the device that the controller must keep counting; what the device does without it is its own affair."""
+
+    addr: int
+    fc: Literal[6, 16]
+    type: Literal["u16", "u32"]
+    period_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A holding register on which the meaning of others rests, such as a scale factor: while it differs, none counts."""
+
+    name: str
+    addr: int
+    value: int  # raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +185,5 @@ class Profile:
     commands: tuple[Command, ...]
     watchdog: Watchdog | None
     identify: Identify | None
+    heartbeat: Heartbeat | None = None
+    constants: tuple[Constant, ...] = ()

@@ -18,10 +18,10 @@ from edge.field.profile import (
     Point,
     Profile,
     Verify,
-    Watchdog,
     Write,
 )
 from edge.field.profiles.table import Table
+from edge.field.profiles.upkeep import constants_of, heartbeat_of, registers_of, watchdog_of
 from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES, WRITES_MANDATORY
 from edge.units import CANONICAL
 
@@ -69,7 +69,9 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     blocks = tuple(_block(table, shift, link, points) for table in top.tables("block"))
     writes = tuple(_write(table, kind, shift) for table in top.tables("write"))
     commands = tuple(_command(table, kind, shift) for table in top.tables("command"))
-    watchdog = _watchdog(top.table("watchdog"), shift)
+    watchdog = watchdog_of(top.table("watchdog"), shift)
+    heartbeat = heartbeat_of(top.table("heartbeat"), shift)
+    constants = constants_of(top.tables("constant"), shift)
     identify = _identify(top.table("identify"), shift, link)
     top.close()
     _whole_profile(top, kind, blocks, points, writes, commands)
@@ -78,7 +80,7 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     profile_id, vendor, model, version, source = names
     return Profile(
         profile_id, vendor, model, cast(Any, kind), version, source, verified, link, blocks, writes, commands, watchdog,
-        identify,
+        identify, heartbeat, constants,
     )  # fmt: skip
 
 
@@ -250,8 +252,14 @@ def _write(table: Table, kind: str, shift: int) -> Write:
         verify_table.close()
     order = cast(Any, table.word("word_order", ("big", "little"), "big"))
     interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
+    before, after = registers_of(table, "before"), registers_of(table, "after")
+    if fc == 6 and (before or after):
+        table.note("fc", fc, "must be 16 with before or after: they go out together")
     table.close()
-    return Write(name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, sign, low, high, safe, *interval, verify)
+    return Write(
+        name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, sign, low, high, safe, *interval, verify, before,
+        after,
+    )  # fmt: skip
 
 
 def _check_counts(table: Table, kind_of: str, factor: Fraction, limits: dict[str, int]) -> None:
@@ -274,6 +282,9 @@ def _command(table: Table, kind: str, shift: int) -> Command:
     if not good or any(not shift <= a <= ADDRESS_MAX or not 0 <= v <= ADDRESS_MAX for a, v in raw):
         table.note("writes", raw, "must be a list of [address, value], both 0..65535")
         raw = []
+    fc = table.whole("fc", 6, 16, 6)
+    if fc not in (6, 16):
+        table.note("fc", fc, "must be 6 or 16")
     flags = []
     for key in ("unless", "until"):
         word = table.word(key, default="")
@@ -281,21 +292,8 @@ def _command(table: Table, kind: str, shift: int) -> Command:
             table.note(key, word, "must be a flag, one of " + ", ".join(FLAGS[kind]))
         flags.append(word)
     table.close()
-    return Command(name, tuple((address - shift, value) for address, value in raw), flags[0], flags[1])
-
-
-def _watchdog(table: Table | None, shift: int) -> Watchdog | None:
-    if table is None:
-        return None
-    addr, fc = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), table.whole("fc", 6, 16)
-    if fc not in (6, 16):
-        table.note("fc", fc, "must be 6 or 16")
-    seconds = table.number("seconds_per_count", 1)
-    if seconds <= 0:
-        table.note("seconds_per_count", str(seconds), "must be above 0")
-    watchdog = Watchdog(addr, cast(Any, fc), table.whole("value", 1, 3_600), seconds, table.word("on_loss"))
-    table.close()
-    return watchdog
+    writes = tuple((address - shift, value) for address, value in raw)
+    return Command(name, writes, flags[0], flags[1], cast(Any, fc))
 
 
 def identity_payload(identify: Identify) -> bytes:

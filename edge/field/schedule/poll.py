@@ -17,6 +17,7 @@ from edge.field.quality import BlockWatch
 
 if TYPE_CHECKING:
     from edge.field.device import BusDevice, WriteBox
+    from edge.field.upkeep import Unchanged
 
 NEVER_S = -1e9
 FOREVER_S = float("inf")
@@ -37,7 +38,7 @@ class Part:
 
 @dataclass(slots=True)
 class Poll:
-    """One read, again and again. `checks` are the writes whose read-back is inside it, and how to read it."""
+    """One read, again and again. `checks` are the writes and constants that it brings, and how to read them."""
 
     device: "BusDevice"
     name: str
@@ -48,7 +49,7 @@ class Poll:
     due_s: float = 0.0
     hope_s: float = FOREVER_S  # when it is welcome before it is due, if nothing else is
     sent_s: float = NEVER_S
-    checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
+    checks: "list[tuple[WriteBox | Unchanged, Callable[[bytes], float]]]" = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int, int]:
