@@ -10,11 +10,12 @@ from fractions import Fraction
 from edge.clock import Clock
 from edge.commission.line import Heard
 from edge.errors import EdgeError
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, identity_text
 from edge.field.device import BusDevice
 from edge.field.encode import raw_reader
 from edge.field.line.rtu import Answer, Expect, read_request
 from edge.field.profile import REGISTERS, Block, Point, Profile, Write
+from edge.field.upkeep import Identity, constant_runs
 from edge.model import Outcome
 from edge.roles import FLAGS, ROLES, WRITES
 from edge.units import show
@@ -81,7 +82,7 @@ async def read_points(
     for name in wanted:
         if name not in names_of(device.profile):
             raise NoPoint(unknown_name(device, name, names_of(device.profile)))
-    fault = await identity_fault(ask, device)
+    fault = "" if device.identity.proven else (await prove(ask, device))[1]
     found: dict[str, Value] = {}
     for block in device.profile.blocks:
         points = [point for point in block.points if point.name in wanted]
@@ -101,12 +102,23 @@ def unknown_name(device: BusDevice, name: str, known: Sequence[str]) -> str:
     return f"{device.name} has no point '{name[:40]}'{hint}; there are: {', '.join(known)}"
 
 
-async def identity_fault(ask: Ask, device: BusDevice) -> str:
-    """In words, when another device than that of the profile answers; "" when it is the one, or nobody answers."""
-    identity = device.identity
-    if identity.expect is not None and not identity.proven:
-        identity.note((await ask(device, identity.expect)).answer)
-    return identity.fault
+async def prove(ask: Ask, device: BusDevice) -> tuple[str, str]:
+    """(what it says of itself, what is wrong with that): every question of its identity. Both "" when there is none.
+
+    A running bus has its own opinion, which is left alone.
+    """
+    profile = device.profile
+    runs = constant_runs(profile.constants, profile.link.max_regs)
+    identity, said = Identity(device.settings.address, profile.identify, runs), ""
+    while identity.expect is not None and not identity.proven and not identity.fault:
+        is_first = profile.identify is not None and identity.step == 0
+        answer = (await ask(device, identity.expect)).answer
+        if isinstance(answer, Outcome):
+            break
+        if is_first and profile.identify is not None and isinstance(answer, bytes):
+            said = identity_text(profile.identify, answer)
+        identity.note(answer)
+    return said, identity.fault
 
 
 async def _read_block(

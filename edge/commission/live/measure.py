@@ -6,13 +6,13 @@ Only reads, the controller's own blocks in turn. Numbers in, numbers out; the ve
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.commission.points import REGISTERS_MAX, Ask, failure_text, pieces
+from edge.commission.points import REGISTERS_MAX, Ask, failure_text, pieces, prove
 from edge.config import options
-from edge.field.decode import BlockDecoder, identity_text
+from edge.field.decode import BlockDecoder
 from edge.field.device import BusDevice
 from edge.field.line.rtu import Answer, Expect, read_request
 from edge.field.line.timing import chars_us
-from edge.field.profile import Block
+from edge.field.profile import REGISTERS, Block
 from edge.model import Outcome
 
 TRIES = 50  # enough to see one bad answer in fifty, in a few seconds on a slow line
@@ -51,7 +51,7 @@ async def measure(
     guarded: bool | None = None, registers_max: int = REGISTERS_MAX,
 ) -> Measured:  # fmt: skip
     """`tries` questions to one device, `note` before each."""
-    identity, identity_fault = await _identify(ask, device)
+    identity, identity_fault = await prove(ask, device)
     latencies_us: list[int] = []
     turnarounds_us: list[int] = []
     failures: dict[str, int] = {}
@@ -81,15 +81,6 @@ async def measure(
     )  # fmt: skip
 
 
-async def _identify(ask: Ask, device: BusDevice) -> tuple[str, str]:
-    wanted, identity = device.profile.identify, device.identity
-    if wanted is None or identity.expect is None:
-        return "", ""
-    answer = (await ask(device, identity.expect)).answer
-    identity.note(answer)
-    return identity_text(wanted, answer) if isinstance(answer, bytes) else "", identity.fault
-
-
 def _look(device: BusDevice, block: Block, payload: bytes, missing: dict[str, None], power_w: int | None) -> int | None:
     """Notes mandatory values that are not there; the newest power, if it is in this block."""
     values = BlockDecoder(block, device.name).decode(payload, 0).values
@@ -116,5 +107,6 @@ async def _watchdog_s(ask: Ask, device: BusDevice) -> float | None:
     if found is None:
         return None
     watchdog, _ = found
-    answer = (await ask(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))).answer
+    question = Expect(read_request(device.settings.address, 3, watchdog.addr, REGISTERS[watchdog.type]))
+    answer = (await ask(device, question)).answer
     return float(int.from_bytes(answer, "big") * watchdog.seconds_per_count) if isinstance(answer, bytes) else None

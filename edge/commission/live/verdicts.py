@@ -66,6 +66,10 @@ def _identity(device: BusDevice, seen: Measured) -> Iterator[Line]:
         yield Line(seen.device, "identity", "FAIL", seen.identity_fault)
     elif seen.identity:
         yield Line(seen.device, "identity", "good", f"says {seen.identity!r}, as {profile.id} wants")
+    elif profile.identify is None and profile.constants:
+        yield Line(
+            seen.device, "identity", "good", f"laid out as {profile.id} has it ({len(profile.constants)} constants)"
+        )
     elif profile.identify is None:
         yield Line(seen.device, "identity", "look", f"{profile.id} cannot ask it who it is: compare with its label")
 

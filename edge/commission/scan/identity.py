@@ -6,9 +6,9 @@ from typing import Literal
 from edge.commission.line import SCAN_FUNCTIONS, ReadLine
 from edge.commission.scan.plausible import Guess, judge
 from edge.field.decode import identity_text
-from edge.field.device import Identity as Known
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import Identify, Profile
+from edge.field.upkeep import Identity as Known
 
 How = Literal["identified", "guess", "unknown"]
 
