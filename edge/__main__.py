@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.app import bus_devices, serve
+from edge.app import bus_devices, open_port, serve
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
-    add_words(words)
+    add_words(words, open_port)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 
@@ -87,7 +87,7 @@ def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
     if options.live or options.sign_test:
-        return check_live(options, config)
+        return check_live(options, config, open_port)
     rows, ages = budget(config, devices), role_ages(config, devices)
     if options.json:
         bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]

@@ -36,7 +36,7 @@ def bus_device(config: Config, settings: options.Device, profile: Profile) -> Bu
 
 
 class Hand:
-    """Opens the ports that `devices` need; a context manager. Raises LineFault when one cannot be opened."""
+    """Opens the ports that `devices` need; an asynchronous context manager. Raises LineFault when one cannot be opened."""
 
     def __init__(
         self, ports: Sequence[options.Port], devices: Sequence[BusDevice], open_port: Callable[[options.Port], Port]
@@ -48,12 +48,12 @@ class Hand:
                 gap_s = gap_us(port, [device.profile.link for device in mine]) / 1e6
                 self._lines[port.name] = ReadLine(port, open_port(port), gap_s, READ_FUNCTIONS)
 
-    def __enter__(self) -> "Hand":
+    async def __aenter__(self) -> "Hand":
         for line in self._lines.values():
-            line.open()
+            await line.open()
         return self
 
-    def __exit__(self, *fault: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(self, *fault: type[BaseException] | BaseException | TracebackType | None) -> None:
         for line in self._lines.values():
             line.close()
 

@@ -16,6 +16,9 @@ from edge.model import Outcome
 
 SCAN_FUNCTIONS = (3, 4)  # a device of which nothing is known is asked for registers only
 READ_FUNCTIONS = (1, 2, 3, 4)
+CONNECT_MAX_S, CONNECT_LOOK_S = 4.0, 0.05  # over TCP: a little longer than the port itself tries
+TTY_HINT = "is it the right path, may you use it, and is the edge service or another program on it?"
+TCP_HINT = "is it the right address, is Modbus TCP switched on, and does it take another client?"
 GAP_S = 0.02  # after an answer, before the next question: what a shared bus of mixed makes needs
 
 
@@ -50,9 +53,12 @@ class ReadLine:
         self, settings: options.Port, port: Port, gap_s: float = GAP_S, functions: tuple[int, ...] = SCAN_FUNCTIONS
     ) -> None:
         self.settings = settings
+        self._is_tcp = is_tcp = settings.kind == "tcp"
+        self._where = f"{settings.host}:{settings.tcp_port}" if is_tcp else settings.path
+        self._hint = TCP_HINT if is_tcp else TTY_HINT
         self.sent_count = 0
         self._port, self._functions = port, functions
-        self._gap_s = max(gap_s, silence_us(settings) / 1e6)
+        self._gap_s = 0.0 if is_tcp else max(gap_s, silence_us(settings) / 1e6)
         self._expect: Expect | None = None
         self._come: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
@@ -60,15 +66,18 @@ class ReadLine:
         self._active_s = -1e9  # when something was last said or heard
         self._gone = False
 
-    def open(self) -> None:
-        """Raises LineFault, which says what is in the way."""
-        try:
-            self._port.open(self._on_bytes)
-        except OSError as error:
-            raise LineFault(
-                f"{self.settings.path}: cannot be opened: {error}; is it the right path, may you use it, "
-                "and is the edge service or another program on it?"
-            ) from error
+    async def open(self) -> None:
+        """Raises LineFault, which says what is in the way. A connection over TCP is waited for."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + (CONNECT_MAX_S if self.settings.kind == "tcp" else 0.0)
+        while True:
+            try:
+                self._port.open(self._on_bytes)
+                return
+            except OSError as error:
+                if loop.time() >= end_s:
+                    raise LineFault(f"{self._where}: cannot be opened: {error}; {self._hint}") from error
+            await asyncio.sleep(CONNECT_LOOK_S)
 
     def close(self) -> None:
         self._port.close()
@@ -86,14 +95,16 @@ class ReadLine:
         if expect.request[1] not in self._functions:
             raise ValueError(f"function {expect.request[1]}: only reads go out here")
         loop = asyncio.get_running_loop()
+        if self._gone and self._is_tcp:
+            await self._begin_anew()
         await asyncio.sleep(max(0.0, self._active_s + self._gap_s - loop.time()))
         stray = self._take_stray()
         self._buffer.clear()
         self._expect, self._come = expect, loop.create_future()
+        await self._send(expect.request)
         sent_s = loop.time()
         timer = loop.call_at(sent_s + wire_s(self.settings, expect) + turnaround_s, self._settle, None)
         try:
-            self._send(expect.request)
             answer = await self._come
         finally:
             timer.cancel()
@@ -101,13 +112,21 @@ class ReadLine:
         latency_us = 0 if isinstance(answer, Outcome) else round((loop.time() - sent_s) * 1e6)
         return Heard(answer, latency_us, bytes(self._buffer), stray)
 
-    def _send(self, request: bytes) -> None:
+    async def _send(self, request: bytes) -> None:
         self.sent_count += 1
         self._active_s = asyncio.get_running_loop().time()
         try:
             self._port.write(request)
         except OSError as error:
-            raise LineFault(f"{self.settings.path}: {error}") from error
+            if not self._is_tcp:
+                raise LineFault(f"{self._where}: {error}") from error
+            await self._begin_anew()  # a connection on which nobody answered twice is given up by the port
+            self._port.write(request)
+
+    async def _begin_anew(self) -> None:
+        self._port.close()
+        self._gone = False
+        await self.open()
 
     def _settle(self, answer: Answer | None) -> None:
         if self._come is not None and not self._come.done() and self._expect is not None:
@@ -117,10 +136,10 @@ class ReadLine:
         self._active_s = asyncio.get_running_loop().time()
         if not data:
             self._gone = True
-            if self._come is not None and not self._come.done():
-                self._come.set_exception(
-                    LineFault(f"{self.settings.path}: the port is gone; is the adapter plugged in?")
-                )
+            if self._is_tcp:
+                self._settle(Outcome.PORT)
+            elif self._come is not None and not self._come.done():
+                self._come.set_exception(LineFault(f"{self._where}: the port is gone; is it plugged in?"))
             return
         kept = self._stray if self._expect is None else self._buffer
         kept += data
@@ -132,7 +151,7 @@ class ReadLine:
 
     def _take_stray(self) -> bytes:
         if self._gone:
-            raise LineFault(f"{self.settings.path}: the port is gone; is the adapter plugged in?")
+            raise LineFault(f"{self._where}: the port is gone; is it plugged in?")
         stray = bytes(self._stray)
         self._stray.clear()
         return stray

@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 
 from edge.clock import SystemClock
 from edge.commission import screens
@@ -16,11 +17,12 @@ from edge.commission.hand import Hand, site_devices
 from edge.commission.points import Value, read_points
 from edge.commission.progress import interruptible
 from edge.commission.scan import command
+from edge.config import options
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import EdgeError
 from edge.field.device import BusDevice
-from edge.field.line.port import TtyPort
+from edge.field.line.port import Port
 
 WATCH_S = 1.0
 NO_WRITE = (
@@ -29,9 +31,11 @@ NO_WRITE = (
 )
 
 
-def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this folder for the parser of `edge`."""
-    command.add_word(words)
+def add_words(
+    words: "argparse._SubParsersAction[argparse.ArgumentParser]", open_port: Callable[[options.Port], Port]
+) -> None:
+    """The words of this folder for the parser of `edge`. `open_port`: as the controller opens its own."""
+    command.add_word(words, open_port)
     text = "what a device says, point by point, with its registers; through the controller when one runs"
     read = words.add_parser("read", help=text, description=text)
     read.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
@@ -39,7 +43,7 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     read.add_argument("points", metavar="POINT", nargs="*", help="names of its profile's points; none: all")
     read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
     read.add_argument("--json", action="store_true", help="for machines")
-    read.set_defaults(act=_read)
+    read.set_defaults(act=_read, open_port=open_port)
     text = "one value of a profile's writes; through the running controller, in SERVICE only"
     write = words.add_parser("write", help=text, description=text)
     write.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
@@ -51,10 +55,10 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     write.set_defaults(act=_write)
 
 
-def _read(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
-    device = _device(config, options.device)
-    return interruptible(lambda: _read_on(options, config, device))
+def _read(given: argparse.Namespace) -> int:
+    config = load_config(given.config)
+    device = _device(config, given.device)
+    return interruptible(lambda: _read_on(given, config, device))
 
 
 def _device(config: Config, name: str) -> BusDevice:
@@ -64,30 +68,30 @@ def _device(config: Config, name: str) -> BusDevice:
     return devices[name]
 
 
-def _read_on(options: argparse.Namespace, config: Config, device: BusDevice) -> int:
+def _read_on(given: argparse.Namespace, config: Config, device: BusDevice) -> int:
     """Once, or every second; the code is that of the last reading."""
-    line = " ".join(("read", device.name, *options.points))
+    line = " ".join(("read", device.name, *given.points))
     answer = ask_controller(config, line)
     if answer is not None:
         while True:
             if refused(answer):
                 print(refused(answer), file=sys.stderr)
                 return 1
-            code = _show([Value(**value) for value in answer["data"]], as_json=options.json)
-            if not options.watch:
+            code = _show([Value(**value) for value in answer["data"]], as_json=given.json)
+            if not given.watch:
                 return code
             asyncio.run(asyncio.sleep(WATCH_S))
             answer = ask_controller(config, line) or {"ok": False, "data": {"error": "the controller has ended"}}
-    return asyncio.run(_read_line(options, config, device))
+    return asyncio.run(_read_line(given, config, device))
 
 
-def _write(options: argparse.Namespace) -> int:
-    config = load_config(options.config)
-    device = _device(config, options.device)
-    answer = ask_controller(config, f"write {device.name} {options.point} {options.value} {options.unit}")
+def _write(given: argparse.Namespace) -> int:
+    config = load_config(given.config)
+    device = _device(config, given.device)
+    answer = ask_controller(config, f"write {device.name} {given.point} {given.value} {given.unit}")
     if answer is None:
         raise EdgeError(NO_WRITE)
-    if options.json:
+    if given.json:
         print(json.dumps(answer))
     elif refused(answer):
         print(refused(answer), file=sys.stderr)
@@ -96,12 +100,12 @@ def _write(options: argparse.Namespace) -> int:
     return 1 if refused(answer) else 0
 
 
-async def _read_line(options: argparse.Namespace, config: Config, device: BusDevice) -> int:
-    with Hand(config.port, [device], TtyPort) as hand:
+async def _read_line(given: argparse.Namespace, config: Config, device: BusDevice) -> int:
+    async with Hand(config.port, [device], given.open_port) as hand:
         while True:
-            values = await read_points(hand.ask, device, options.points, SystemClock())
-            code = _show(values, as_json=options.json)
-            if not options.watch:
+            values = await read_points(hand.ask, device, given.points, SystemClock())
+            code = _show(values, as_json=given.json)
+            if not given.watch:
                 return code
             await asyncio.sleep(WATCH_S)
 

@@ -56,7 +56,7 @@ def play(
     async def main(loop: VirtualLoop, clock: VirtualClock) -> T:
         site = HandSite(day_config(**{"site": {"cycle_ms": 100}, **dict(tables)}), clock, spoil)
         before(site)
-        with site.hand:
+        async with site.hand:
             return await script(site)
 
     return run_virtual(main)

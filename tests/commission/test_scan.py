@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +15,13 @@ from edge.commission.scan.settings import LIKELY, Setting, make_plan, probe_s
 from edge.errors import ConfigFault
 from edge.field.line.port import OnBytes
 from edge.field.line.rtu import Expect, read_request, with_crc, write_request
+from edge.field.profiles.loader import parse_profile
+from hil.lan.sunspec import Map, SunSpecSlave
 from hil.slave import Slave
 from hil.virtual import run
 from hil.wire import Arrivals
 from tests.commission.rig import Line, later, scan
+from tests.field.sunspec_kit import DEVICES
 from tests.hil.site_kit import Kit
 
 SLOW = Setting(19_200, "N")
@@ -41,6 +45,27 @@ def test_a_device_that_says_who_it_is_is_identified_and_not_guessed() -> None:
     result = scan(Line([Kit().poc], Setting(115_200, "N")))
     assert result.found[0].identity.how == "identified" and result.found[0].identity.profiles == ("abb-b23",)
     assert result.found[0].identity.text == "B23" and not result.found[0].identity.guesses
+
+
+@pytest.mark.parametrize("kind", ["pcs", "bms", "pv", "meter"])
+def test_a_sunspec_device_describes_itself_and_a_draft_of_its_profile_comes_with_it(kind: str) -> None:
+    slave = SunSpecSlave(Map(DEVICES[kind]), 7)
+    result = scan(Line([slave], SLOW), make_plan("/dev/bus", units="6-8"))  # type: ignore[list-item]  # as good as one
+    (found,) = result.found
+    described = found.identity.described
+    assert found.identity.how == "sunspec" and described is not None and described.fault == ""
+    assert described.text == "Acme Model 7 1.2 A-0001" and described.kind == kind and described.models[0] == 1
+    assert parse_profile(tomli.loads(described.toml), "draft").kind == kind
+    shown = report.screen(make_plan("/dev/bus"), result, PROFILES)
+    assert any("Acme Model 7" in row for row in shown) and all(len(row) <= 80 for row in shown), shown
+    assert f'profile = "{described.profile}"' in "\n".join(shown)
+
+
+def test_a_sunspec_map_that_cannot_be_walked_says_where() -> None:
+    broken = Map([*DEVICES["pv"], (120, {"L": 0})])
+    found = scan(Line([SunSpecSlave(broken, 7)], SLOW), make_plan("/dev/bus", units="7")).found[0]  # type: ignore[list-item]
+    assert found.identity.how == "sunspec" and found.identity.described is not None
+    assert "length 0" in found.identity.described.fault and found.identity.described.toml == ""
 
 
 def test_a_refusal_counts_as_a_device_and_is_explained() -> None:
@@ -110,7 +135,7 @@ def test_nothing_is_sent_into_a_line_on_which_somebody_speaks(chatter: bytes) ->
     result = scan(line)
     assert result.verdict == "busy" and line.sent == [] and result.heard
     text = "\n".join(report.screen(make_plan("/dev/bus"), result, PROFILES))
-    assert "somebody else speaks" in text and all(len(row) <= 88 for row in text.splitlines())
+    assert "somebody else speaks" in text and all(len(row) <= 80 for row in text.splitlines())
 
 
 def test_a_master_that_begins_to_speak_during_the_scan_ends_it() -> None:
@@ -159,13 +184,22 @@ def test_a_write_is_refused_by_the_line_itself_whoever_asks() -> None:
     async def main() -> None:
         line = Line(Kit().slow, SLOW)
         hand = ReadLine(SLOW.port("/dev/bus"), line.port(SLOW))
-        hand.open()
+        await hand.open()
         for request in (write_request(1, 6, 0, (1,)), write_request(1, 16, 0, (1, 2)), with_crc(b"\x01\x05\0\0\xff\0")):
             with pytest.raises(ValueError, match="only reads"):
                 await hand.ask(Expect(request), 0.1)
         assert line.sent == []
 
     run(main())
+
+
+def test_an_empty_line_says_what_was_tried_and_what_to_check() -> None:
+    result = scan(Line([], SLOW))
+    shown = report.screen(make_plan("/dev/bus"), result, PROFILES)
+    text = "\n".join(shown)
+    assert result.verdict == "nothing" and "addresses 1..16" in text and "19200 8E1" in text and "--all" in text
+    assert all(len(row) <= 80 for row in shown)
+    assert report.as_json(make_plan("/dev/bus"), result, PROFILES)["site_file"] == ""
 
 
 def test_the_time_that_is_announced_is_the_time_it_takes() -> None:
@@ -208,7 +242,7 @@ def test_a_port_that_is_lost_or_not_there_says_so() -> None:
 
     line = Line([], SLOW)
     line.chatter = cut
-    with pytest.raises(LineFault, match="adapter"):
+    with pytest.raises(LineFault, match="plugged in"):
         scan(line)
 
 

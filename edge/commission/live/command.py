@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 
 from edge.commission.controller import ask_controller, refused
 from edge.commission.hand import Hand, site_devices
@@ -13,12 +14,14 @@ from edge.commission.live.stepping import sign_test
 from edge.commission.live.verdicts import Line
 from edge.commission.progress import LINE_EVERY_S, Ticker, interruptible
 from edge.config.options import Config
+from edge.config.options import Port as PortSettings
 from edge.console.screens import clean
 from edge.errors import EdgeError
 from edge.field.device import BusDevice
-from edge.field.line.port import TtyPort
+from edge.field.line.port import Port
 from edge.ops.timesync import is_synchronised
 
+OpenPort = Callable[[PortSettings], Port]
 REPLY_S = 120.0  # fifty questions of the lowest priority on a busy slow bus
 
 
@@ -32,21 +35,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tries", type=int, default=TRIES, metavar="N", help=f"live: questions a device ({TRIES})")
 
 
-def check_live(options: argparse.Namespace, config: Config) -> int:
+def check_live(options: argparse.Namespace, config: Config, open_port: OpenPort) -> int:
     """0: everything is fit to run; 1: something is not. Raises ConfigFault, LineFault."""
     if options.sign_test and not options.live:
         raise EdgeError("--sign-test is a part of the live check: edge check --live --sign-test -c FILE")
     if not 1 <= options.tries <= 10_000:
         raise EdgeError(f"--tries = {options.tries}: must be 1..10000")
-    return interruptible(lambda: _check(options, config))
+    return interruptible(lambda: _check(options, config, open_port))
 
 
-def _check(options: argparse.Namespace, config: Config) -> int:
+def _check(options: argparse.Namespace, config: Config, open_port: OpenPort) -> int:
     devices, ticker = site_devices(config), Ticker()
     try:
         seen = _through_controller(config, devices, options.tries, ticker)
         if seen is None:
-            seen = asyncio.run(_on_lines(config, devices, options.tries, ticker))
+            seen = asyncio.run(_on_lines(config, devices, options.tries, ticker, open_port))
         tested = sign_test(config, ticker) if options.sign_test else None
     finally:
         ticker.end()
@@ -76,10 +79,12 @@ def _through_controller(config: Config, devices: list[BusDevice], tries: int, ti
     return seen
 
 
-async def _on_lines(config: Config, devices: list[BusDevice], tries: int, ticker: Ticker) -> list[Measured]:
+async def _on_lines(
+    config: Config, devices: list[BusDevice], tries: int, ticker: Ticker, open_port: OpenPort
+) -> list[Measured]:
     loop, seen = asyncio.get_running_loop(), []
     ports = {port.name: port for port in config.port}
-    with Hand(config.port, devices, TtyPort) as hand:
+    async with Hand(config.port, devices, open_port) as hand:
         for index, device in enumerate(devices):
             count = 0
 

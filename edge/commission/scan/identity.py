@@ -5,26 +5,32 @@ from typing import Literal
 
 from edge.commission.line import SCAN_FUNCTIONS, ReadLine
 from edge.commission.scan.plausible import Guess, judge
+from edge.commission.scan.sunspec import Described, describe
 from edge.field.decode import identity_text
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import Identify, Profile
 from edge.field.upkeep import Identity as Known
 
-How = Literal["identified", "guess", "unknown"]
+How = Literal["identified", "sunspec", "guess", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """identified: it says so itself, and `profiles` are those that it fits; guess: `guesses`, best first."""
+    """identified: it says so itself, and `profiles` are those that it fits; sunspec: it describes itself, in `described`;
+    guess: `guesses`, best first.
+    """
 
     how: How = "unknown"
     profiles: tuple[str, ...] = ()
     text: str = ""  # what it says
     guesses: tuple[Guess, ...] = ()
+    described: Described | None = None
 
     @property
     def best(self) -> str:
         """The profile to begin with; "" when there is none."""
+        if self.described is not None:
+            return self.described.profile
         return self.profiles[0] if self.profiles else self.guesses[0].profile if self.guesses else ""
 
 
@@ -45,6 +51,9 @@ async def who_is(line: ReadLine, unit: int, profiles: tuple[Profile, ...], turna
     if matching:
         text = " / ".join(dict.fromkeys(said.values()))
         return Identity("identified", tuple(profile.id for profile in matching), text)
+    described = await describe(line, unit, turnaround_s)
+    if described is not None:
+        return Identity("sunspec", text=described.text, described=described)
     guesses = [guess for profile in profiles if (guess := await _guess(line, unit, profile, turnaround_s)) is not None]
     guesses.sort(key=lambda guess: -guess.score)
     return Identity("guess" if guesses else "unknown", guesses=tuple(guesses))

@@ -1,11 +1,13 @@
 """What a scan found, for people, for machines and for the site file. Pure functions of a Result."""
 
+import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from edge.commission.scan.identity import Identity
 from edge.commission.scan.search import Found, Progress, Result
-from edge.commission.scan.settings import Plan, Setting
+from edge.commission.scan.settings import TCP, Plan, Setting, tcp_place
 from edge.console.screens import clean, table
 from edge.field.profile import Profile
 
@@ -15,6 +17,19 @@ EXCEPTIONS = {
     11: "gateway: nothing answers behind it",
 }  # fmt: skip
 USES = {"pcs": "pcs", "bms": "bms", "pv": "pv", "meter": "poc"}
+BUSY_TEXT = (
+    "Two masters spoil each other's answers. Stop the other one (the edge service, a building controller, a PCS that polls "
+    "its meter) or unplug it, then scan again. If nothing else is there it is noise: check bias, termination, A/B, shield."
+)
+NOTHING_TEXT = (
+    "Check, in this order: supply of the devices; A and B not swapped; common ground; the right connector; a termination at "
+    "each end. Then --all tries every setting and address, --turnaround-ms 800 waits for slow devices."
+)
+PORT_NAME = "line1"
+NOTES = {
+    "sunspec": "# the draft (--drafts): look through it, then put it where profiles are",
+    "guess": "# a guess: compare with the label of the device",
+}
 METER_HINT = '  # or "load": the meter of the IT load'
 
 
@@ -44,12 +59,12 @@ def screen(plan: Plan, result: Result, profiles: Sequence[Profile]) -> list[str]
     if result.verdict == "busy":
         return [
             f"{plan.path}: somebody else speaks on this line; the scan has stopped",
-            f"  heard: {result.heard}",
-            "  Two masters spoil each other's answers. Stop the other one (the edge service, a",
-            "  building controller, a PCS that polls its meter) or unplug it, then scan again.",
-            "  If nothing else is there: noise. Check bias and termination, A/B, and the shield.",
-            f"  {result.sent_count} reads were sent before it was heard, nothing was written",
+            *_indented(
+                f"heard: {result.heard}", BUSY_TEXT, f"{result.sent_count} reads were sent, nothing was written."
+            ),
         ]
+    if result.verdict == "nothing" and plan.path.startswith(TCP):
+        return [f"{plan.path}: nobody answers at addresses {_span(plan.units)}; try --all, or --turnaround-ms 800"]
     if result.verdict == "nothing":
         return _nothing(plan, result)
     setting = result.found[0].setting
@@ -59,9 +74,13 @@ def screen(plan: Plan, result: Result, profiles: Sequence[Profile]) -> list[str]
     lines = [f"{plan.path}: {count} device{'s' * (count != 1)} at {setting}", "", *table(head, rows, right=(0, 2))]
     for found in result.found:
         lines += _other_lines(found)
-        lines += _refusal_lines(found)
+        lines += _refusal_lines(found) + _sunspec_lines(found)
+    if any(found.identity.how == "sunspec" for found in result.found):
+        lines += ["", "SunSpec devices describe themselves: --drafts FOLDER writes a profile for each."]
     if any(found.identity.how == "guess" for found in result.found):
         lines += ["", "A guess is no identification: so many values look right. Compare with the label."]
+    if result.deaf:
+        lines += ["", "It answers at every address: one device. The address in the site file is not looked at."]
     if result.echoes:
         lines += ["", "The adapter hears its own questions (echo): harmless here, and for the controller."]
     tried = ", ".join(map(str, result.tried))
@@ -73,12 +92,11 @@ def _nothing(plan: Plan, result: Result) -> list[str]:
     tried = [str(setting) for setting in result.tried]
     lines = [f"{plan.path}: nobody answers at addresses {_span(plan.units)}", "  tried:"]
     lines += ["    " + ", ".join(tried[at : at + 6]) for at in range(0, len(tried), 6)]
-    return [
-        *lines,
-        "  Check, in this order: supply of the devices; A and B not swapped; common ground; the",
-        "  right connector; one termination at each end. Then more of it: --all tries every",
-        "  setting and address, --turnaround-ms 800 waits for slow devices.",
-    ]
+    return [*lines, *_indented(NOTHING_TEXT)]
+
+
+def _indented(*texts: str) -> list[str]:
+    return [f"  {line}" for text in texts for line in textwrap.wrap(clean(text, 400), 78)]
 
 
 def _span(units: Sequence[int]) -> str:
@@ -94,9 +112,26 @@ def _answer(found: Found) -> str:
 def _device(identity: Identity) -> str:
     if identity.how == "identified":
         return f"identified: {' or '.join(identity.profiles)} ({identity.text!r})"
+    if identity.how == "sunspec":
+        return f"SunSpec {identity.described.kind if identity.described else ''}: {identity.text}"
     if identity.how == "guess":
         return f"a guess: {identity.best}? ({identity.guesses[0].text()})"
     return "unknown: no profile fits"
+
+
+def _sunspec_lines(found: Found) -> list[str]:
+    described = found.identity.described
+    if described is None:
+        return []
+    models = " ".join(map(str, described.models))
+    lines = _folded(f"models {models}", found.unit) if described.models else []
+    lines += _folded(f"its draft lacks: {described.fault}" if described.toml else described.fault, found.unit)
+    return lines
+
+
+def _folded(text: str, unit: int) -> list[str]:
+    """Lines of at most 80 columns behind the address."""
+    return [f"{unit:>4}  {line}" for line in textwrap.wrap(clean(text, 400), 74)]
 
 
 def _other_lines(found: Found) -> list[str]:
@@ -114,13 +149,15 @@ def snippet(path: str, result: Result, profiles: Sequence[Profile]) -> list[str]
     """[[port]] and [[device]] tables for a site file; what is only a guess says so, what is unknown is commented out."""
     setting = result.found[0].setting
     kinds = {profile.id: profile.kind for profile in profiles}
-    lines = [
-        "[[port]]", 'name = "rs485"', f'path = "{path}"', f"baud = {setting.baud}", f'parity = "{setting.parity}"',
-        f"stopbits = {setting.stopbits}",
-    ]  # fmt: skip
+    place = [f'path = "{path}"', f"baud = {setting.baud}", f'parity = "{setting.parity}"', "stopbits = 1"]
+    if not setting.baud:
+        host, tcp_port = tcp_place(path)
+        place = ['kind = "tcp"', f'host = "{host}"', f"tcp_port = {tcp_port}"]
+    lines = ["[[port]]", f'name = "{PORT_NAME}"', *place]
     counts: dict[str, int] = {}
     for found in result.found:
-        kind = kinds.get(found.identity.best, "")
+        described = found.identity.described
+        kind = described.kind if described is not None else kinds.get(found.identity.best, "")
         counts[kind] = counts.get(kind, 0) + 1
         lines += ["", *_device_tables(found, kind, counts[kind])]
     return lines
@@ -131,12 +168,12 @@ def _device_tables(found: Found, kind: str, number: int) -> list[str]:
     if not identity.best:
         return [f"# address {found.unit} answers, but no profile fits: `edge profile` makes one from its manual"]
     use = USES[kind]
-    note = "" if identity.how == "identified" else "  # a guess: compare with the label of the device"
+    notes = [NOTES[identity.how]] if identity.how in NOTES else []
     hint = METER_HINT if kind == "meter" and number == 1 else ""
     if kind == "meter" and number > 1:
         use, hint = "load", '  # or "poc": the meter at the grid connection'
     return [
-        "[[device]]", f'name = "{kind}{number}"', f'profile = "{identity.best}"{note}', 'port = "rs485"',
+        "[[device]]", f'name = "{kind}{number}"', *notes, f'profile = "{identity.best}"', f'port = "{PORT_NAME}"',
         f"address = {found.unit}", f'use = "{use}"{hint}',
     ]  # fmt: skip
 
@@ -152,6 +189,7 @@ def as_json(plan: Plan, result: Result, profiles: Sequence[Profile]) -> dict[str
         "sent_count": result.sent_count,
         "heard": result.heard,
         "echoes": result.echoes,
+        "one_device": result.deaf,
         "devices": [
             {
                 "address": found.unit,
@@ -161,6 +199,7 @@ def as_json(plan: Plan, result: Result, profiles: Sequence[Profile]) -> dict[str
                 "how": found.identity.how,
                 "profiles": list(found.identity.profiles),
                 "says": found.identity.text,
+                "sunspec": asdict(found.identity.described) if found.identity.described else None,
                 "guesses": [
                     {"profile": guess.profile, "score": guess.score, "strength": guess.strength, "text": guess.text()}
                     for guess in found.identity.guesses

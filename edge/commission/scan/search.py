@@ -16,6 +16,7 @@ from edge.field.profile import Profile
 
 BUSY_BYTES = 4  # fewer are a spike of the line when a driver lets go of it, and no frame
 AGAIN_S = 1.0  # how long is listened again once something came that nobody asked for
+NOBODY_BEHIND = (10, 11)  # what a gateway says for an address that it has no device for
 LATE_BYTES = (5, 7)  # a refusal of the probe, or its one register
 LATE_TURNAROUND_S = 2.0  # for a device that was heard late: longer than any known one needs
 
@@ -57,6 +58,7 @@ class Result:
     sent_count: int = 0
     heard: str = ""
     echoes: bool = False  # the adapter hears itself
+    deaf: bool = False  # over TCP: it answers at every address, so it is one device
 
 
 class _Busy(Exception):
@@ -78,6 +80,7 @@ class Search:
         self._late: set[int] = set()
         self._heard = ""
         self._echoes = False
+        self._deaf = False  # to addresses
 
     async def run(self) -> Result:
         """Raises LineFault when the port cannot be opened or goes away."""
@@ -90,11 +93,13 @@ class Search:
             verdict = "busy"
         return Result(
             verdict, tuple(sorted(self._found, key=lambda f: f.unit)), tuple(self._tried), self.plan.units,
-            self._sent_count, self._heard, self._echoes,
+            self._sent_count, self._heard, self._echoes, self._deaf,
         )  # fmt: skip
 
     async def _listen_first(self) -> None:
-        line = self._line(self.plan.settings[0])
+        if not self.plan.listen_s:
+            return
+        line = await self._line(self.plan.settings[0])
         try:
             self._say("listening", self.plan.settings[0], 0)
             self._judge(await line.listen(self.plan.listen_s))
@@ -105,7 +110,7 @@ class Search:
     async def _search(self) -> None:
         for function in PROBE_FUNCTIONS:
             for setting in self.plan.settings:
-                line = self._line(setting)
+                line = await self._line(setting)
                 try:
                     await self._at(line, setting, function)
                 finally:
@@ -125,6 +130,8 @@ class Search:
                 silent = tuple(u for u in self.plan.units if u not in {f.unit for f in self._found})
                 await self._ask_all(line, setting, other, silent)
             await self._ask_late(line, setting)
+        if not setting.baud and len(self.plan.units) > 1 and len(self._found) == len(self.plan.units):
+            self._found, self._deaf = self._found[:1], True
         for index, found in enumerate(self._found):
             self._say("identifying", setting, found.unit)
             identity = await who_is(line, found.unit, self._profiles, self._patience_s(found))
@@ -138,7 +145,7 @@ class Search:
             heard = await line.ask(probe(unit, function), self.plan.turnaround_s)
             self._left_s -= probe_s(self.plan, setting)
             self._asked.add(unit)
-            if heard.is_answer:
+            if heard.is_answer and heard.answer not in NOBODY_BEHIND:
                 self._take(unit, setting, heard)
             await self._look_at(line, heard)
 
@@ -190,9 +197,9 @@ class Search:
 
     # ---- the port and the screen
 
-    def _line(self, setting: Setting) -> ReadLine:
+    async def _line(self, setting: Setting) -> ReadLine:
         line = ReadLine(setting.port(self.plan.path), self._open_port(setting))
-        line.open()
+        await line.open()
         return line
 
     def _close(self, line: ReadLine) -> None:

@@ -27,19 +27,32 @@ LISTEN_S = 3.0  # a controller polls at least once a second or two
 PROBE_FUNCTIONS = (3, 4)  # some know only input registers and say nothing to FC3
 
 
+TCP = "tcp:"
+TCP_PORT = 502
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the line is set up."""
+    """How the line is set up; baud 0 is Modbus TCP."""
 
     baud: int
     parity: str
     stopbits: int = 1
 
     def __str__(self) -> str:
-        return f"{self.baud} 8{self.parity}{self.stopbits}"
+        return f"{self.baud} 8{self.parity}{self.stopbits}" if self.baud else "Modbus TCP"
 
     def port(self, path: str, name: str = "scan") -> options.Port:
+        if not self.baud:
+            host, tcp_port = tcp_place(path)
+            return options.Port(name=name, kind="tcp", host=host, tcp_port=tcp_port)
         return options.Port(name=name, path=path, baud=self.baud, parity=self.parity, stopbits=self.stopbits)
+
+
+def tcp_place(path: str) -> tuple[str, int]:
+    """Host and port of `tcp:HOST[:PORT]`."""
+    host, _, port = path.removeprefix(TCP).partition(":")
+    return host, int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else (0 if port else TCP_PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,13 @@ def make_plan(path: str, units: str = "", bauds: str = "", parities: str = "", t
               *, everything: bool = False) -> Plan:  # fmt: skip
     """From the words of the command line. Raises ConfigFault with everything that is wrong with them."""
     problems: list[Problem] = []
+    is_tcp = path.startswith(TCP)
+    if is_tcp:
+        host, tcp_port = tcp_place(path)
+        if not host or not 1 <= tcp_port <= 65_535:
+            problems.append(Problem("scan", "PORT", path, "must be tcp:HOST or tcp:HOST:PORT, a port 1..65535"))
+        if bauds or parities:
+            problems.append(Problem("scan", "--baud, --parity", bauds or parities, "mean nothing over TCP"))
     found_units = _units(units or (f"1-{UNIT_MAX}" if everything else UNITS_DEFAULT), problems)
     wanted_bauds = _numbers("--baud", bauds, BAUDS, problems)
     wanted_parities = _words("--parity", parities.upper(), PARITIES, problems)
@@ -79,6 +99,8 @@ def make_plan(path: str, units: str = "", bauds: str = "", parities: str = "", t
         problems.append(Problem("scan", "--turnaround-ms", turnaround_ms, f"must be 1..{TURNAROUND_MAX_MS}"))
     if problems:
         raise ConfigFault(problems)
+    if is_tcp:  # nobody else can be heard there, and there is nothing to set
+        return Plan(path, (Setting(0, "N"),), found_units, turnaround_ms / 1000, 0.0)
     wanted = set(itertools.product(wanted_bauds or BAUDS, wanted_parities or PARITIES))
     order = [pair for pair in LIKELY if pair in wanted]
     if everything or bauds or parities:  # asked for by name: also those that are seldom met
