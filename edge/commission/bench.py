@@ -127,11 +127,11 @@ class Bench:
         if isinstance(value, str):
             return refusal(value)
         encoded = encode(write, value)
-        frame = write_request(device.settings.address, write.fc, write.addr, encoded.registers)
-        answer = (await self._ask(device, Expect(frame))).answer
-        if answer is Outcome.GATE:
+        expect = Expect(write_request(device.settings.address, write.fc, write.addr, encoded.registers))
+        answer = (await self._ask(device, expect)).answer
+        if answer is Outcome.GATE and expect.write is not None:
             port_index = list(self._ports).index(device.settings.port)
-            return refusal(f"refused: {why_refused(self._rules, port_index, device, write, encoded, out)}")
+            return refusal(f"refused: {why_refused(self._rules, port_index, expect.write, out)}")
         if not isinstance(answer, bytes):
             return refusal(f"not written: {failure_text(answer)}")
         return await self._written(device, write, encoded)

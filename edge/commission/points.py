@@ -3,6 +3,7 @@ running controller; only who carries the question differs.
 """
 
 import difflib
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -144,17 +145,19 @@ async def _read_block(
 
 async def read_back(ask: Ask, device: BusDevice, write: Write, clock: Clock) -> Value:
     """What a write holds now."""
-    verify, count = write.verify, REGISTERS[write.type]
+    verify = write.verify
     assert verify is not None
-    heard = await ask(device, Expect(read_request(device.settings.address, verify.fc, verify.addr, count)))
+    heard = await ask(device, Expect(read_request(device.settings.address, verify.fc, verify.addr, write.count)))
     if not isinstance(heard.answer, bytes):
         return _failed(device, write.name, heard.answer, clock.mono_ms())
-    value = round(Fraction(raw_reader(write, 0)(heard.answer)) * write.factor * write.sign)
-    unit = WRITES[device.profile.kind][write.name]
-    return Value(
-        device.name, write.name, value, unit, show(value, unit), _hex(heard.answer), "good", clock.mono_ms(),
-        heard.latency_us,
-    )  # fmt: skip
+    raw, unit = raw_reader(write, 0)(heard.answer), WRITES[device.profile.kind][write.name]
+    taken_mono_ms, latency_us, shown = clock.mono_ms(), heard.latency_us, _hex(heard.answer)
+    if not math.isfinite(raw):
+        fault = "its other registers are not those of the write"
+        return Value(device.name, write.name, None, unit, "--", shown, fault, taken_mono_ms, latency_us)
+    value = round(Fraction(raw) * write.factor * write.sign)
+    text = show(value, unit)
+    return Value(device.name, write.name, value, unit, text, shown, "good", taken_mono_ms, latency_us)
 
 
 def _failed(device: BusDevice, name: str, answer: Answer, taken_mono_ms: int) -> Value:

@@ -9,7 +9,6 @@ from typing import Any
 
 from edge.control.kernel import Mode
 from edge.field.device import BusDevice
-from edge.field.encode import Encoded
 from edge.field.profile import Write
 from edge.field.rules import GATE_ORDER, GATE_POWER, Rule
 from edge.roles import WRITES
@@ -42,22 +41,21 @@ def parse_value(device: BusDevice, write: Write, number: str, unit: str) -> int 
     return round(value)
 
 
-def why_refused(
-    rules: Sequence[Rule], port_index: int, device: BusDevice, write: Write, encoded: Encoded, out: Any
-) -> str:
-    """Which of the gate's rules stood in the way. The same questions in the same order as native/gate.c."""
-    count = len(encoded.registers)
-    place = {"port_index": port_index, "address": device.settings.address, "function": write.fc, "reg": write.addr}
-    rows = [
-        rule for rule in rules if all(rule[key] == value for key, value in place.items()) and rule["count"] == count
-    ]
+def why_refused(rules: Sequence[Rule], port_index: int, asked: tuple[int, int, int, int, int], out: Any) -> str:
+    """Which of the gate's rules stood in the way of (address, function, register, count, value).
+
+    The same questions in the same order as native/gate.c.
+    """
+    address, function, reg, count, value = asked
+    place = {"port_index": port_index, "address": address, "function": function, "reg": reg, "count": count}
+    rows = [rule for rule in rules if all(rule[key] == wanted for key, wanted in place.items())]
     if not rows:
         return "the gate's list has no row for this register"
-    ranged = [rule for rule in rows if rule["value_min"] <= encoded.raw <= rule["value_max"]]
+    ranged = [rule for rule in rows if rule["value_min"] <= value <= rule["value_max"]]
     if not ranged:
         ranges = ", ".join(f"{rule['value_min']}..{rule['value_max']}" for rule in rows)
-        return f"the gate lets the raw values {ranges} pass, and this is {encoded.raw}"
-    return "; or: ".join(dict.fromkeys(_row_text(rule, encoded.raw, out) for rule in ranged))
+        return f"the gate lets the numbers {ranges} pass, and the registers hold {value}"
+    return "; or: ".join(dict.fromkeys(_row_text(rule, value, out) for rule in ranged))
 
 
 def _row_text(rule: Rule, raw: int, out: Any) -> str:

@@ -11,7 +11,6 @@ from edge.commission.writing import parse_value, why_refused
 from edge.console.view import Told
 from edge.control.kernel import Gate, Kernel, Mode
 from edge.control.settings import config_struct
-from edge.field.encode import Encoded
 from edge.field.rules import gate_rules
 from edge.model import Request
 from hil.assembly import unit_specs
@@ -165,7 +164,7 @@ def test_what_is_said_of_a_refusal_is_what_the_gate_refuses(
         unit.mode, unit.charge_max_w, unit.discharge_max_w = mode, charge_w, discharge_w
         write = pcs.profile.writes[0]
         passes = gate.allowed(0, pcs.settings.address, write.fc, write.addr, 1, raw, 1_000)
-        text = why_refused(rules, 0, pcs, write, Encoded((raw & 0xFFFF,), raw), kernel.output)
+        text = why_refused(rules, 0, (pcs.settings.address, write.fc, write.addr, 1, raw), kernel.output)
         assert passes == ("less than" in text and "ago" in text) or (raw == 0 and passes), text
 
     play_hand(script)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.__main__ import main as edge_main
-from edge.commission.points import NoPoint, Value, names_of, pieces, read_points
+from edge.commission.line import Heard
+from edge.commission.points import NoPoint, Value, names_of, pieces, read_back, read_points
 from edge.commission.scan.command import all_profiles
 from edge.commission.screens import values_screen
-from edge.field.line.rtu import with_crc
-from edge.field.profile import REGISTERS
+from edge.field.device import BusDevice
+from edge.field.line.rtu import Expect, with_crc
+from edge.field.profile import REGISTERS, Verify
 from hil.demo.site import demo_tables, render
 from hil.pty import PtyBus
 from hil.slave import Slave
@@ -117,6 +120,27 @@ def test_what_a_device_marks_as_missing_and_what_is_outside_its_range_are_told_a
     assert soc.quality == "outside its range" and soc.raw == "FFFF"
     (voltage,) = read("pcs1", "dc_voltage", spoil=filled(0xFF))
     assert voltage.quality == "device says: not available"
+
+
+def test_a_written_frame_that_is_not_as_it_was_written_is_no_value() -> None:
+    """A setpoint behind an enable: disabled, its number means nothing."""
+
+    async def script(site: HandSite) -> tuple[Value, Value]:
+        device = site.device("pcs1")
+        write = replace(device.profile.writes[0], before=(1,), addr=134, verify=Verify(134, 3, 20, 0))
+        registers = {True: b"\0\1\0\x0a", False: b"\0\0\0\x0a"}
+
+        async def ask(_: BusDevice, expect: Expect) -> Heard:
+            return Heard(registers[enabled], 1)
+
+        enabled = True
+        first = await read_back(ask, device, write, site.clock)
+        enabled = False
+        return first, await read_back(ask, device, write, site.clock)
+
+    first, second = play(script)
+    assert first.value == 1_000 and first.quality == "good"
+    assert second.value is None and "not those of the write" in second.quality and second.raw == "0000 000A"
 
 
 def test_another_device_at_the_address_is_not_believed() -> None:
