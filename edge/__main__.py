@@ -22,6 +22,7 @@ from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
 from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
+from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 
 EXIT_BAD_INPUT = 2
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
     add_words(words, open_port)
+    add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

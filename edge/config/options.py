@@ -55,7 +55,7 @@ class Device:
     profile: str = option(pattern=r"[a-z0-9-]+", when="a file of edge/field/profiles, without .toml")
     port: str = option(pattern=NAME)
     address: int = option(low=1, high=255, when="at most 247 on a serial port; many a TCP device of one unit wants 255")
-    use: str = option(words=("poc", "load", "pv", "pcs", "bms"))
+    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io"))
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )

@@ -175,9 +175,7 @@ class Bus:
         if box is not None:
             return self._send_box(box) if isinstance(box, WriteBox) else self._send_beat(box)
         for device in self._all:
-            if device.armed or device.suspect or not device.answered:
-                continue
-            if device.guard_due_s <= now_s >= device.quiet_until_s:
+            if device.guard_due_s <= now_s and device.answered and not device.suspect and device.quiet_until_s <= now_s:
                 return self._guard(device, now_s)
         return None
 
@@ -273,9 +271,11 @@ class Bus:
             if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
                 return
             answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
-            if answer != struct.pack(f">{len(registers)}H", *registers):
+            is_timer = (fc, addr, registers, raw) == arming[-1]
+            if is_timer:
+                device.note_guard(raw, answer, now_s)
+            elif answer != struct.pack(f">{len(registers)}H", *registers):
                 return
-        device.armed = bool(arming)
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""

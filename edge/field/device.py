@@ -5,7 +5,6 @@ Times are loop times in seconds (monotonic, also in virtual time); ages and stam
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 from edge.config import options
 from edge.field.encode import Encoded, encode, raw_reader
@@ -13,6 +12,7 @@ from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import REGISTERS, Command, Constant, Profile, Verify, Watchdog, Write
 from edge.field.quality import DeviceWatch
 from edge.field.schedule.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
+from edge.field.schedule.probes import answer_shape, probes_of
 from edge.field.upkeep import (
     BEATS_MISSED_MAX,
     CONSTANT_PERIOD_S,
@@ -38,7 +38,7 @@ GUARD_RETRY_S = 2.0
 VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
-BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
+BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "pv": 10.0}
 
 
 @dataclass(slots=True)
@@ -120,6 +120,7 @@ class BusDevice:
         self.identity = Identity(settings.address, profile.identify, runs)
         self.watch = DeviceWatch(profile)
         self._watches = {watch.block.name: watch for watch in self.watch.blocks}
+        self.ratios: dict[str, int] | None = {} if any(p.times for b in profile.blocks for p in b.points) else None
         self.polls = [
             polls_of(self, group, self._watches, max(group[0].period_ms, cycle_ms) / 1000)
             for group in groups(profile.blocks, profile.link, hole_max_count, cycle_ms)
@@ -134,10 +135,10 @@ class BusDevice:
         self.command_sent_s: dict[str, float] = {}
         self.answered = False  # and is the one the profile is about
         self.armed = profile.watchdog is None and (self.beat is not None or settings.use not in ("pcs", "bms"))
-        self.guard_due_s = 0.0
+        self.guard_due_s = 0.0 if profile.watchdog else FOREVER_S
         self.suspect = False  # it failed, and what it says next may be the late answer to an older question
-        self.probes = _probes(
-            settings.address, profile, {(3, run[-1].addr - run[0].addr + 1) for run in runs}, self.polls
+        self.probes = probes_of(
+            settings.address, profile, {answer_shape(3, run[-1].addr - run[0].addr + 1) for run in runs}, self.polls
         )
         self.quiet_until_s = 0.0
         self.failed_count = 0
@@ -154,7 +155,7 @@ class BusDevice:
         for poll in self.polls:
             fc, start, size = poll.shape
             if fc == verify.fc and start <= verify.addr <= start + size - count:
-                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - start))))
+                poll.checks.append((box, raw_reader(box.write, verify.addr - start)))
                 return
         expect = Expect(read_request(self.settings.address, verify.fc, verify.addr, count))
         poll = Poll(self, f"verify {box.write.name}", expect, VERIFY_S, VERIFY_PRIORITY)
@@ -344,6 +345,16 @@ class BusDevice:
         self.quiet_until_s = now_s + IDENTITY_RETRY_S
         self._disarm()
 
+    def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
+        """Is what was read back of the comm-loss timer what was written? One that counts down may be a second on."""
+        watchdog = self.profile.watchdog
+        assert watchdog is not None
+        counted = 1 / watchdog.seconds_per_count if watchdog.rewrite_ms else 0
+        self.armed = isinstance(read, bytes) and 0 <= value - int.from_bytes(read, "big") <= counted
+        if self.armed:
+            again_s = min(watchdog.rewrite_ms / 1000, float(value * watchdog.seconds_per_count) / 2)
+            self.guard_due_s = now_s + again_s if watchdog.rewrite_ms else FOREVER_S
+
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""
         if self.profile.watchdog is not None:
@@ -363,27 +374,3 @@ class BusDevice:
             tuple(self.outcome_counts), self.latency_us, self.watch.age_ms(now_mono_ms), self.guarded,
             self.write_failed, self.identity.fault, quality, fault, self.exception_code, self.acceptance,
         )  # fmt: skip
-
-
-def _probes(address: int, profile: Profile, used: set[tuple[int, int]], polls: Sequence[Poll]) -> Iterator[Expect]:
-    """Reads that no other read of this device looks like, in turn: parts of blocks, of lengths that nothing else has.
-
-    Nothing in a frame says which registers it holds, so a late answer could pass for that of another block of the same
-    length. After a failure one of these is asked first: only its own answer fits. They take turns, so that the late
-    answer to one does not pass for the next. A device without such a length has to do with its shortest block.
-    """
-    used = used | {(block.fc, block.count) for block in profile.blocks}
-    used |= {(poll.shape[0], poll.shape[2]) for poll in polls}
-    used |= {(write.verify.fc, write.count) for write in profile.writes if write.verify}
-    used |= {(3, 1), (3, 2)} if profile.watchdog else set()
-    blocks = sorted(profile.blocks, key=lambda block: block.count)
-    found = {
-        (block.fc, count): block for block in blocks for count in range(1, block.count) if (block.fc, count) not in used
-    }
-    if profile.identify:  # a late answer about identity must not pass for one either
-        found.pop((profile.identify.fc, profile.identify.count), None)
-    even = {shape: block for shape, block in found.items() if shape[1] % 2 == 0}
-    if profile.identify and len(even) == 1:  # two at least, to take turns
-        even = {}
-    shapes = even or found or {(blocks[0].fc, blocks[0].count): blocks[0]}  # some refuse half of a 32-bit value
-    return cycle([Expect(read_request(address, fc, block.start, count)) for (fc, count), block in shapes.items()])

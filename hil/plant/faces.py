@@ -6,8 +6,10 @@ at every new `version`; several faces may look at one plant.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from hil.plant.site import Site, Unit
+from edge.roles import WRITES
+from hil.plant.site import Contacts, Site, Unit
 
 Value = Callable[[], float] | float
 NO_FLAGS: frozenset[str] = frozenset()
@@ -131,6 +133,21 @@ def pv_face(site: Site) -> Face:
         flags=lambda: fault if pv.fault else running if pv.running else NO_FLAGS,
         writes={"power_limit": pv.set_limit_w},
     )
+
+
+def io_face(site: Site) -> Face:
+    """The remote I/O of the site."""
+    contacts = site.contacts
+    return Face(
+        values={},
+        version=lambda: site.version,
+        flags=lambda: frozenset(contacts.said),
+        writes={name: partial(_switch, contacts, name) for name in WRITES["io"]},
+    )
+
+
+def _switch(contacts: Contacts, output: str, value: float) -> None:
+    contacts.switch(output, value > 0)
 
 
 def poc_meter_face(site: Site) -> Face:

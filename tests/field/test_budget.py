@@ -151,14 +151,14 @@ def test_a_watchdog_that_would_bite_between_two_setpoints_is_refused() -> None:
     assert "a watchdog of 1000 ms wants it every 333 ms" in text
 
 
-def merging(gaps_allowed: bool = True, *, hole_count: int = 6, max_regs: int = 60) -> BusDevice:
+def merging(no_gap: bool = False, *, hole_count: int = 6, max_regs: int = 60) -> BusDevice:
     """A battery whose alarms lie `hole_count` registers behind its values."""
     profile = load_profile("soltaro-rack-c")
     main, alarms, precharge = profile.blocks
     start = main.start + main.count + hole_count
     points = tuple(replace(point, addr=point.addr - alarms.start + start) for point in alarms.points)
     blocks = (main, replace(alarms, start=start, points=points), precharge)
-    link = replace(profile.link, gaps_allowed=gaps_allowed, max_regs=max_regs)
+    link = replace(profile.link, no_gap=no_gap, max_regs=max_regs)
     config, _ = example()
     (settings_of,) = (device for device in config.device if device.name == "bms1")
     port = next(port for port in config.port if port.name == "slow")
@@ -175,7 +175,7 @@ def test_near_blocks_are_one_read_while_the_hole_is_cheaper_than_a_second_transa
     spared_us = 20_000 + 10_000 + 13 * 10_000_000 // 19_200  # gap, turnaround, 13 characters
     at_most = spared_us // (2 * 10_000_000 // 19_200)
     assert names(merging(hole_count=at_most)) == together and names(merging(hole_count=at_most + 1)) == apart
-    assert names(merging(gaps_allowed=False)) == apart and names(merging(gaps_allowed=False, hole_count=0)) == together
+    assert names(merging(no_gap=True)) == apart and names(merging(no_gap=True, hole_count=0)) == together
     assert names(merging(max_regs=27)) == apart
     config, devices = example()
     devices[2] = merging()

@@ -1,8 +1,8 @@
-"""The tables of a profile that keep a device and us in step: its comm-loss timer, the heartbeat, what must not change."""
+"""The tables of a profile that keep a device and us in step: the heartbeat, what must not change, what a timer leads to."""
 
 from typing import Any, cast
 
-from edge.field.profile import REGISTERS, Constant, Heartbeat, Watchdog
+from edge.field.profile import REGISTERS, Constant, Heartbeat
 from edge.field.profiles.table import Table
 
 ADDRESS_MAX = 65_535
@@ -10,27 +10,12 @@ WORD_MAX = 0xFFFF
 CONSTANTS_MAX = 200  # a device has a dozen models with a few scale factors each
 
 
-def watchdog_of(table: Table | None, shift: int) -> Watchdog | None:
-    """`[watchdog]`; None when absent."""
-    if table is None:
-        return None
-    addr, fc = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), _function(table)
-    seconds = table.number("seconds_per_count", 1)
-    if seconds <= 0:
-        table.note("seconds_per_count", str(seconds), "must be above 0")
-    value, on_loss = table.whole("value", 1, 3_600), table.word("on_loss")
-    kind = _width(table, fc)
-    watchdog = Watchdog(addr, cast(Any, fc), value, seconds, on_loss, cast(Any, kind), _first(table, shift))
-    table.close()
-    return watchdog
-
-
 def heartbeat_of(table: Table | None, shift: int) -> Heartbeat | None:
     """`[heartbeat]`; None when absent."""
     if table is None:
         return None
     addr, fc = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), _function(table)
-    kind = _width(table, fc)
+    kind = width_of(table, fc)
     heartbeat = Heartbeat(addr, cast(Any, fc), cast(Any, kind), table.whole("period_ms", 200, 60_000, 1_000))
     table.close()
     return heartbeat
@@ -48,15 +33,6 @@ def constants_of(tables: list[Table], shift: int) -> tuple[Constant, ...]:
     return tuple(found)
 
 
-def registers_of(table: Table, key: str) -> tuple[int, ...]:
-    """Raw registers that go out with a write, `before = [1, 1]`."""
-    raw = table.take(key, [])
-    if not isinstance(raw, list) or len(raw) > 16 or any(type(v) is not int or not 0 <= v <= WORD_MAX for v in raw):
-        table.note(key, raw, f"must be a list of at most 16 registers 0..{WORD_MAX}")
-        return ()
-    return tuple(raw)
-
-
 def _function(table: Table) -> int:
     fc = table.whole("fc", 6, 16)
     if fc not in (6, 16):
@@ -64,14 +40,16 @@ def _function(table: Table) -> int:
     return fc
 
 
-def _width(table: Table, fc: int) -> str:
+def width_of(table: Table, fc: int) -> str:
+    """`type` of a timer or a counter."""
     kind = table.word("type", ("u16", "u32"), "u16")
     if fc == 6 and REGISTERS[kind] != 1:
         table.note("fc", fc, "must be 16 for u32: both registers go out together")
     return kind
 
 
-def _first(table: Table, shift: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+def first_of(table: Table, shift: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """`first` of a comm-loss timer."""
     raw = table.take("first", [])
     good = isinstance(raw, list) and all(
         isinstance(entry, list) and 2 <= len(entry) <= 3 and all(type(n) is int and 0 <= n <= WORD_MAX for n in entry)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
@@ -90,23 +90,23 @@ def _may_join(group: list[Block], block: Block, link: Link, hole_max_count: int,
         return False
     hole_count = block.start - end
     span_count = max(end, block.start + block.count) - first.start
-    return hole_count <= (hole_max_count if link.gaps_allowed else 0) and span_count <= link.max_regs
+    return hole_count <= (0 if link.no_gap else hole_max_count) and span_count <= link.max_regs
 
 
 def polls_of(device: "BusDevice", group: tuple[Block, ...], watches: dict[str, BlockWatch], period_s: float) -> Poll:
     """One poll that reads a group of blocks."""
     start = min(block.start for block in group)
     count = max(block.start + block.count for block in group) - start
-    parts = tuple(_part(block, start, count, device.name, watches[block.name]) for block in group)
+    parts = tuple(_part(block, start, count, device, watches[block.name]) for block in group)
     expect = Expect(read_request(device.settings.address, group[0].fc, start, count))
     return Poll(device, "+".join(block.name for block in group), expect, period_s, group[0].priority, parts)
 
 
-def _part(block: Block, start: int, count: int, device: str, watch: BlockWatch) -> Part:
+def _part(block: Block, start: int, count: int, device: "BusDevice", watch: BlockWatch) -> Part:
     offset = 2 * (block.start - start)
     cut = None if (offset, block.count) == (0, count) else slice(offset, offset + 2 * block.count)
     flag_indices = tuple(index for index, point in enumerate(block.points) if point.flags)
-    return Part(block, BlockDecoder(block, device), watch, cut, flag_indices)
+    return Part(block, decoder_of(block, device.name, device.ratios), watch, cut, flag_indices)
 
 
 def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
