@@ -16,14 +16,15 @@ from edge.commission.live.measure import TRIES, measure
 from edge.commission.live.report import rows
 from edge.commission.live.sign import SignTest
 from edge.commission.live.verdicts import device_lines
-from edge.commission.points import Ask, NoPoint, failure_text, read_back, read_points
-from edge.commission.screens import values_screen
+from edge.commission.points import Ask, read_back, read_points
+from edge.commission.value import failure_text, values_screen
 from edge.commission.writing import find_write, parse_value, why_refused
 from edge.config.options import Config
 from edge.console.screens import WIDTH, clean
 from edge.console.view import Told
 from edge.control.authority import Authority
 from edge.control.kernel import Mode
+from edge.errors import EdgeError
 from edge.field.device import BusDevice
 from edge.field.encode import Encoded, encode
 from edge.field.line.rtu import Expect, write_request
@@ -74,6 +75,12 @@ class Bench:
 
     async def run(self, word: str, args: tuple[str, ...]) -> Told:
         """One word of the console."""
+        try:
+            return await self._run(word, args)
+        except EdgeError as fault:  # no such point, or a question that would make others late
+            return refusal(str(fault))
+
+    async def _run(self, word: str, args: tuple[str, ...]) -> Told:
         match word, args:
             case "read", (device, *points) if device in self._devices:
                 return await self._read(self._devices[device], points)
@@ -100,10 +107,7 @@ class Bench:
     # ---- questions
 
     async def _read(self, device: BusDevice, points: list[str]) -> Told:
-        try:
-            values = await read_points(self._ask, device, points, self._clock, self._registers_max)
-        except NoPoint as fault:
-            return refusal(str(fault))
+        values = await read_points(self._ask, device, points, self._clock, self._registers_max)
         lines = values_screen(values, self._clock.mono_ms())
         return Told(lines, [dataclasses.asdict(value) for value in values])
 

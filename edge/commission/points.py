@@ -5,20 +5,21 @@ running controller; only who carries the question differs.
 import difflib
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from edge.clock import Clock
 from edge.commission.line import Heard
+from edge.commission.value import GOOD, Value, failure_text, hex_text, missing_text, point_text, registers_of
 from edge.errors import EdgeError
-from edge.field.decode import BlockDecoder, identity_text
+from edge.field.decode import decoder_of, identity_text
 from edge.field.device import BusDevice
 from edge.field.encode import raw_reader
 from edge.field.line.rtu import Answer, Expect, read_request
-from edge.field.profile import REGISTERS, Block, Point, Profile, Write
+from edge.field.profile import COILS, REGISTERS, Block, Point, Profile, Write
 from edge.field.upkeep import Identity, constant_runs
 from edge.model import Outcome
-from edge.roles import FLAGS, ROLES, WRITES
+from edge.roles import ROLES, WRITES
 from edge.units import show
 
 REGISTERS_MAX = 125  # of one read, by the protocol
@@ -29,21 +30,6 @@ class NoPoint(EdgeError):
     """The device has no point of this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One point as it was read. `quality`: good, or in words why it is not to be believed."""
-
-    device: str
-    point: str
-    value: int | None
-    unit: str  # canonical; "" where the profile gives the point no meaning
-    text: str  # for people, with unit
-    raw: str  # registers as they came, in hexadecimal
-    quality: str
-    taken_mono_ms: int
-    latency_us: int
-
-
 def names_of(profile: Profile) -> list[str]:
     """Every name that can be read: points, and the writes that can be read back."""
     points = [point.name for block in profile.blocks for point in block.points]
@@ -52,7 +38,7 @@ def names_of(profile: Profile) -> list[str]:
 
 def pieces(block: Block, points: Sequence[Point], registers_max: int) -> list[Block]:
     """Reads of at most so many registers that hold these points, none cut; the whole block where that is short enough."""
-    if block.count <= registers_max:
+    if block.count <= registers_max or block.fc in COILS:
         return [block]
     found: list[list[Point]] = []
     for point in sorted(points, key=lambda point: point.addr):
@@ -85,16 +71,24 @@ async def read_points(
             raise NoPoint(unknown_name(device, name, names_of(device.profile)))
     fault = "" if device.identity.proven else (await prove(ask, device))[1]
     found: dict[str, Value] = {}
-    for block in device.profile.blocks:
-        points = [point for point in block.points if point.name in wanted]
-        for piece in pieces(block, points, registers_max) if points else ():
-            found |= await _read_block(ask, device, piece, [p for p in piece.points if p in points], clock)
+    ratios = None if device.ratios is None else dict(device.ratios)
+    for names_now in (_ratios_of(device, wanted), set(wanted)):  # what multiplies comes first
+        for block in device.profile.blocks:
+            points = [point for point in block.points if point.name in names_now - found.keys()]
+            for piece in pieces(block, points, registers_max) if points else ():
+                found |= await _read_block(ask, device, piece, clock, ratios)
     for write in device.profile.writes:
         if write.name in wanted and write.name not in found:
             found[write.name] = await read_back(ask, device, write, clock)
     if fault:
         return [replace(found[name], quality=f"another device: {fault}") for name in wanted]
     return [found[name] for name in wanted]
+
+
+def _ratios_of(device: BusDevice, names: Sequence[str]) -> set[str]:
+    """The points that multiply these."""
+    points = [point for block in device.profile.blocks for point in block.points if point.name in names]
+    return {name for point in points for name in point.times}
 
 
 def unknown_name(device: BusDevice, name: str, known: Sequence[str]) -> str:
@@ -123,22 +117,20 @@ async def prove(ask: Ask, device: BusDevice) -> tuple[str, str]:
 
 
 async def _read_block(
-    ask: Ask, device: BusDevice, block: Block, points: Sequence[Point], clock: Clock
+    ask: Ask, device: BusDevice, block: Block, clock: Clock, ratios: dict[str, int] | None
 ) -> dict[str, Value]:
     heard = await ask(device, Expect(read_request(device.settings.address, block.fc, block.start, block.count)))
-    taken_mono_ms, payload, found = clock.mono_ms(), heard.answer, {}
-    if isinstance(payload, bytes):
-        values = BlockDecoder(block, device.name).decode(payload, taken_mono_ms).values
-    for point in points:
-        if not isinstance(payload, bytes):
-            found[point.name] = _failed(device, point.name, payload, taken_mono_ms)
-            continue
-        at = 2 * (point.addr - block.start)
-        registers, value = payload[at : at + 2 * REGISTERS[point.type]], values[block.points.index(point)]
-        unit = ROLES[point.role].unit if point.role else ""
+    taken_mono_ms, payload = clock.mono_ms(), heard.answer
+    if not isinstance(payload, bytes):
+        return {point.name: _failed(device, point.name, payload, taken_mono_ms) for point in block.points}
+    values = decoder_of(block, device.name, ratios).decode(payload, taken_mono_ms).values
+    found = {}
+    for point, value in zip(block.points, values, strict=True):
+        registers, unit = registers_of(block, point, payload), ROLES[point.role].unit if point.role else ""
         found[point.name] = Value(
-            device.name, point.name, value, unit, _text(device.profile, point, value, registers), _hex(registers),
-            "good" if value is not None else _missing(point, registers), taken_mono_ms, heard.latency_us,
+            device.name, point.name, value, unit, point_text(device.profile, block, point, value, registers),
+            hex_text(registers), GOOD if value is not None else missing_text(point, registers), taken_mono_ms,
+            heard.latency_us,
         )  # fmt: skip
     return found
 
@@ -151,55 +143,14 @@ async def read_back(ask: Ask, device: BusDevice, write: Write, clock: Clock) -> 
     if not isinstance(heard.answer, bytes):
         return _failed(device, write.name, heard.answer, clock.mono_ms())
     raw, unit = raw_reader(write, 0)(heard.answer), WRITES[device.profile.kind][write.name]
-    taken_mono_ms, latency_us, shown = clock.mono_ms(), heard.latency_us, _hex(heard.answer)
+    taken_mono_ms, latency_us, shown = clock.mono_ms(), heard.latency_us, hex_text(heard.answer)
     if not math.isfinite(raw):
         fault = "its other registers are not those of the write"
         return Value(device.name, write.name, None, unit, "--", shown, fault, taken_mono_ms, latency_us)
     value = round(Fraction(raw) * write.factor * write.sign)
     text = show(value, unit)
-    return Value(device.name, write.name, value, unit, text, shown, "good", taken_mono_ms, latency_us)
+    return Value(device.name, write.name, value, unit, text, shown, GOOD, taken_mono_ms, latency_us)
 
 
 def _failed(device: BusDevice, name: str, answer: Answer, taken_mono_ms: int) -> Value:
     return Value(device.name, name, None, "", "--", "", failure_text(answer), taken_mono_ms, 0)
-
-
-def failure_text(answer: Answer) -> str:
-    """Why there is no value."""
-    if isinstance(answer, Outcome):
-        return {
-            Outcome.TIMEOUT: "no answer",
-            Outcome.CRC: "damaged answer",
-            Outcome.MISMATCH: "wrong answer",
-            Outcome.GATE: "refused by the gate",
-            Outcome.PORT: "port is gone",
-        }.get(answer, answer.name.lower())
-    return f"refused (exception {answer})" if isinstance(answer, int) else "good"
-
-
-def _missing(point: Point, registers: bytes) -> str:
-    if int.from_bytes(registers, "big") in point.sentinels:
-        return "device says: not available"
-    return "outside its range"
-
-
-def _text(profile: Profile, point: Point, value: int | None, registers: bytes) -> str:
-    if point.type in ("bits", "value"):
-        return _flags_text(profile, point, int.from_bytes(registers, "big"))
-    if value is None:
-        return "--"
-    return show(value, ROLES[point.role].unit) if point.role else str(value)
-
-
-def _flags_text(profile: Profile, point: Point, raw: int) -> str:
-    """The names of what is set: the vendor's where the profile has them, else ours."""
-    masks = {mask: name for name, mask in FLAGS[profile.kind].items()}
-    named = {number: masks[mask] for number, mask in point.flags if mask in masks} | dict(point.names)
-    if point.type == "value":
-        return named.get(raw, f"state {raw}")
-    texts = [named.get(bit, f"bit {bit}") for bit in range(16) if raw >> bit & 1]
-    return ", ".join(texts) or "none set"
-
-
-def _hex(registers: bytes) -> str:
-    return " ".join(registers[at : at + 2].hex().upper() for at in range(0, len(registers), 2))

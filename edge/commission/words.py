@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable
 
 from edge.clock import SystemClock
-from edge.commission import screens
 from edge.commission.controller import ask_controller, refused
 from edge.commission.hand import Hand, site_devices
-from edge.commission.points import Value, read_points
+from edge.commission.points import read_points
 from edge.commission.progress import interruptible
 from edge.commission.scan import command
+from edge.commission.value import GOOD, Value, values_screen
 from edge.config import options
 from edge.config.options import Config
 from edge.config.reader import load_config
@@ -114,5 +114,5 @@ def _show(values: list[Value], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([dataclasses.asdict(value) for value in values]), flush=True)
     else:
-        print("\n".join(screens.values_screen(values, SystemClock().mono_ms())), flush=True)
-    return 0 if all(value.quality == screens.GOOD for value in values) else 1
+        print("\n".join(values_screen(values, SystemClock().mono_ms())), flush=True)
+    return 0 if all(value.quality == GOOD for value in values) else 1

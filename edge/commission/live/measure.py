@@ -6,9 +6,10 @@ Only reads, the controller's own blocks in turn. Numbers in, numbers out; the ve
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.commission.points import REGISTERS_MAX, Ask, failure_text, pieces, prove
+from edge.commission.points import REGISTERS_MAX, Ask, pieces, prove
+from edge.commission.value import failure_text
 from edge.config import options
-from edge.field.decode import BlockDecoder
+from edge.field.decode import decoder_of
 from edge.field.device import BusDevice
 from edge.field.line.rtu import Answer, Expect, read_request
 from edge.field.line.timing import chars_us
@@ -56,8 +57,7 @@ async def measure(
     turnarounds_us: list[int] = []
     failures: dict[str, int] = {}
     refused: dict[str, int] = {}
-    missing: dict[str, None] = {}
-    power_w: int | None = None
+    heards: list[tuple[Block, bytes]] = []
     blocks = [piece for block in device.profile.blocks for piece in pieces(block, block.points, registers_max)]
     for index in range(tries):
         note()
@@ -67,13 +67,13 @@ async def measure(
         if isinstance(heard.answer, bytes):
             latencies_us.append(heard.latency_us)
             turnarounds_us.append(heard.latency_us - chars_us(port, expect.wire_chars))
-            power_w = _look(device, block, heard.answer, missing, power_w)
+            heards.append((block, heard.answer))
         else:
             _count(heard.answer, block, failures, refused)
-    found = device.watchdog()
+    found, (missing, power_w) = device.watchdog(), _values(device, heards)
     return Measured(
         device=device.name, sent_count=tries, ok_count=len(latencies_us), failures=failures, refused=refused,
-        missing=list(missing), latency_p50_us=percentile(latencies_us, 50), latency_p99_us=percentile(latencies_us, 99),
+        missing=missing, latency_p50_us=percentile(latencies_us, 50), latency_p99_us=percentile(latencies_us, 99),
         turnaround_p99_us=max(0, percentile(turnarounds_us, 99)), identity=identity, identity_fault=identity_fault,
         watchdog_s=await _watchdog_s(ask, device),
         watchdog_wanted_s=None if found is None else float(found[1] * found[0].seconds_per_count),
@@ -81,16 +81,21 @@ async def measure(
     )  # fmt: skip
 
 
-def _look(device: BusDevice, block: Block, payload: bytes, missing: dict[str, None], power_w: int | None) -> int | None:
-    """Notes mandatory values that are not there; the newest power, if it is in this block."""
-    values = BlockDecoder(block, device.name).decode(payload, 0).values
-    for index in block.mandatory:
-        if values[index] is None:
-            missing[block.points[index].name] = None
-    for point, value in zip(block.points, values, strict=True):
-        if point.role in POWER_ROLES:
-            power_w = value
-    return power_w
+def _values(device: BusDevice, heards: list[tuple[Block, bytes]]) -> tuple[list[str], int | None]:
+    """Mandatory points that had no value at some time, and the newest power."""
+    ratios: dict[str, int] | None = None if device.ratios is None else {}
+    decoders = {id(block): decoder_of(block, device.name, ratios) for block, _ in heards}
+    if ratios is not None:
+        for block, payload in heards:  # what multiplies is known from here on
+            decoders[id(block)].decode(payload, 0)
+    missing: dict[str, None] = {}
+    power_w: int | None = None
+    for block, payload in heards:
+        values = decoders[id(block)].decode(payload, 0).values
+        missing |= dict.fromkeys(block.points[index].name for index in block.mandatory if values[index] is None)
+        for point, value in zip(block.points, values, strict=True):
+            power_w = value if point.role in POWER_ROLES else power_w
+    return list(missing), power_w
 
 
 def _count(answer: Answer, block: Block, failures: dict[str, int], refused: dict[str, int]) -> None:

@@ -5,7 +5,7 @@ A register that reads 0 proves little, a frequency of 50.02 Hz much: each point 
 
 from dataclasses import dataclass
 
-from edge.field.decode import BlockDecoder
+from edge.field.decode import decoder_of
 from edge.field.profile import Profile
 
 # role -> (lowest, highest, weight): canonical values that a healthy device shows. Weights: 1 for a range that a sixth of
@@ -54,14 +54,16 @@ class Guess:
 
 def judge(profile: Profile, payloads: dict[str, bytes]) -> Guess | None:
     """`payloads`: what its blocks read, by name. None: it cannot be this one, or nothing speaks for it."""
+    if any(block.mandatory and block.name not in payloads for block in profile.blocks):
+        return None
+    read = [block for block in profile.blocks if block.name in payloads]
+    ratios: dict[str, int] | None = {} if any(point.times for block in read for point in block.points) else None
+    decoders = [decoder_of(block, profile.id, ratios) for block in read]
+    for block, decoder in zip(read, decoders, strict=True):  # what multiplies is known after this
+        decoder.decode(payloads[block.name], 0)
     score, plausible_count, points_count = 0, 0, 0
-    for block in profile.blocks:
-        payload = payloads.get(block.name)
-        if payload is None and block.mandatory:
-            return None
-        if payload is None:
-            continue
-        reading = BlockDecoder(block, profile.id).decode(payload, 0)
+    for block, decoder in zip(read, decoders, strict=True):
+        reading = decoder.decode(payloads[block.name], 0)
         if not reading.complete:
             return None
         for point, value in zip(block.points, reading.values, strict=True):

@@ -16,7 +16,7 @@ EXCEPTIONS = {
     4: "has a fault of its own", 5: "is busy with an earlier request", 6: "is busy", 10: "gateway: no path to it",
     11: "gateway: nothing answers behind it",
 }  # fmt: skip
-USES = {"pcs": "pcs", "bms": "bms", "pv": "pv", "meter": "poc"}
+USES = {"pcs": "pcs", "bms": "bms", "pv": "pv", "meter": "poc", "io": "io"}
 BUSY_TEXT = (
     "Two masters spoil each other's answers. Stop the other one (the edge service, a building controller, a PCS that polls "
     "its meter) or unplug it, then scan again. If nothing else is there it is noise: check bias, termination, A/B, shield."
