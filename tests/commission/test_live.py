@@ -70,6 +70,19 @@ def test_the_bus_is_judged_with_the_times_that_were_measured() -> None:
     assert of(lines, "slow", "bus").word == "good" and has_failed(lines)
 
 
+def test_one_slow_answer_in_twenty_is_looked_at_and_does_not_condemn_the_bus() -> None:
+    count = 0
+
+    def spoil(slave: Slave, request: bytes, reply: bytes) -> Arrivals | None:
+        nonlocal count
+        count += 1
+        return [(0.15, reply)] if count % 15 == 0 and slave.name in ("poc", "pcs1") else None
+
+    lines, seen = check(spoil)
+    assert seen[0].turnaround_p50_us < 6_000 and seen[0].turnaround_p99_us > 100_000
+    assert of(lines, "fast", "bus").word == "look" and "if all were that slow" in of(lines, "fast", "bus").text
+
+
 @pytest.mark.parametrize(("every", "word"), [(40, "look"), (4, "FAIL")])
 def test_lost_answers_are_counted_by_kind(every: int, word: str) -> None:
     count = 0

@@ -32,6 +32,7 @@ class Measured:
     missing: list[str]  # mandatory points without a value
     latency_p50_us: int = 0
     latency_p99_us: int = 0
+    turnaround_p50_us: int = 0
     turnaround_p99_us: int = 0
     identity: str = ""  # what it says of itself; "" when it was not asked, or said nothing
     identity_fault: str = ""
@@ -74,6 +75,7 @@ async def measure(
     return Measured(
         device=device.name, sent_count=tries, ok_count=len(latencies_us), failures=failures, refused=refused,
         missing=missing, latency_p50_us=percentile(latencies_us, 50), latency_p99_us=percentile(latencies_us, 99),
+        turnaround_p50_us=max(0, percentile(turnarounds_us, 50)),
         turnaround_p99_us=max(0, percentile(turnarounds_us, 99)), identity=identity, identity_fault=identity_fault,
         watchdog_s=await _watchdog_s(ask, device),
         watchdog_wanted_s=None if found is None else float(found[1] * found[0].seconds_per_count),
