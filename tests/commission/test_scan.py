@@ -152,6 +152,28 @@ def test_a_master_that_begins_to_speak_during_the_scan_ends_it() -> None:
     assert result.verdict == "busy" and len(line.sent) < 40
 
 
+def test_a_master_at_another_setting_that_begins_during_the_scan_ends_it_too() -> None:
+    """Its frames are noise at ours; heard once more after the question, it is no spike."""
+
+    def speak(line: Line, on_bytes: OnBytes) -> None:
+        if line.sent:
+            for second in range(1, 30):
+                later(0.7 * second, on_bytes, bytes(range(40, 60)))
+
+    line = Line([], SLOW)
+    line.chatter = speak
+    result = scan(line)
+    assert result.verdict == "busy" and "no frames at this setting" in result.heard and len(line.sent) < 40
+
+
+def test_a_device_that_names_itself_as_another_is_no_guess_for_the_profile_it_denies() -> None:
+    def spoil(slave: Slave, request: bytes, reply: bytes) -> Arrivals | None:
+        return [(0.0, with_crc(b"\x01\x03\x04B99 "))] if request[2:4] == b"\x89\x60" else None
+
+    (found,) = scan(Line([Kit().poc], SLOW, spoil)).found
+    assert "abb-b23" not in [guess.profile for guess in found.identity.guesses] and found.identity.profiles == ()
+
+
 def test_a_spike_on_the_line_is_no_master() -> None:
     def spoil(slave: Slave, request: bytes, reply: bytes) -> Arrivals | None:
         return [(0.0, b"\0" + reply), (0.05, b"\xff")]
