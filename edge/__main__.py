@@ -153,6 +153,10 @@ def _watchdog_lines(devices: Sequence[BusDevice]) -> list[str]:
             lines.append(
                 f"{device.name}: watchdog of {device.watchdog_ms / 1000:g} s, written and read back before RUN"
             )
+        elif device.beat is not None:
+            lines.append(
+                f"{device.name}: no timer, but a heartbeat that it must take before RUN; what it does without: see profile"
+            )
         elif said:
             lines.append(f"{device.name}: NO WATCHDOG: {said}")
         elif wanted:

@@ -55,7 +55,7 @@ def bus_devices(config: Config) -> list[BusDevice]:
     problems: list[Problem] = []
     for index, settings in enumerate(config.device):
         try:
-            profile = load_profile(settings.profile)
+            profile = load_profile(settings.profile, config.file)
         except ConfigFault as fault:
             problems += fault.problems
             continue

@@ -38,7 +38,7 @@ def build_slaves(config: Config, site: Site) -> dict[str, list[Slave]]:
     slaves: dict[str, list[Slave]] = {port.name: [] for port in config.port}
     for device in config.device:
         face = _face(config, device, site)
-        slaves[device.port].append(Slave(load_profile(device.profile), device.address, face, device.name))
+        slaves[device.port].append(Slave(load_profile(device.profile, config.file), device.address, face, device.name))
     return slaves
 
 

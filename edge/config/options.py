@@ -52,7 +52,9 @@ class Port:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     name: str = option(pattern=NAME)
-    profile: str = option(pattern=r"[a-z0-9-]+", when="a file of edge/field/profiles, without .toml")
+    profile: str = option(
+        pattern=r"[a-z0-9-]+", when="one that ships, or a file of the folder `profiles` beside this one, without .toml"
+    )
     port: str = option(pattern=NAME)
     address: int = option(low=1, high=255, when="at most 247 on a serial port; many a TCP device of one unit wants 255")
     use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io"))

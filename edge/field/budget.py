@@ -126,7 +126,7 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
     awaited = {flag for command in device.profile.commands for flag in (command.until,) if flag}
     for poll in device.polls:
         flagged = any(part.flag_indices for part in poll.parts)
-        size_bytes = read_bytes(poll.shape[2])
+        size_bytes = poll.expect.wire_chars
         yield job(f"read {poll.name}", size_bytes, 1000 * poll.period_s, poll.priority, poll=poll,
                   is_hoped=bool(awaited) and flagged)  # fmt: skip
     for box in device.boxes.values():
@@ -180,6 +180,8 @@ def _port_rows(config: Config, devices: Sequence[BusDevice], port: Port) -> list
         if job.poll is not None:
             age_ms = min(AGE_NEVER_MS, row.period_ms + done_ms + job.device.lag_ms)
             rows.append(replace(row, age_max_ms=age_ms, blocks=tuple(part.block.name for part in job.poll.parts)))
+        elif job.what == "heartbeat":
+            rows.append(row)
         elif job.box is not None:
             rows.append(replace(row, latency_max_ms=min(AGE_NEVER_MS, job.box.write.min_interval_ms + done_ms)))
     return rows

@@ -31,8 +31,8 @@ class Link:
     turnaround_ms: int  # typical time to answer, for the bus budget
     max_regs: int
     averaging_ms: int = 0  # its values are means over this long: they are half of it older than the moment of reading
-    no_gap: bool = False  # refuses a read that runs over registers which its list does not name
     latency_max_ms: int = 0  # the longest it was seen or said to take to answer; 0: not stated
+    gaps_allowed: bool = True  # registers between those of the profile may be read through
 
 
 @dataclass(frozen=True, slots=True)

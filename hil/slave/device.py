@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from edge.field.profile import COILS, REGISTERS, Block, Profile, Write
 from edge.roles import FLAGS
@@ -240,7 +241,7 @@ class Slave:
         watchdog = self.profile.watchdog
         for addr, value in enumerate(values, start):
             self._memory[addr] = value
-            if watchdog is not None and addr == watchdog.addr and self.face.set_watchdog_s is not None:
+            if watchdog is not None and addr == self._timer_addr and self.face.set_watchdog_s is not None:
                 self.face.set_watchdog_s(float(value * watchdog.seconds_per_count))
             self._command(addr, value, coil=False)
         return 0
@@ -256,9 +257,7 @@ class Slave:
         for command in profile.commands:
             for addr, _ in command.writes:
                 (self._coils if command.fc == 5 else self._memory)[addr] = 0
-        if profile.watchdog is not None:
-            seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
-            self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
+        self._layout_upkeep(profile)
         if profile.identify is not None:
             said = identity(profile.identify)
             for index, addr in enumerate(range(profile.identify.addr, profile.identify.addr + profile.identify.count)):
@@ -268,6 +267,36 @@ class Slave:
             self._functions.setdefault(addr, set()).add(3)  # holding registers can be read
         for addr in self._coils:
             self._inputs[1, addr] = partial(self._coils.__getitem__, addr)  # and coils
+        if profile.link.gaps_allowed:
+            self._fill_gaps()
+
+    def _fill_gaps(self) -> None:
+        """Between two blocks of one function that a read could span there are registers too; they read 0."""
+        for function in (3, 4):
+            ends = [(b.start, b.start + b.count) for b in self.profile.blocks if b.fc == function]
+            for (_, end), (start, _) in pairwise(sorted(ends)):
+                for addr in range(end, min(start, end + self.profile.link.max_regs)):
+                    self._functions.setdefault(addr, set()).add(function)
+
+    def _layout_upkeep(self, profile: Profile) -> None:
+        """Timer and what it leads to, our heartbeat, and what never changes."""
+        watchdog, heartbeat = profile.watchdog, profile.heartbeat
+        if watchdog is not None:
+            for addr, registers in (*watchdog.first, (watchdog.addr, (0,) * REGISTERS[watchdog.type])):
+                self._memory |= dict.fromkeys(range(addr, addr + len(registers)), 0)
+            seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
+            self._memory[self._timer_addr] = round(seconds / float(watchdog.seconds_per_count))
+        if heartbeat is not None:
+            self._memory |= dict.fromkeys(range(heartbeat.addr, heartbeat.addr + REGISTERS[heartbeat.type]), 0)
+        for fixed in profile.constants:
+            self._functions.setdefault(fixed.addr, set()).add(3)
+            self._points.setdefault(fixed.addr, (1, "2s", constant(fixed.value.to_bytes(2, "big"))))
+
+    @property
+    def _timer_addr(self) -> int:
+        """The register of the comm-loss timer that counts: of two the second, as none is longer than 18 hours."""
+        watchdog = self.profile.watchdog
+        return -1 if watchdog is None else watchdog.addr + REGISTERS[watchdog.type] - 1
 
     def _layout_registers(self, block: Block) -> None:
         for addr in range(block.start, block.start + block.count):

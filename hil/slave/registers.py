@@ -56,11 +56,12 @@ def bits_source(point: Point, face: Face, masks: Mapping[str, int]) -> Callable[
 
 
 def value_written(write: Write, registers: bytes) -> float | None:
-    """The canonical value of a frame's registers; None when what stands in front of the amount is not of this write."""
+    """The canonical value of a frame's registers; None when what stands around the amount is not of this write."""
     words = [int.from_bytes(registers[at : at + 2], "big") for at in range(0, len(registers), 2)]
-    if tuple(words[: len(write.before)]) != write.before:
+    end = len(words) - len(write.after)
+    if (tuple(words[: len(write.before)]), tuple(words[end:])) != (write.before, write.after):
         return None
-    amount, sign = registers[2 * len(write.before) :], 1
+    amount, sign = registers[2 * len(write.before) : 2 * end], 1
     if write.direction is not None:
         way = write.direction
         signs = {way.charge: -1, way.discharge: 1, way.none: 0}

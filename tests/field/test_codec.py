@@ -135,19 +135,19 @@ def test_every_mistake_in_a_profile_is_named_at_once() -> None:
 
 def test_facts_of_a_link_and_a_point_are_read_and_their_mistakes_named() -> None:
     tables = tomli.loads((FOLDER / "abb-b23.toml").read_text())
-    tables["link"] |= {"averaging_ms": 500, "no_gap": True}
+    tables["link"] |= {"averaging_ms": 500, "gaps_allowed": False}
     tables["point"][0]["step_max"] = 200_000
     profile = parse_profile(tables, "meter.toml")
-    assert (profile.link.averaging_ms, profile.link.no_gap) == (500, True)
+    assert (profile.link.averaging_ms, profile.link.gaps_allowed) == (500, False)
     assert profile.blocks[0].points[0].step_max == 200_000
-    tables["link"] |= {"averaging_ms": 60_001, "no_gap": 1}
+    tables["link"] |= {"averaging_ms": 60_001, "gaps_allowed": 1}
     tables["point"][0]["step_max"] = 0
     del tables["point"][1]["role"]
     tables["point"][1]["step_max"] = 5
     with pytest.raises(ConfigFault) as caught:
         parse_profile(tables, "meter.toml")
     assert [problem.key for problem in caught.value.problems] == [
-        "link.averaging_ms", "link.no_gap", "point[0].step_max", "point[1].step_max",
+        "link.averaging_ms", "link.gaps_allowed", "point[0].step_max", "point[1].step_max",
     ]  # fmt: skip
 
 

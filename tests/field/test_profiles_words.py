@@ -146,7 +146,7 @@ MISTAKES = [
     ("sungrow-sh", ("watchdog", "rewrite_ms"), 20_000, "must be shorter than the timer itself"),
     ("huawei-sun2000", ("write", 0, "flash"), True, "flash memory wears out"),
     ("huawei-sun2000", ("link", "latency_max_ms"), 1_500, "the longest that it takes to answer"),
-    ("huawei-sun2000", ("link", "no_gap"), True, "nothing is known of register 32082"),
+    ("huawei-sun2000", ("link", "gaps_allowed"), False, "nothing is known of register 32082"),
     ("fenecon-commercial-40", ("command", 0, "fc"), 7, "must be 5 (a coil), 6 or 16"),
     ("abb-b23", ("profile", "notes"), "one", "must be a list of texts"),
     ("abb-b23", ("profile", "verified"), "no", "must be true or false"),

@@ -52,7 +52,7 @@ def _head(kind: str, profile_id: str) -> Iterator[str]:
     yield "min_gap_ms = 20  # silence before the next request on its line"
     yield "turnaround_ms = 15  # how long it usually takes to answer"
     yield "max_regs = 60  # of one read"
-    yield "# no_gap = true  # it refuses reads over registers that its list does not name"
+    yield "# gaps_allowed = false  # it refuses reads over registers that its list does not name"
     yield "# averaging_ms = 0  # its values are means over this long"
     yield ""
     yield "# Proof that it is this model; leave it out when no register says so."
@@ -148,7 +148,7 @@ def _rest(kind: str) -> Iterator[str]:
         yield f'# until = "{"running" if kind == "pcs" else "connected"}"'
     if kind in ("pcs", "bms"):
         yield ""
-        yield "# Its own comm-loss timer. Without one the site does not run with it."
+        yield "# Its own comm-loss timer. Without one the site has to accept that in words."
         yield "# [watchdog]"
         yield "# addr = 0"
         yield "# fc = 6"

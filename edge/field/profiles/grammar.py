@@ -41,9 +41,9 @@ def read_link(table: Table) -> Link:
         min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
         turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
         max_regs=table.whole("max_regs", 1, 125, 60),
-        averaging_ms=table.whole("averaging_ms", 0, 10_000, 0),
-        no_gap=table.flag("no_gap"),
+        averaging_ms=table.whole("averaging_ms", 0, 60_000, 0),
         latency_max_ms=table.whole("latency_max_ms", 0, 2_000, 0),
+        gaps_allowed=table.flag("gaps_allowed", True),
     )
     if link.timeout_ms < max(link.latency_max_ms, link.turnaround_ms):
         longest_ms = max(link.latency_max_ms, link.turnaround_ms)
@@ -183,14 +183,14 @@ def read_block(table: Table, shift: int, link: Link, points: list[tuple[str, Poi
             table.note("start", start + shift, f"point {point.name} at {point.addr + shift} is outside the block")
         if point.addr < end:
             table.note("start", start + shift, f"point {point.name} at {point.addr + shift} overlaps the one before it")
-        if point.addr > end and link.no_gap:
-            allowed = f"nothing is known of register {end + shift}, and link.no_gap = true"
+        if point.addr > end and not link.gaps_allowed:
+            allowed = f"nothing is known of register {end + shift}, and link.gaps_allowed = false"
             table.note("start", start + shift, allowed, "name what is there as a point, or read two blocks")
         if of_bits and point.type != "bits":
             table.note("fc", fc, f"reads single bits, and point {point.name} is of type {point.type}")
         end = point.addr + size
-    if end < start + count and link.no_gap:
-        table.note("count", count, f"must be {end - start}: what is behind is not known, and link.no_gap = true")
+    if end < start + count and not link.gaps_allowed:
+        table.note("count", count, f"must be {end - start}: what is behind is not known, and link.gaps_allowed = false")
     mandatory = tuple(i for i, p in enumerate(mine) if p.flags or (p.role in ROLES and ROLES[p.role].mandatory))
     block = Block(
         name, cast(Any, fc), start, count, table.whole("period_ms", 50, 3_600_000), table.whole("priority", 2, 5),
@@ -230,7 +230,7 @@ def read_write(table: Table, kind: str, shift: int) -> Write:
     verify = _verify(table.table("verify"), kind_of, shift)
     order = cast(Any, table.word("word_order", ("big", "little"), "big"))
     interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
-    flash = table.flag("flash")
+    flash = table.flag("flash", False)
     if flash and min(interval) < FLASH_INTERVAL_MIN_MS:
         allowed = (
             f"min_interval_ms and max_interval_ms must be at least {FLASH_INTERVAL_MIN_MS}: flash memory wears out"

@@ -13,6 +13,7 @@ from edge.field.profiles.upkeep import constants_of, heartbeat_of
 from edge.roles import FLAGS, FLAGS_MANDATORY, KINDS, ROLES, WRITES_MANDATORY
 
 FOLDER = Path(__file__).parent
+OWN_FOLDER = "profiles"  # beside the site file
 
 
 def shipped() -> list[str]:
@@ -20,13 +21,24 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load_profile(profile_id: str) -> Profile:
-    """The profile that ships under this id. Raises ConfigFault."""
-    path = FOLDER / f"{profile_id}.toml"
-    if profile_id not in shipped():
-        known = ", ".join(shipped())
-        raise ConfigFault([Problem(path.name, "profile", profile_id, f"is not known; there are: {known}")])
-    return read_profile(path)
+def load_profile(profile_id: str, site_file: str = "") -> Profile:
+    """The profile that ships under this id, or the site's own: `profiles/<id>.toml` beside its site file.
+
+    Raises ConfigFault, also when it is there twice: nobody could say which one a device is driven by.
+    """
+    name = f"{profile_id}.toml"
+    own = Path(site_file).parent / OWN_FOLDER / name if site_file else None
+    is_own, is_shipped = own is not None and own.is_file(), profile_id in shipped()
+    if own is not None and is_own and is_shipped:
+        raise ConfigFault(
+            [Problem(str(own), "profile.id", profile_id, "ships with the program", "give yours another name")]
+        )
+    if own is not None and is_own:
+        return read_profile(own)
+    if not is_shipped:
+        known, hint = ", ".join(shipped()), f"a site's own profile is {own}" if own else ""
+        raise ConfigFault([Problem(name, "profile", profile_id, f"is not known; there are: {known}", hint)])
+    return read_profile(FOLDER / name)
 
 
 def read_profile(path: Path) -> Profile:

@@ -127,7 +127,7 @@ def _link(profile: Profile) -> str:
     ]  # fmt: skip
     parts += [f"slowest {link.latency_max_ms} ms"] if link.latency_max_ms else []
     parts += [f"mean of {link.averaging_ms} ms"] if link.averaging_ms else []
-    parts += ["no gaps"] if link.no_gap else []
+    parts += [] if link.gaps_allowed else ["no gaps"]
     return ", ".join(parts)
 
 

@@ -58,12 +58,13 @@ class Table:
             return value
         return default if default is not None else (words[0] if words else "")
 
-    def flag(self, key: str) -> bool:
-        """true or false; false when absent."""
-        value = self.take(key, False)
+    def flag(self, key: str, default: bool = False) -> bool:
+        """true or false; the default when absent."""
+        value = self.take(key, default)
         if not isinstance(value, bool):
             self.note(key, value, "must be true or false")
-        return value is True
+            return default
+        return value
 
     def number(self, key: str, default: int | None = None) -> Fraction:
         """A number, exactly as it is written in the file: 0.1 is one tenth."""

@@ -90,7 +90,7 @@ def _may_join(group: list[Block], block: Block, link: Link, hole_max_count: int,
         return False
     hole_count = block.start - end
     span_count = max(end, block.start + block.count) - first.start
-    return hole_count <= (0 if link.no_gap else hole_max_count) and span_count <= link.max_regs
+    return hole_count <= (hole_max_count if link.gaps_allowed else 0) and span_count <= link.max_regs
 
 
 def polls_of(device: "BusDevice", group: tuple[Block, ...], watches: dict[str, BlockWatch], period_s: float) -> Poll:

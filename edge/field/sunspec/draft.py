@@ -95,6 +95,9 @@ def draft(chain: Chain, kind: str = "", profile_id: str = "", regs_max: int = 60
     for source, flags in FLAG_SOURCES[one.kind]:
         _add_flags(one, source, flags)
     add_orders(one)
+    doubts = one.notes[1:]  # the first says what was walked
+    if doubts:
+        one.tables["profile"]["notes"] = doubts
     one.tables["block"], one.tables["point"] = blocks_of(one.items, one.constants, regs_max, FAST[one.kind])
     one.tables["constant"] = [
         {"name": name, "addr": addr, "value": raw} for addr, (name, raw) in sorted(one.constants.items())

@@ -8,7 +8,8 @@ ORDER = ("profile", "link", "identify", "constant", "block", "point", "write", "
 
 def toml_text(tables: dict[str, Any], notes: list[str]) -> str:
     """What `parse_profile` reads back to the same tables. Notes become comment lines."""
-    lines = [f"# {note}" for note in notes]
+    known = tables.get("profile", {}).get("notes", [])
+    lines = [f"# {note}" for note in notes if note not in known]
     lines += [f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, dict | list)]
     for key in ORDER:
         entry = tables.get(key)
