@@ -116,7 +116,7 @@ class BusDevice:
         self.timeout_s = profile.link.timeout_ms / 1000
         self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
         self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
-        runs = constant_runs(profile.constants, profile.link.max_regs)
+        runs = constant_runs(profile.constants, profile.link)
         self.identity = Identity(settings.address, profile.identify, runs)
         self.watch = DeviceWatch(profile)
         self._watches = {watch.block.name: watch for watch in self.watch.blocks}
@@ -184,7 +184,7 @@ class BusDevice:
                     break
             else:
                 alone.append(constant)
-        for run in constant_runs(alone, self.profile.link.max_regs):
+        for run in constant_runs(alone, self.profile.link):
             start, count = run[0].addr, run[-1].addr - run[0].addr + 1
             expect = Expect(read_request(self.settings.address, 3, start, count))
             poll = Poll(self, f"constants {start}", expect, CONSTANT_PERIOD_S, CONSTANT_PRIORITY)

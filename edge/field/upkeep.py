@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.field.decode import identity_text
 from edge.field.encode import Encoded
 from edge.field.line.rtu import Expect, read_request
-from edge.field.profile import REGISTERS, Constant, Heartbeat, Identify
+from edge.field.profile import REGISTERS, Constant, Heartbeat, Identify, Link
 from edge.model import Outcome
 
 if TYPE_CHECKING:
@@ -167,13 +167,14 @@ def word_reader(offset_bytes: int) -> Callable[[bytes], float]:
     return lambda payload: int.from_bytes(payload[offset_bytes:end], "big")
 
 
-def constant_runs(constants: Sequence[Constant], regs_max: int) -> list[tuple[Constant, ...]]:
+def constant_runs(constants: Sequence[Constant], link: Link) -> list[tuple[Constant, ...]]:
     """Constants in groups that one read brings, in the order of their addresses."""
+    gap_max = 0 if link.no_gap else CONSTANT_GAP_MAX
     runs: list[list[Constant]] = []
     for constant in sorted(constants, key=lambda one: one.addr):
         run = runs[-1] if runs else None
-        near = run is not None and constant.addr - run[-1].addr <= CONSTANT_GAP_MAX + 1
-        if run is not None and near and constant.addr - run[0].addr < regs_max:
+        near = run is not None and constant.addr - run[-1].addr <= gap_max + 1
+        if run is not None and near and constant.addr - run[0].addr < link.max_regs:
             run.append(constant)
         else:
             runs.append([constant])

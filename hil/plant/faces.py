@@ -12,6 +12,7 @@ from edge.roles import WRITES
 from hil.plant.site import Contacts, Site, Unit
 
 Value = Callable[[], float] | float
+BEATS_MAX = 30_000  # then a device's heartbeat begins again; fits any register
 NO_FLAGS: frozenset[str] = frozenset()
 
 
@@ -68,6 +69,7 @@ def pcs_face(site: Site, unit: Unit) -> Face:
             "pcs.energy_charge": lambda: unit.charge_wh,
             "pcs.energy_discharge": lambda: unit.discharge_wh,
             "pcs.heatsink_temp": lambda: pcs.heatsink_c * 10,
+            "pcs.heartbeat": lambda: site.version % BEATS_MAX,
         },
         version=lambda: site.version,
         flags=flags,
@@ -109,6 +111,7 @@ def bms_face(site: Site, unit: Unit) -> Face:
             "bms.current_charge_max": lambda: bms.charge_limit_a * 10,
             "bms.current_discharge_max": lambda: bms.discharge_limit_a * 10,
             "bms.insulation": lambda: pack.insulation_kohm,
+            "bms.heartbeat": lambda: site.version % BEATS_MAX,
         },
         version=lambda: site.version,
         flags=flags,

@@ -21,6 +21,7 @@ READ_FUNCTIONS = (1, 2, 3, 4)
 WRITE_FUNCTIONS = (5, 6, 15, 16)
 REGISTERS_MAX = 125  # of one read, by the protocol
 BITS_MAX = 2_000
+GAP_MAX = 8  # registers
 COIL_VALUES = {b"\xff\x00": 1, b"\x00\x00": 0}  # what FC5 may say
 
 
@@ -288,8 +289,11 @@ class Slave:
             self._memory[self._timer_addr] = round(seconds / float(watchdog.seconds_per_count))
         if heartbeat is not None:
             self._memory |= dict.fromkeys(range(heartbeat.addr, heartbeat.addr + REGISTERS[heartbeat.type]), 0)
-        for fixed in profile.constants:
-            self._functions.setdefault(fixed.addr, set()).add(3)
+        end = -GAP_MAX
+        for fixed in sorted(profile.constants, key=lambda one: one.addr):
+            for addr in range(max(end, 0) if fixed.addr - end <= GAP_MAX else fixed.addr, fixed.addr + 1):
+                self._functions.setdefault(addr, set()).add(3)  # a map has no holes between what lies so near
+            end = fixed.addr + 1
             self._points.setdefault(fixed.addr, (1, "2s", constant(fixed.value.to_bytes(2, "big"))))
 
     @property
