@@ -1,47 +1,28 @@
 """Each foreign slave alone on a line: read, written and guarded by our bus; its refusals understood. Needs real time."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from edge.field.line.rtu import read_request, write_request
 from edge.field.profile import Profile
+from edge.model import Outcome
 from tests.interop import peers
 from tests.interop.conftest import Row
-from tests.interop.hub import Hub
 from tests.interop.line import Line
-from tests.interop.rounds import Rounds, profile
+from tests.interop.rounds import OPTIONS, UNITS, Rounds, on_line, profile
 
 pytestmark = pytest.mark.hil
-UNITS = {"libmodbus": 1, "modbus-serial": 2, "modbus-tk": 3}
-OPTIONS = {"modbus-serial": ("2",)}  # a frame ends after 2 ms of silence, not after its 30
 slaves = pytest.mark.parametrize("name", UNITS)
-
-
-@contextlib.asynccontextmanager
-async def alone(
-    name: str, *, echo: bool = False, options: tuple[str, ...] | None = None
-) -> AsyncIterator[tuple[Hub, str]]:
-    """The line of one slave and its version."""
-    hub = Hub(1, echo=echo)
-    hub.start()
-    try:
-        given = OPTIONS.get(name, ()) if options is None else options
-        async with peers.slave(name, hub.paths[1], UNITS[name], *given) as version:
-            yield hub, version
-    finally:
-        hub.stop()
 
 
 async def play(name: str, kind: Profile, rounds: int, row: Row, what: str, *, echo: bool = False) -> None:
     """So many rounds of our bus with a slave alone on its line; its row in the table; all must be right."""
-    async with alone(name, echo=echo) as (hub, version):
+    async with on_line({name: OPTIONS.get(name, ())}, echo=echo) as (hub, versions):
         played = Rounds(hub.paths[0], {name: UNITS[name]}, rounds, kind)
         await played.play()
-        played.tallies[name].note(row, version, what)
+        played.tallies[name].note(row, versions[name], what)
         played.assert_all_right()
         assert hub.collision_count == 0
 
@@ -81,11 +62,42 @@ def test_its_refusals_are_understood_and_leave_it_as_it_was(name: str) -> None:
     ]
 
     async def main() -> None:
-        async with alone(name) as (hub, _), Line(hub.paths[0]) as line:
+        async with on_line({name: OPTIONS.get(name, ())}) as (hub, _), Line(hub.paths[0]) as line:
             for request, code in refused:
                 assert await line.ask(request) == code, request.hex(" ")
             payload = await line.ask(read_request(unit, 3, 99, 1))
             assert payload == (1000 * unit + 99).to_bytes(2, "big")
 
+    peers.require(name)
+    asyncio.run(main())
+
+
+@slaves
+def test_no_damaged_request_is_believed_and_what_a_careless_slave_made_of_it_is_put_right(name: str) -> None:
+    """modbus-serial 8.0.25 obeys a write whose checksum is wrong. Its echo betrays it, and the next read-back."""
+
+    def damage(data: bytes) -> bytes:
+        nonlocal writes, damaged
+        writes += data[1] == 6
+        if data[1] != 6 or writes % 10 or len(played.tallies[name].latencies_ms) > 60:
+            return data
+        damaged += 1
+        return data[:5] + bytes((data[5] ^ 1,)) + data[6:]
+
+    async def main() -> None:
+        nonlocal played
+        async with on_line({name: OPTIONS.get(name, ())}) as (hub, _):
+            played = Rounds(hub.paths[0], {name: UNITS[name]}, 80, profile(0, "holding"))
+            hub.spoil = damage
+            await played.play()
+        tally = played.tallies[name]
+        assert damaged >= 3 and tally.device.outcome_counts[Outcome.OK] == tally.device.sent_count - damaged, (
+            played.words()
+        )
+        assert len(tally.wrong) <= (damaged if name == "modbus-serial" else 0), played.words()
+        assert tally.device.failed_count == 0 and not tally.device.write_failed
+
+    played: Rounds
+    writes = damaged = 0
     peers.require(name)
     asyncio.run(main())
