@@ -17,6 +17,8 @@ from hil.plant.faces import Face, Value
 
 Source = Callable[[], int | float | bytes]  # what struct packs of a point
 READ_FUNCTIONS = (3, 4)
+WRITE_FUNCTIONS = (6, 16)
+REQUEST_MIN_BYTES = 8  # of these functions
 REGISTERS_MAX = 125  # of one read, by the protocol
 _STRUCT = {
     "u16": "H",
@@ -78,8 +80,11 @@ class Slave:
         return read.reply
 
     def _receive_new(self, frame: bytes) -> bytes | None:
-        if len(frame) < 8 or frame[0] not in (self.address, 0) or not is_intact(frame):
+        if frame[:1] not in (bytes((self.address,)), b"\0") or not is_intact(frame):
             return None
+        if len(frame) < REQUEST_MIN_BYTES:  # only functions that it does not have are so short
+            is_known = frame[0] == 0 or frame[1] in (*READ_FUNCTIONS, *WRITE_FUNCTIONS)
+            return None if is_known else refusal(self.address, frame[1], 1)
         if frame[0] == 0:  # a broadcast is obeyed and never answered
             self._obey(frame)
             return None
@@ -88,7 +93,7 @@ class Slave:
         function = frame[1]
         if function in READ_FUNCTIONS:
             return self._first_read(frame)
-        if function in (6, 16):
+        if function in WRITE_FUNCTIONS:
             code = self._obey(frame)
             if code:
                 return refusal(self.address, function, code)
