@@ -140,7 +140,8 @@ def test_silence_for_other_addresses_and_damaged_frames() -> None:
     assert kit.pcs.receive(read_request(3, 3, 122, 2)) is None
     assert kit.pcs.receive(good[:-1] + bytes((good[-1] ^ 1,))) is None
     assert kit.pcs.receive(b"") is None and kit.pcs.receive(good[:5]) is None
-    assert kit.pcs.receive(sealed(good[:4])) is None and kit.pcs.receive(sealed(bytes((0, 6, 2)))) is None, "too short"
+    assert kit.pcs.receive(sealed(good[:4])) is None and kit.pcs.receive(sealed(bytes((2, 16, 0, 135)))) is None
+    assert kit.pcs.receive(sealed(bytes((2, 6, 0)))) is None and kit.pcs.receive(sealed(bytes((0, 6, 2)))) is None
     assert kit.pcs.receive(write_request(0, 6, 650, (1,))) is None, "a broadcast is obeyed, not answered"
     assert kit.unit.pcs.state == "starting"
 
