@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -10,6 +11,7 @@ from edge.field.profile import Profile
 from edge.model import Outcome
 from tests.interop import peers
 from tests.interop.conftest import Row
+from tests.interop.hub import MASTER
 from tests.interop.line import Line
 from tests.interop.rounds import OPTIONS, UNITS, Rounds, on_line, profile
 
@@ -25,6 +27,8 @@ async def play(name: str, kind: Profile, rounds: int, row: Row, what: str, *, ec
         await played.play()
         played.tallies[name].note(row, versions[name], what)
         played.assert_all_right()
+        talkers = [talker for _, talker, _ in hub.heard]
+        assert (MASTER, MASTER) not in pairwise(talkers), "a request went out before the answer to the one before"
         assert hub.collision_count == 0
 
 
