@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from edge.field.budget import GAP_DEFAULT_MS
 from tests.interop import peers
 from tests.interop.conftest import Row
 from tests.interop.rounds import OPTIONS, UNITS, Rounds, on_line, profile
 
 pytestmark = pytest.mark.hil
+GAP_MS = 20  # the default of a profile
 WRITE_EVERY = 25  # readings: a write costs as much line as a read
 FEW_ROUNDS = 30
 SLOW_GAP_MS = 40  # above the 30 ms of silence that modbus-serial waits for when nobody tells it otherwise
@@ -27,7 +27,7 @@ async def play(options: dict[str, tuple[str, ...]], gap_ms: int, rounds: int, ro
 
 def test_three_makes_on_one_line_are_right_in_every_round_at_the_default_gap(row: Row) -> None:
     peers.require(*UNITS)
-    played = asyncio.run(play(OPTIONS, GAP_DEFAULT_MS, peers.ROUNDS, row, f"three on a line, gap {GAP_DEFAULT_MS} ms"))
+    played = asyncio.run(play(OPTIONS, GAP_MS, peers.ROUNDS, row, f"three on a line, gap {GAP_MS} ms"))
     played.assert_all_right()
 
 
@@ -41,9 +41,7 @@ def test_a_slave_that_waits_30_ms_for_the_end_of_a_frame_needs_a_gap_above_it(ro
 async def beside_a_dead_one(row: Row, *options: str) -> Rounds:
     """A libmodbus slave that waits for another's answer so long (default: half a second), and a device that is not there."""
     async with on_line({"libmodbus": options}) as (hub, versions):
-        played = Rounds(
-            hub.paths[0], {"libmodbus": 1, "absent": 9}, FEW_ROUNDS // 3, profile(GAP_DEFAULT_MS, "holding")
-        )
+        played = Rounds(hub.paths[0], {"libmodbus": 1, "absent": 9}, FEW_ROUNDS // 3, profile(GAP_MS, "holding"))
         played.expect_silence("absent")
         try:
             await played.play()
