@@ -20,6 +20,7 @@ help:
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
+	@echo "make interop  our bus and devices against libmodbus, modbus-serial, modbus-tk, mbpoll and pysunspec2, about 4 minutes"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -67,6 +68,24 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+# Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.
+# No install script of npm runs: serialport carries its binding for each processor.
+APT_PEERS := libmodbus-dev mbpoll
+NPM_PEERS := modbus-serial@8.0.25 serialport@13.0.0
+.PHONY: peers interop
+peers: $(STAMP)
+	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { echo "without apt and root: $(APT_PEERS) nodejs npm must be there"; exit 0; }; \
+	wanted="$$(for name in $(APT_PEERS); do dpkg -s $$name >/dev/null 2>&1 || printf '%s ' $$name; done)"; \
+	command -v npm >/dev/null || wanted="$$wanted nodejs npm"; \
+	[ -z "$$wanted" ] || { echo "installing $$wanted"; apt-get update -qq && apt-get install -y -qq $$wanted >/dev/null; }
+	@[ -d build/interop/node_modules/modbus-serial ] || { echo "installing $(NPM_PEERS)"; mkdir -p build/interop; \
+		npm install --prefix build/interop --ignore-scripts --no-save --no-audit --no-fund --silent $(NPM_PEERS); }
+	@$(BIN)/python -c 'import modbus_tk, sunspec2' 2>/dev/null || { echo "installing modbus-tk, pysunspec2"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[interop]'; }
+
+interop: peers
+	@INTEROP=full $(BIN)/python -m pytest tests/interop
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

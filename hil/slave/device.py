@@ -19,6 +19,7 @@ from hil.slave.registers import Source, bits_source, constant, identity, source_
 
 READ_FUNCTIONS = (1, 2, 3, 4)
 WRITE_FUNCTIONS = (5, 6, 15, 16)
+REQUEST_MIN_BYTES = 8  # of these functions
 REGISTERS_MAX = 125  # of one read, by the protocol
 BITS_MAX = 2_000
 GAP_MAX = 8  # registers
@@ -74,8 +75,11 @@ class Slave:
         return read.reply
 
     def _receive_new(self, frame: bytes) -> bytes | None:
-        if len(frame) < 8 or frame[0] not in (self.address, 0) or not is_intact(frame):
+        if frame[:1] not in (bytes((self.address,)), b"\0") or not is_intact(frame):
             return None
+        if len(frame) < REQUEST_MIN_BYTES:  # only functions that it does not have are so short
+            is_known = frame[0] == 0 or frame[1] in (*READ_FUNCTIONS, *WRITE_FUNCTIONS)
+            return None if is_known else refusal(self.address, frame[1], 1)
         if frame[0] == 0:  # a broadcast is obeyed and never answered
             self._obey(frame)
             return None
