@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean
+.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -19,6 +19,9 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
+	@echo "make cross    every compiler, optimisation and machine gives the same bytes: x86-64, aarch64 and armhf"
+	@echo "make golden   write down what the kernel does now (tests/golden), if the oracle agrees"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -66,6 +69,17 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+# How the kernel is shown right, beside its proofs. Each word fetches the tools it needs (Debian, as root) or says which.
+coverage: $(STAMP)
+	@$(BIN)/python -m tests.native.coverage
+
+cross: $(STAMP)
+	@$(BIN)/python -m tests.native.corpus
+
+golden: $(STAMP)
+	@$(BIN)/python -m tests.native.agree
+	@$(BIN)/python -m tests.native.corpus --golden
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

@@ -59,11 +59,9 @@ static struct {
     record_write_t write;
 } now;
 
-/* In pieces, and without the wish half's: its layout is its own, and its outputs show what it does. */
 static uint64_t mix_state(uint64_t hash)
 {
-    hash = mix(hash, &now.state, offsetof(tw_state_t, wish));
-    return mix(hash, now.state.unit, sizeof now.state.unit);
+    return mix(hash, &now.state, sizeof now.state);
 }
 
 static uint64_t mix_init(uint64_t hash)

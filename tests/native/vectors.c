@@ -204,28 +204,6 @@ static void heal(void)
     }
 }
 
-/* Every word of a configuration at the edges of its range: accepted or not, and then one cycle of it. */
-static void emit_edges(void)
-{
-    size_t words = offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4;
-    for (size_t word = 0; word < words; word++) {
-        const int32_t *at = (const int32_t *)(const void *)&config + word;
-        const int32_t edges[] = {-1, 0, 1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1, INT32_MIN, INT32_MAX, at[0] - 1,
-                                 at[0] + 1, word > 0 ? at[-1] : 0, at[1], 10001, 600000, 600001, 3600000, 3600001, -601,
-                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2};
-        for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
-            record_word_t record = {(uint32_t)(word * 4), edges[i]};
-            emit(RECORD_WORD, &record, sizeof record);
-            if (one_in(16)) {
-                step.input.mono_ms += 100;
-                emit(RECORD_STEP, &step, sizeof step);
-            }
-        }
-        record_word_t back = {(uint32_t)(word * 4), at[0]};
-        emit(RECORD_WORD, &back, sizeof back);
-    }
-}
-
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
@@ -234,7 +212,7 @@ int main(int argc, char **argv)
     healthy_config(&config, 2);
     healthy_input(&config, &step.input);
     emit(RECORD_CONFIG, &config, sizeof config);
-    emit_edges();
+    emit_edges(0, offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4);
     for (long done = 0; done < steps; done++) {
         if (done % 50 == 0) {
             healthy_config(&config, one_in(5) ? TW_UNITS : 1 + below(4));
