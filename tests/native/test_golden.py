@@ -10,8 +10,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on t
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["guard", "kernel"])
-def test_the_vectors_give_the_golden_bytes_and_another_file_gives_others(whole: bool) -> None:
+def test_the_vectors_give_the_golden_bytes(whole: bool) -> None:
     golden = corpus.expected()
     found = corpus.hashes(corpus.REFERENCE, whole)
     assert found == {name: golden[name] for name in found}, "if it was meant to: make golden"
-    assert len(set(golden.values())) == len(corpus.PROGRAMS)
