@@ -1,6 +1,6 @@
-"""libFuzzer on the kernel: any bits in configuration, state, input, wish and gate, under the sanitizers, with what must be true
-asserted in fuzz.c. `make fuzz SECONDS=60`. It begins with pieces of the vectors, and goes on from what it found before, which
-is kept below build/.
+"""libFuzzer on the kernel: any bits in configuration, state, input, wish and gate, under the sanitizers, while fuzz.c asserts
+what must be true. `make fuzz SECONDS=60`. It begins with pieces of the vectors, and goes on from what it found before,
+which is kept below build/.
 
 A finding is one file; its path is printed, and the binary called with it shows it again.
 """
@@ -39,18 +39,20 @@ def build(native: Path = tools.NATIVE, work: Path = WORK) -> Path:
 
 def pieces(data: bytes) -> Iterator[bytes]:
     """Each configuration with the records that follow it, as many as fit."""
-    at, piece = 0, b""
+    begin = at = 0
+    full = False
     while at < len(data):
         kind, size = struct.unpack_from("=II", data, at)
-        record = data[at : at + 8 + size]
-        at += len(record)
-        if kind == 1:  # RECORD_CONFIG
-            if piece:
-                yield piece
-            piece = record
-        elif len(piece) + len(record) <= PIECE_BYTES:
-            piece += record
-    yield piece
+        if kind == 1 and at > begin:  # RECORD_CONFIG
+            if not full:
+                yield data[begin:at]
+            begin, full = at, False
+        if not full and at + 8 + size - begin > PIECE_BYTES:
+            yield data[begin:at]
+            full = True
+        at += 8 + size
+    if not full:
+        yield data[begin:]
 
 
 def write_seeds(folder: Path) -> int:
