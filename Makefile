@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz
+.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -23,6 +23,7 @@ help:
 	@echo "make cross    every compiler, optimisation and machine gives the same bytes: x86-64, aarch64 and armhf"
 	@echo "make golden   write down what the kernel does now (tests/golden), if the oracle agrees"
 	@echo "make fuzz     any bits into configuration, state, input and gate, under the sanitizers (SECONDS=60)"
+	@echo "make stack    how much stack the kernel needs at most, and where"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -85,6 +86,9 @@ golden: $(STAMP)
 fuzz: SECONDS = 60
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.native.fuzz --seconds $(SECONDS)
+
+stack: $(STAMP)
+	@$(BIN)/python -m tests.native.stack
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

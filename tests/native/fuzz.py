@@ -1,4 +1,4 @@
-"""libFuzzer on the kernel: any bits in configuration, state, input, wish and gate, under the sanitizers, while fuzz.c asserts
+"""libFuzzer on the kernel: any bits in configuration, state, input, wish and gate, under the sanitizers; fuzz.c asserts
 what must be true. `make fuzz SECONDS=60`. It begins with pieces of the vectors, and goes on from what it found before,
 which is kept below build/.
 
