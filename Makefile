@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack
+.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack misra
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -24,6 +24,7 @@ help:
 	@echo "make golden   write down what the kernel does now (tests/golden), if the oracle agrees"
 	@echo "make fuzz     any bits into configuration, state, input and gate, under the sanitizers (SECONDS=60)"
 	@echo "make stack    how much stack the kernel needs at most, and where"
+	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -89,6 +90,9 @@ fuzz: $(STAMP)
 
 stack: $(STAMP)
 	@$(BIN)/python -m tests.native.stack
+
+misra: $(STAMP)
+	@$(BIN)/python -m tests.native.misra
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

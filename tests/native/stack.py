@@ -1,6 +1,6 @@
-"""How much stack the kernel needs at most, by gcc's own figures: the frame of each function, summed along the deepest chain of
-calls, as the gateway's build has it and with -O0. `make stack` prints the chain; it fails beyond the bound, on a frame whose
-size is not known before it runs, on recursion, on a call through a pointer and on a call of anything unknown.
+"""How much stack the kernel needs at most, by gcc's own figures: the frame of each function, summed along the deepest chain
+of calls, as the gateway's build has it and with -O0. `make stack` prints the chain; it fails beyond the bound, on a frame
+whose size is not known before it runs, on recursion, on a call through a pointer and on a call of anything unknown.
 """
 
 import re

@@ -19,7 +19,7 @@ def graph_of(*lines: str) -> Graph:
 
 def test_the_deepest_chain_counts_not_the_longest() -> None:
     graph = graph_of(
-        node("a", "8 bytes (static)"), node("b", "8 bytes (static)"), node("c", "8 bytes (static)"), node("d", "99 bytes (static)"),
+        *(node(name, f"{size} bytes (static)") for name, size in (("a", 8), ("b", 8), ("c", 8), ("d", 99))),
         edge("a", "b"), edge("b", "c"), edge("a", "d"), node("d"),
     )  # fmt: skip
     assert graph.deepest("a") == (107, ("a", "d")) and not graph.faults
