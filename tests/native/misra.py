@@ -1,5 +1,5 @@
-"""cppcheck with its MISRA C:2012 add-on on the kernel, against native/DEVIATIONS.md: each rule that is not kept, how often, and
-why. `make misra` prints the table; it fails on a rule that is not listed, on more places than are listed, on a row that
+"""cppcheck with its MISRA C:2012 add-on on the kernel, against native/DEVIATIONS.md: each rule that is not kept, how often,
+and why. `make misra` prints the table; it fails on a rule that is not listed, on more places than are listed, on a row that
 nothing needs any more, and on anything else that cppcheck finds. Rules are numbers: their texts are not free to be shown.
 """
 
@@ -30,11 +30,11 @@ def read_deviations(text: str) -> dict[str, Row]:
 
 def find(native: Path = tools.NATIVE) -> dict[str, list[str]]:
     """What cppcheck finds: rule, or its own name of the finding -> places."""
-    command = [
-        "cppcheck", "--addon=misra", "--std=c11", "--enable=all", "--suppress=missingIncludeSystem",
-        "--suppress=unusedFunction", "--suppress=unmatchedSuppression", "--quiet", f"-j{os.cpu_count() or 1}", "--template={file}:{line}: {id}: {message}",
-        *(str(path.relative_to(native.parent)) for path in corpus.kernel_files(native, whole=True)),
-    ]  # fmt: skip
+    quiet = ("missingIncludeSystem", "unusedFunction", "unmatchedSuppression")
+    files = [str(path.relative_to(native.parent)) for path in corpus.kernel_files(native, whole=True)]
+    options = ["--addon=misra", "--std=c11", "--enable=all", "--quiet", f"-j{os.cpu_count() or 1}"]
+    options += ["--template={file}:{line}: {id}: {message}", *(f"--suppress={name}" for name in quiet)]
+    command = ["cppcheck", *options, *files]
     done = tools.run(command, cwd=native.parent)
     found: dict[str, set[str]] = defaultdict(set)
     for match in FINDING.finditer(done.stderr):

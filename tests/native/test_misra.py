@@ -2,7 +2,12 @@
 
 from tests.native.misra import DEVIATIONS, complaints, read_deviations
 
-TEXT = "| rule | category | places | reason |\n|---|---|---|---|\n| 10.1 | required | 2 | why |\n| 15.5 | advisory | 1 | so |\n"
+TEXT = """
+| rule | category | places | reason |
+|---|---|---|---|
+| 10.1 | required | 2 | why |
+| 15.5 | advisory | 1 | so |
+"""
 
 
 def test_a_rule_of_the_list_is_fine_up_to_its_count() -> None:
