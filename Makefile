@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack misra
+.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -25,6 +25,8 @@ help:
 	@echo "make fuzz     any bits into configuration, state, input and gate, under the sanitizers (SECONDS=60)"
 	@echo "make stack    how much stack the kernel needs at most, and where"
 	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
+	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
+	@echo "make native   all of these in a few minutes, mutants by sample"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -93,6 +95,19 @@ stack: $(STAMP)
 
 misra: $(STAMP)
 	@$(BIN)/python -m tests.native.misra
+
+SAMPLE ?= 0
+mutate: $(STAMP)
+	@$(BIN)/python -m tests.native.mutate --sample $(SAMPLE)
+
+# What CI runs of the above. One after the other: each uses all cores itself.
+native: $(STAMP)
+	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory cross
+	@$(MAKE) --no-print-directory stack
+	@$(MAKE) --no-print-directory misra
+	@$(MAKE) --no-print-directory mutate SAMPLE=150
+	@$(MAKE) --no-print-directory fuzz SECONDS=60
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

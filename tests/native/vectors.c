@@ -16,11 +16,12 @@ static void spoil_pcs(int32_t i)
 {
     const tw_unit_config_t *unit = &config.unit[i];
     tw_unit_input_t *in = &step.input.unit[i];
-    switch (below(6)) {
+    switch (below(7)) {
     case 0: in->pcs_age_ms = any_age_ms(&unit->pcs_age_max_ms, 3); break;
     case 1: case 2: in->pcs_flags ^= 1U << below(7); break;
     case 3: in->power_w = one_in(4) ? extreme() : either_sign(near_limit(&unit->power_charge_max_w, 5)); break;
     case 4: in->power_w = either_sign(narrow(nudge(unit->deviation_max_w))); break;
+    case 5: in->power_at_poc_w = one_in(4) ? extreme() : below(100001) - 50000; break;
     default: in->pcs_dc_voltage_dv = one_in(3) ? extreme()
         : narrow(INT64_C(0) + in->pack_voltage_dv + either_sign(narrow(nudge(in->pack_voltage_dv / 20)))); break;
     }

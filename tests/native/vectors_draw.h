@@ -95,11 +95,13 @@ static void emit_edges(size_t first, size_t count)
         const int32_t *at = (const int32_t *)(const void *)&config + word;
         const int32_t edges[] = {-1, 0, 1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1, INT32_MIN, INT32_MAX, at[0] - 1,
                                  at[0] + 1, word > 0 ? at[-1] : 0, at[1], 10001, 600000, 600001, 3600000, 3600001, -601,
-                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2};
+                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2, 100000, 100001, 1000000, 1000001,
+                                 86400000, 86400001, 2000, 2001, 5000, 99, 100, -99, -100, -1000, -1001, 10000,
+                                 -TW_POWER_LIMIT_W, -TW_POWER_LIMIT_W - 1};
         for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
             record_word_t record = {(uint32_t)(word * 4), edges[i]};
             emit(RECORD_WORD, &record, sizeof record);
-            if (one_in(16)) {
+            if (word < 3 || one_in(16)) {
                 step.input.mono_ms += 100;
                 emit(RECORD_STEP, &step, sizeof step);
             }

@@ -27,8 +27,9 @@ static void begin_life(void)
     config.wish.calibrate_w = one_in(4) ? 0 : 5000;
     config.wish.recharge_w = one_in(2) ? 0 : 30000;
     config.wish.peak_shave_w = one_in(2) ? 0 : 45000;
-    config.wish.ramp_up_max_w_per_s = one_in(6) ? 0 : 100 + below(2000);
-    config.wish.ramp_down_max_w_per_s = one_in(6) ? 0 : 100 + below(2000);
+    int32_t ramps = below(10); /* both ramps or one; with none there is no smoothing */
+    config.wish.ramp_up_max_w_per_s = ramps == 0 || ramps == 1 ? 0 : 100 + below(2000);
+    config.wish.ramp_down_max_w_per_s = ramps == 0 || ramps == 2 ? 0 : 100 + below(2000);
     config.wish.droop_w_per_hz = one_in(4) ? 1 + below(60) : 20000;
     config.wish.droop_max_w = one_in(4) ? below(3) : 30000;
     config.safe_grid = below(3);
@@ -102,6 +103,7 @@ static void live(void)
     step.input.poc_power_w = one_in(60) ? extreme() : load_w - battery_w;
     step.input.poc_age_ms = one_in(40) ? config.poc_age_fade_ms + below(3) - 1 : 50 + below(3) * 50;
     for (int32_t i = 0; i < config.unit_count; i++) {
+        step.input.unit[i].power_at_poc_w = step.input.unit[i].power_w;
         step.input.unit[i].pcs_age_ms = one_in(80) ? 1000 + below(2) : 50 + below(8) * 50;
         step.input.unit[i].soc_cpct += one_in(8) ? below(41) - 20 : 0;
     }
