@@ -43,11 +43,17 @@ static void judge_low(tw_judged_t *judged, int32_t cause, int32_t value, int32_t
     tw_judge(judged, cause, value <= limit, value >= limit + back);
 }
 
+/* 100 mV a cell of a pack whose cells may go from 2.95 to 3.55 V. */
+static int32_t pack_back_of(const tw_unit_config_t *config)
+{
+    return (config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 6;
+}
+
 /* The comfortable middle of each value, where nothing is wrong and everything is clear: as nearly always, so it is asked first.
  * Thresholds ascend (init.c), so what clears the innermost clears them all. */
 static bool comfortable(const tw_unit_config_t *config, const tw_unit_input_t *input)
 {
-    int32_t pack_back_dv = (config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 16;
+    int32_t pack_back_dv = pack_back_of(config);
     return input->cell_voltage_min_mv >= config->cell_voltage_min_mv + config->cell_voltage_hysteresis_mv
         && input->cell_voltage_max_mv <= config->cell_voltage_max_mv - config->cell_voltage_hysteresis_mv
         && input->pack_voltage_dv > config->pack_voltage_min_dv + pack_back_dv
@@ -80,7 +86,7 @@ static void judge_voltages(const tw_unit_config_t *config, const tw_unit_input_t
     int32_t low_mv = input->cell_voltage_min_mv;
     int32_t high_mv = input->cell_voltage_max_mv;
     int32_t pack_dv = input->pack_voltage_dv;
-    int32_t back_dv = (config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 16;
+    int32_t back_dv = pack_back_of(config);
     judge_low(judged, TW_UNIT_C_CELL_VOLTAGE_LOW, low_mv, config->cell_voltage_min_mv, config->cell_voltage_hysteresis_mv);
     judge_high(judged, TW_UNIT_C_CELL_VOLTAGE_HIGH, high_mv, config->cell_voltage_max_mv,
                config->cell_voltage_hysteresis_mv);

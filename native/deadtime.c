@@ -92,8 +92,10 @@ void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     bool moving = moved(state, now);
-    state->poc_age_q8_ms = (int32_t)tw_towards(tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256),
-                                               now->poc_age_ms * 256, 1, 15);
+    if (now->measured) { /* a lost meter's age says nothing of the loop */
+        state->poc_age_q8_ms = (int32_t)tw_towards(tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256),
+                                                   now->poc_age_ms * 256, 1, 15);
+    }
     int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
     int32_t quick = quick_w(&state->power_slow_mw, power_w);
     if (!now->measured || !now->usable || !moving) {

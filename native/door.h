@@ -18,7 +18,7 @@ typedef struct {
     int32_t cell_voltage_max_mv; /* the highest of the running units */
     bool usable;                 /* the battery may be used in this cycle */
     bool measured;               /* POC meter and every running PCS fresh, and the meter not fading */
-    bool full;                   /* every running unit may charge no more */
+    bool full;                   /* usable, and every running unit may charge no more */
     bool island;                 /* some unit forms the grid */
 } tw_view_t;
 

@@ -64,7 +64,7 @@ static inline int32_t tw_longer(int32_t value_ms, int32_t dt_ms)
     return from_ms > TW_AGE_NEVER - dt_ms ? TW_AGE_NEVER : from_ms + dt_ms;
 }
 
-/* An age from outside: a negative one is no age. */
+/* An age from outside: a negative one is no age, and older than any limit. */
 static inline bool tw_older(int32_t age_ms, int32_t limit_ms)
 {
     return age_ms < 0 || age_ms > limit_ms;

@@ -46,11 +46,12 @@ static void judge_ages(const tw_unit_config_t *config, const tw_unit_state_t *st
     bool pcs_counts = (state->seen & 2U) != 0U && !attended;
     bool drives = facts->plausible && tw_size(input->pack_current_da) > PACK_STILL_DA;
     tw_trip(judged, TW_UNIT_C_BMS_STALE, !facts->bms_fresh);
-    tw_judge(judged, TW_UNIT_C_BMS_LOST, bms_counts && bms_age_ms > config->bms_age_stop_ms, facts->bms_fresh);
-    tw_judge(judged, TW_UNIT_C_BMS_GONE, bms_counts && bms_age_ms > config->bms_age_open_ms, facts->bms_fresh);
+    tw_judge(judged, TW_UNIT_C_BMS_LOST, bms_counts && tw_older(bms_age_ms, config->bms_age_stop_ms), facts->bms_fresh);
+    tw_judge(judged, TW_UNIT_C_BMS_GONE, bms_counts && tw_older(bms_age_ms, config->bms_age_open_ms), facts->bms_fresh);
     tw_trip(judged, TW_UNIT_C_PCS_STALE, !facts->pcs_fresh);
-    tw_judge(judged, TW_UNIT_C_PCS_LOST, pcs_counts && input->pcs_age_ms > config->pcs_age_stop_ms, facts->pcs_fresh);
-    tw_judge(judged, TW_UNIT_C_PCS_GONE, pcs_counts && drives && input->pcs_age_ms > config->pcs_age_open_ms,
+    tw_judge(judged, TW_UNIT_C_PCS_LOST, pcs_counts && tw_older(input->pcs_age_ms, config->pcs_age_stop_ms),
+             facts->pcs_fresh);
+    tw_judge(judged, TW_UNIT_C_PCS_GONE, pcs_counts && drives && tw_older(input->pcs_age_ms, config->pcs_age_open_ms),
              facts->pcs_fresh);
 }
 

@@ -98,13 +98,15 @@ static void bound_unit(const tw_unit_config_t *config, tw_unit_state_t *state, c
     bool idle = state->mode != TW_MODE_RUN || state->latched != 0U;
     const uint64_t no_charge = TW_UNIT_AT(TW_LEVELS_ZERO | TW_LEVEL_BIT(NO_CHARGE));
     const uint64_t no_discharge = TW_UNIT_AT(TW_LEVELS_ZERO | TW_LEVEL_BIT(NO_DISCHARGE));
-    in[TW_BOUND_FORBIDDEN] = in_w = idle || (state->active & no_charge) != 0U ? 0 : in_w;
-    out[TW_BOUND_FORBIDDEN] = out_w = idle || (state->active & no_discharge) != 0U ? 0 : out_w;
+    in_w = idle || (state->active & no_charge) != 0U ? 0 : in_w;
+    out_w = idle || (state->active & no_discharge) != 0U ? 0 : out_w;
+    in[TW_BOUND_FORBIDDEN] = cycle->usable ? in_w : 0; /* what the gate sees; a unit's own limit rises all the same */
+    out[TW_BOUND_FORBIDDEN] = cycle->usable ? out_w : 0;
 
     in_w = rise(&state->charge_limit_mw, in_w, config->limit_rise_w_per_s, cycle->dt_ms);
     out_w = rise(&state->discharge_limit_mw, out_w, config->limit_rise_w_per_s, cycle->dt_ms);
-    in[TW_BOUND_RISE] = output->charge_max_w = in_w;
-    out[TW_BOUND_RISE] = output->discharge_max_w = out_w;
+    in[TW_BOUND_RISE] = output->charge_max_w = cycle->usable ? in_w : 0;
+    out[TW_BOUND_RISE] = output->discharge_max_w = cycle->usable ? out_w : 0;
 }
 
 void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,

@@ -57,7 +57,7 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
 {
     int32_t running = 0;
     int32_t soc_cpct = 0;
-    view->full = true;
+    view->full = view->usable;
     for (int32_t i = 0; i < config->unit_count; i++) {
         const tw_unit_input_t *unit = &input->unit[i];
         if (facts[i].pcs_fresh) {
@@ -74,7 +74,6 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
             view->full = view->full && output->unit[i].charge_after_w[TW_BOUND_FORBIDDEN] == 0;
         }
     }
-    view->full = view->full && running > 0;
     view->soc_cpct = running > 0 ? tw_clamp(tw_part(soc_cpct, 1, running), 0, 10000) : config->wish.soc_target_cpct;
 }
 
@@ -164,9 +163,9 @@ void tw_step(const tw_config_t *config, tw_state_t *state, const tw_input_t *inp
     output->why = 0;
     forbid(config, state, input, facts, &cycle);
     tw_move_modes(config, state, input, facts, &cycle, output);
+    cycle.usable = cycle.running && !cycle.forbidden && state->latched == 0U;
     tw_unit_limits(config, state, input, facts, &cycle, output);
     tw_site_band(config, input, facts, output);
-    cycle.usable = cycle.running && !cycle.forbidden && state->latched == 0U;
     look(config, state, input, facts, &cycle, output, &view);
     tw_wish(config, &state->wish, input, &view, &wish);
     report_wish(&wish, output);

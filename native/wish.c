@@ -18,7 +18,7 @@ static tw_now_t look(const tw_config_t *config, const tw_input_t *input, const t
     now.grid_w = tw_within(input->poc_power_w, -TW_POWER_LIMIT_W, TW_POWER_LIMIT_W);
     now.before_w = tw_within(view->before_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
     now.dt_ms = tw_within32(view->dt_ms, 0, 2000);
-    now.poc_age_ms = tw_within32(input->poc_age_ms, 0, AGE_MAX_MS);
+    now.poc_age_ms = input->poc_age_ms < 0 ? AGE_MAX_MS : tw_within32(input->poc_age_ms, 0, AGE_MAX_MS); /* < 0: never */
     now.pcs_age_ms = tw_within32(view->pcs_age_ms, 0, AGE_MAX_MS);
     now.soc_cpct = tw_within32(view->soc_cpct, 0, 10000);
     now.measured = view->measured;
