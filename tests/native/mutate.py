@@ -3,7 +3,7 @@
 with a reason: `equivalent` ones cannot show and do not count, the others do not show yet and do. One not listed fails.
 
 A mutant is compiled into the replay program and stops at the first record whose state or output differs from the original's.
-The vectors of the guard are the oracle's too (agree.py), so the original is what the handbook says. A mutant whose machine
+One that does not differ is tried once more under the sanitizers, as `make cross` tries the original. The vectors of the guard are the oracle's too (agree.py), so the original is what the handbook says. A mutant whose machine
 code is the original's is none; one that does not compile or link is none either.
 """
 
@@ -18,7 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,78 +28,92 @@ from tests.native.mutants import Mutant, mutants_of
 SURVIVORS = Path(__file__).resolve().parent / "survivors.toml"
 WORK = tools.BUILD / "mutate"
 FLAGS = ["-O1", "-std=c11", "-w"]
+CHECKED = [*FLAGS, *corpus.CHECKED]
 SECONDS_MAX = 20  # a mutant may loop for ever; the original needs well below one second
 SCORE_MIN_PCT = 95
 HEADERS = {False: ("inner.h", "causes.h"), True: ("wish.h",)}  # of the guard, of the wish half
 
 
-class Bench:
-    """Objects and trail of one program's original, and the trial of a mutant."""
+class Build:
+    """The original's objects, compiled with these flags, and programs with some of them replaced."""
 
-    def __init__(self, program: corpus.Program) -> None:
-        self.program, self.folder = program, WORK / program.name
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self.vectors, self.trail = corpus.vectors(program), self.folder / "trail.bin"
-        self.sources = corpus.replay_sources(whole=program.whole)
-        self.objects = {source.name: self.folder / f"{source.stem}.o" for source in self.sources}
-        for source in self.sources:
+    def __init__(self, program: corpus.Program, folder: Path, flags: list[str]) -> None:
+        self.folder, self.flags = folder, flags
+        folder.mkdir(parents=True)
+        self.objects = {
+            source.name: folder / f"{source.stem}.o" for source in corpus.replay_sources(whole=program.whole)
+        }
+        for source in corpus.replay_sources(whole=program.whole):
             if not self.compile(source, tools.NATIVE, self.objects[source.name]):
                 raise RuntimeError(f"{source.name} does not compile")
-        self.preprocessed = {source.name: self.preprocess(source, tools.NATIVE) for source in self.sources}
-        binary = self.folder / "original"
-        self.link(binary, self.objects.values())
-        corpus.replay(binary, self.vectors, (), "write", str(self.trail))
 
-    @staticmethod
-    def compile(source: Path, native: Path, target: Path) -> bool:
-        command = ["gcc", *FLAGS, "-c", f"-I{native}", f"-I{corpus.HERE}", str(source), "-o", str(target)]
+    def compile(self, source: Path, native: Path, target: Path) -> bool:
+        command = ["gcc", *self.flags, "-c", f"-I{native}", f"-I{corpus.HERE}", str(source), "-o", str(target)]
         return tools.run(command).returncode == 0
+
+    def link(self, target: Path, objects: dict[str, Path]) -> bool:
+        every = map(str, (self.objects | objects).values())
+        return tools.run(["gcc", *self.flags, "-o", str(target), *every]).returncode == 0
+
+    def try_with(self, changed: list[Path], native: Path, against: list[str]) -> str:
+        """`killed`, `survived`, `same` (same machine code) or `stillborn` of the program with these sources changed."""
+        objects = {source.name: source.with_suffix(".o") for source in changed}
+        if not all(self.compile(source, native, objects[source.name]) for source in changed):
+            return "stillborn"
+        if all(path.read_bytes() == self.objects[name].read_bytes() for name, path in objects.items()):
+            return "same"
+        binary = changed[0].with_name("mutant")
+        if not self.link(binary, objects):
+            return "stillborn"
+        try:
+            done = subprocess.run([str(binary), *against], capture_output=True, timeout=SECONDS_MAX, check=False)
+        except subprocess.TimeoutExpired:
+            return "killed"
+        return "survived" if done.returncode == 0 else "killed"
+
+
+class Bench:
+    """Trail of one program's original, and the trial of a mutant."""
+
+    def __init__(self, program: corpus.Program) -> None:
+        self.folder = WORK / program.name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.plain = Build(program, self.folder / "plain", FLAGS)
+        self.checked = Build(program, self.folder / "checked", CHECKED)
+        self.sources = corpus.replay_sources(whole=program.whole)
+        self.preprocessed = {source.name: self.preprocess(source, tools.NATIVE) for source in self.sources}
+        binary, trail = self.folder / "original", self.folder / "trail.bin"
+        self.plain.link(binary, {})
+        corpus.replay(binary, corpus.vectors(program), (), "write", str(trail))
+        self.against = [str(corpus.vectors(program)), "check", str(trail)]
 
     @staticmethod
     def preprocess(source: Path, native: Path) -> str:
         return tools.run(["gcc", "-E", "-P", "-std=c11", f"-I{native}", f"-I{corpus.HERE}", str(source)]).stdout
 
-    @staticmethod
-    def link(target: Path, objects: Iterable[Path]) -> bool:
-        return tools.run(["gcc", "-o", str(target), *map(str, objects)]).returncode == 0
-
-    def changed(self, mutant: Mutant, native: Path) -> list[Path]:
-        """The sources that the mutant changes, written below `native`."""
+    def changed(self, mutant: Mutant, folder: Path) -> list[Path]:
+        """The sources that the mutant changes, written into `folder`; with a changed header, all of the kernel."""
         text = (tools.NATIVE / mutant.file).read_text().split("\n")
         text[mutant.line_index] = mutant.becomes
-        mutated = native / mutant.file
+        if mutant.file.endswith(".h"):
+            for path in [*tools.NATIVE.glob("*.h"), *self.sources]:
+                shutil.copy(path, folder)
+        (folder / mutant.file).write_text("\n".join(text))
         if mutant.file.endswith(".c"):
-            mutated.write_text("\n".join(text))
-            return [mutated]
-        for path in [*tools.NATIVE.glob("*.h"), *self.sources]:
-            shutil.copy(path, native)
-        mutated.write_text("\n".join(text))
-        ours = [native / source.name for source in self.sources]
-        return [source for source in ours if self.preprocess(source, native) != self.preprocessed[source.name]]
+            return [folder / mutant.file]
+        ours = [folder / source.name for source in self.sources]
+        return [source for source in ours if self.preprocess(source, folder) != self.preprocessed[source.name]]
 
     def judge(self, mutant: Mutant) -> str:
-        """`killed`, `survived`, `same` (same machine code) or `stillborn`."""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
-            objects = dict(self.objects)
-            for source in self.changed(mutant, folder):
-                target = folder / f"{source.stem}.o"
-                native = folder if mutant.file.endswith(".h") else tools.NATIVE
-                if not self.compile(source, native, target):
-                    return "stillborn"
-                objects[source.name] = target
-            if all(path.read_bytes() == self.objects[at].read_bytes() for at, path in objects.items()):
-                return "same"
-            binary = folder / "mutant"
-            if not self.link(binary, objects.values()):
-                return "stillborn"
-            command = [str(binary), str(self.vectors), "check", str(self.trail)]
-            try:
-                done = subprocess.run(command, capture_output=True, timeout=SECONDS_MAX, check=False)
-            except subprocess.TimeoutExpired:
-                return "killed"
-            return "survived" if done.returncode == 0 else "killed"
+            changed = self.changed(mutant, folder)
+            native = folder if mutant.file.endswith(".h") else tools.NATIVE
+            verdict = self.plain.try_with(changed, native, self.against)
+            if verdict == "survived":
+                again = self.checked.try_with(changed, native, self.against)
+                return "killed" if again == "killed" else "survived"
+            return verdict
 
 
 def every_mutant(whole: bool) -> list[Mutant]:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors_share.h"
 #include "vectors_state.h"
 
 static int32_t any_age_ms(const int32_t *limits_ms, int32_t count)
@@ -214,7 +215,19 @@ int main(int argc, char **argv)
     healthy_input(&config, &step.input);
     emit(RECORD_CONFIG, &config, sizeof config);
     emit_edges(0, offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4);
+    bool sharing = false;
     for (long done = 0; done < steps; done++) {
+        if (done % 50 == 0) {
+            sharing = one_in(4);
+        }
+        if (sharing) {
+            if (done % 50 == 0) {
+                begin_share();
+                heal();
+            }
+            emit_share();
+            continue;
+        }
         if (done % 50 == 0) {
             healthy_config(&config, one_in(5) ? TW_UNITS : 1 + below(4));
             vary_config(&config, draw);

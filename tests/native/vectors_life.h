@@ -101,7 +101,7 @@ static void live(void)
     int32_t load_w = load_now_w();
     int32_t battery_w = battery_now_w(load_w);
     step.input.poc_power_w = one_in(60) ? extreme() : load_w - battery_w;
-    step.input.poc_age_ms = one_in(40) ? config.poc_age_fade_ms + below(3) - 1 : 50 + below(3) * 50;
+    step.input.poc_age_ms = one_in(40) ? config.poc_age_fade_ms + below(3) - 1 : one_in(60) ? -below(2) : 50 + below(3) * 50;
     for (int32_t i = 0; i < config.unit_count; i++) {
         step.input.unit[i].power_at_poc_w = step.input.unit[i].power_w;
         step.input.unit[i].pcs_age_ms = one_in(80) ? 1000 + below(2) : 50 + below(8) * 50;
