@@ -3,8 +3,9 @@
 with a reason: `equivalent` ones cannot show and do not count, the others do not show yet and do. One not listed fails.
 
 A mutant is compiled into the replay program and stops at the first record whose state or output differs from the original's.
-One that does not differ is tried once more under the sanitizers, as `make cross` tries the original. The vectors of the guard are the oracle's too (agree.py), so the original is what the handbook says. A mutant whose machine
-code is the original's is none; one that does not compile or link is none either.
+One that does not differ is tried once more under the sanitizers, as `make cross` tries the original. The guard's vectors
+are the oracle's too (agree.py): the original is what the handbook says. A mutant whose machine code is the original's is
+none; one that does not compile or link is none either.
 """
 
 import argparse
