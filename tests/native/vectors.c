@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors_share.h"
 #include "vectors_state.h"
 
 static int32_t any_age_ms(const int32_t *limits_ms, int32_t count)
@@ -16,11 +17,12 @@ static void spoil_pcs(int32_t i)
 {
     const tw_unit_config_t *unit = &config.unit[i];
     tw_unit_input_t *in = &step.input.unit[i];
-    switch (below(6)) {
+    switch (below(7)) {
     case 0: in->pcs_age_ms = any_age_ms(&unit->pcs_age_max_ms, 3); break;
     case 1: case 2: in->pcs_flags ^= 1U << below(7); break;
     case 3: in->power_w = one_in(4) ? extreme() : either_sign(near_limit(&unit->power_charge_max_w, 5)); break;
     case 4: in->power_w = either_sign(narrow(nudge(unit->deviation_max_w))); break;
+    case 5: in->power_at_poc_w = one_in(4) ? extreme() : below(100001) - 50000; break;
     default: in->pcs_dc_voltage_dv = one_in(3) ? extreme()
         : narrow(INT64_C(0) + in->pack_voltage_dv + either_sign(narrow(nudge(in->pack_voltage_dv / 20)))); break;
     }
@@ -204,28 +206,6 @@ static void heal(void)
     }
 }
 
-/* Every word of a configuration at the edges of its range: accepted or not, and then one cycle of it. */
-static void emit_edges(void)
-{
-    size_t words = offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4;
-    for (size_t word = 0; word < words; word++) {
-        const int32_t *at = (const int32_t *)(const void *)&config + word;
-        const int32_t edges[] = {-1, 0, 1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1, INT32_MIN, INT32_MAX, at[0] - 1,
-                                 at[0] + 1, word > 0 ? at[-1] : 0, at[1], 10001, 600000, 600001, 3600000, 3600001, -601,
-                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2};
-        for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
-            record_word_t record = {(uint32_t)(word * 4), edges[i]};
-            emit(RECORD_WORD, &record, sizeof record);
-            if (one_in(16)) {
-                step.input.mono_ms += 100;
-                emit(RECORD_STEP, &step, sizeof step);
-            }
-        }
-        record_word_t back = {(uint32_t)(word * 4), at[0]};
-        emit(RECORD_WORD, &back, sizeof back);
-    }
-}
-
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
@@ -234,8 +214,20 @@ int main(int argc, char **argv)
     healthy_config(&config, 2);
     healthy_input(&config, &step.input);
     emit(RECORD_CONFIG, &config, sizeof config);
-    emit_edges();
+    emit_edges(0, offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4);
+    bool sharing = false;
     for (long done = 0; done < steps; done++) {
+        if (done % 50 == 0) {
+            sharing = one_in(4);
+        }
+        if (sharing) {
+            if (done % 50 == 0) {
+                begin_share();
+                heal();
+            }
+            emit_share();
+            continue;
+        }
         if (done % 50 == 0) {
             healthy_config(&config, one_in(5) ? TW_UNITS : 1 + below(4));
             vary_config(&config, draw);

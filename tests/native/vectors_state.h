@@ -79,25 +79,6 @@ static void patch_site(void)
     }
 }
 
-/* The units at rest in one mode with full limits: where most cycles of a site's life are. */
-static void patch_whole(uint32_t mode)
-{
-    emit_patch(SITE(active), 0);
-    emit_patch(SITE(latched), 0);
-    emit_patch(SITE(held), 0);
-    emit_patch(SITE(sharing), below(256));
-    for (int32_t i = 0; i < config.unit_count; i++) {
-        emit_patch(UNIT(i, active), 0);
-        emit_patch(UNIT(i, latched), 0);
-        emit_patch(UNIT(i, seen), 3);
-        emit_patch(UNIT(i, mode), mode);
-        emit_patch(UNIT(i, mode_ms), 0);
-        emit_patch(UNIT(i, cooldown_ms), 0);
-        emit_patch(UNIT(i, charge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
-        emit_patch(UNIT(i, discharge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
-    }
-}
-
 /* The units in one sequence, about to be done or to time out, their devices where they must be or not. */
 static void patch_sequence(uint32_t mode)
 {
