@@ -1,6 +1,6 @@
 /* The battery shared among the units: every part within its unit's band, of one sign, and to the last watt, whatever the division
  * answers and whichever units were chosen. In three steps, each over the same sum of the parts: divide, top up, all together. */
-#include "proof.h"
+#include "promises.h"
 
 int64_t any_part(int64_t whole, int64_t part, int64_t of);
 uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w);
@@ -57,7 +57,7 @@ static bool full(const tw_shares_t *shares, uint32_t set)
 static tw_shares_t any_shares(void)
 {
     tw_shares_t shares;
-    shares.count = any_between(1, TW_UNITS);
+    shares.count = UNIT_COUNT;
     shares.able = 0;
     for (int32_t i = 0; i < TW_UNITS; i++) {
         shares.band_w[i] = any_between(0, TW_POWER_LIMIT_W);
@@ -77,6 +77,7 @@ void prove_divide(void)
     SHOW(left_w, left_w);
     HOLDS(within_bands(&shares), "(a) every part is within its band");
     HOLDS(left_w >= 0 && left_w == left_of(&shares, want_w), "(b) what is left is what the parts leave");
+    END;
 }
 
 void prove_top_up(void)
@@ -99,7 +100,10 @@ void prove_top_up(void)
     HOLDS(grows, "no part shrinks");
     HOLDS(over_w >= 0 && over_w == added_w, "(b) what is left is what was not added");
     HOLDS(over_w == 0 || full(&shares, set), "(b) something is left only when every unit of the set is full");
+    END;
 }
+
+static int32_t whole_w, rest_w; /* what is to be shared in all, and what the parts so far leave of it */
 
 /* What the two proofs above say, and no more. */
 int32_t any_divide(void *at, uint32_t set, int32_t want_w)
@@ -110,72 +114,107 @@ int32_t any_divide(void *at, uint32_t set, int32_t want_w)
         shares->part_w[i] = nondet_int32();
     }
     GIVEN(within_bands(shares));
-    int32_t left_w = left_of(shares, want_w);
-    GIVEN(left_w >= 0);
+    whole_w = want_w;
+    rest_w = left_of(shares, whole_w);
+    GIVEN(rest_w >= 0);
+    return rest_w;
+}
+
+static int32_t rest_when_full(const tw_shares_t *shares)
+{
+    int32_t left_w = whole_w;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        left_w -= i < shares->count ? shares->band_w[i] : 0;
+    }
     return left_w;
 }
 
+/* In the form that `account` makes of it: the parts leave of the whole what is left, before and after. The last line says what
+ * follows of equal terms, for a solver that would search for it. */
 int32_t any_top_up(void *at, uint32_t set, int32_t left_w)
 {
     tw_shares_t *shares = at;
-    int32_t want_w = left_w;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        want_w += i < shares->count ? shares->part_w[i] : 0;
-    }
+    HOLDS(left_w == rest_w, "it is called with what the parts leave");
     for (int32_t i = 0; i < TW_UNITS; i++) {
         int32_t before_w = shares->part_w[i];
         shares->part_w[i] = nondet_int32();
         GIVEN(shares->part_w[i] >= before_w);
     }
     GIVEN(within_bands(shares));
-    int32_t over_w = left_of(shares, want_w);
-    GIVEN(over_w >= 0 && (over_w == 0 || full(shares, set)));
-    return over_w;
+    rest_w = left_of(shares, whole_w);
+    GIVEN(rest_w >= 0 && (rest_w == 0 || full(shares, set)));
+    GIVEN(!full(shares, ~0U) || rest_w == rest_when_full(shares));
+    return rest_w;
+}
+
+/* Between the two forms: pure arithmetic, on any numbers, for a solver that knows it. */
+void prove_account(void)
+{
+    uint32_t want_w = nondet_uint32();
+    uint32_t left_w = want_w;
+    uint32_t over_w = want_w; /* by the parts after */
+    uint32_t added_w = 0;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        uint32_t before_w = nondet_uint32();
+        uint32_t after_w = nondet_uint32();
+        left_w -= before_w;
+        over_w -= after_w;
+        added_w += after_w - before_w;
+    }
+    HOLDS(left_w - added_w == over_w, "(b) what is left less what was added is the whole less the parts");
+    END;
+}
+
+/* A battery within the sum of the bands leaves nothing when every band is full. */
+void prove_fits(void)
+{
+    int32_t battery_w = any_between(0, TW_BATTERY_LIMIT_W);
+    int32_t room_w = 0;
+    int32_t left_w = battery_w;
+    for (int32_t i = 0; i < UNIT_COUNT; i++) {
+        int32_t band_w = any_between(0, TW_POWER_LIMIT_W);
+        room_w += band_w;
+        left_w -= band_w;
+    }
+    HOLDS(battery_w > room_w || left_w <= 0, "(b) the two ways to say that a power fits are one");
+    END;
 }
 
 void prove_share(void)
 {
     tw_config_t config;
-    config.unit_count = any_between(1, TW_UNITS);
+    config.unit_count = UNIT_COUNT;
     for (int32_t i = 0; i < TW_UNITS; i++) {
         config.unit[i].soc_min_cpct = any_between(0, 10000);
         config.unit[i].soc_max_cpct = any_between(0, 10000);
         config.unit[i].soc_reserve_cpct = any_between(0, 10000);
     }
     tw_state_t state;
-    state.sharing = nondet_uint32();
-    tw_input_t input = nondet_input();
-    tw_output_t output = nondet_output();
-    for (int32_t i = 0; i < TW_UNITS; i++) { /* what `unit limits` proves of every unit's band */
+    tw_input_t input;
+    tw_output_t output;
+    GIVEN(output.battery_w >= -TW_BATTERY_LIMIT_W && output.battery_w <= TW_BATTERY_LIMIT_W);
+    bool charges = output.battery_w < 0;
+    int32_t left_w = charges ? -output.battery_w : output.battery_w;
+    for (int32_t i = 0; i < UNIT_COUNT; i++) { /* what `unit limits` proves of every unit's band */
         output.unit[i].charge_max_w = any_between(0, TW_POWER_LIMIT_W);
         output.unit[i].discharge_max_w = any_between(0, TW_POWER_LIMIT_W);
+        left_w -= charges ? output.unit[i].charge_max_w : output.unit[i].discharge_max_w;
     }
-    int32_t room_in_w = 0;
-    int32_t room_out_w = 0;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        room_in_w += i < config.unit_count ? output.unit[i].charge_max_w : 0;
-        room_out_w += i < config.unit_count ? output.unit[i].discharge_max_w : 0;
-    }
-    GIVEN(output.battery_w >= -room_in_w && output.battery_w <= room_out_w);
+    GIVEN(left_w <= 0); /* `fits`, of the bands that `battery` keeps to */
 
     tw_allocate(&config, &state, &input, &output);
 
-    int32_t sum_w = 0;
     bool inside = true;
-    bool one_sign = true;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        int32_t part_w = i < config.unit_count ? output.unit[i].setpoint_w : 0;
-        sum_w += part_w;
-        inside = inside && (i >= config.unit_count
-                            || (part_w >= -output.unit[i].charge_max_w && part_w <= output.unit[i].discharge_max_w));
-        one_sign = one_sign && (output.battery_w < 0 ? part_w <= 0 : part_w >= 0);
+    for (int32_t i = 0; i < UNIT_COUNT; i++) {
+        inside = inside && share_in_band(&output, i);
     }
     SHOW(battery_w, output.battery_w);
-    SHOW(sum_w, sum_w);
-    SHOW(unit_count, config.unit_count);
-    HOLDS(inside, "(a) every setpoint is within its unit's band");
-    HOLDS(sum_w == output.battery_w, "(b) the setpoints add up to the battery exactly");
-    HOLDS(one_sign, "(b) no unit charges while another discharges");
+    SHOW(setpoint_w, output.unit[0].setpoint_w);
+    SHOW(band_min_w, -output.unit[0].charge_max_w);
+    SHOW(band_max_w, output.unit[0].discharge_max_w);
+    HOLDS(inside, "(a) (b) every setpoint is within its unit's band and of the battery's sign");
+    HOLDS(shares_add_up(&config, &output), "(b) the setpoints add up to the battery exactly");
+    END;
 }
 
 /* The choice of units itself: no fault, for any shares. */
@@ -190,4 +229,5 @@ void prove_choose(void)
     int32_t want_w = any_between(1, TW_BATTERY_LIMIT_W);
     uint32_t chosen = choose(&config, &shares, set, want_w);
     HOLDS((chosen & ~shares.able) == 0U, "only units that are able are chosen");
+    END;
 }
