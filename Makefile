@@ -94,6 +94,7 @@ peers: $(STAMP)
 
 interop: peers
 	@INTEROP=full $(BIN)/python -m pytest tests/interop
+
 # How the kernel is shown right, beside its proofs. Each word fetches the tools it needs (Debian, as root) or says which.
 coverage: $(STAMP)
 	@$(BIN)/python -m tests.native.coverage
