@@ -91,8 +91,7 @@ int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviat
     int32_t off = deviation - deviation_then(state, period_q8);
     int64_t disagreement = tw_within(state->disagreement, 0, 1LL << 33);
     state->disagreement = tw_towards(disagreement, (int64_t)off * off, now->dt_ms, AGREE_MS);
-    state->innovation = (int32_t)tw_towards(tw_sane(state->innovation, 65536 * 16), off * 16, now->dt_ms,
-                                            INNOVATION_MS);
+    state->innovation = (int32_t)tw_towards(state->innovation, off * 16, now->dt_ms, INNOVATION_MS);
     int32_t ahead_q8 = period_q8 - dead_q8;
     if (ahead_q8 < 0) { /* the answer comes after more than one period */
         ahead_q8 += (-ahead_q8 + period_q8 - 1) / period_q8 * period_q8;

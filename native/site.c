@@ -85,6 +85,9 @@ static void watch(tw_state_t *state, uint32_t among, tw_judged_t judged, uint32_
 /* The safe action HOLD waits for a person; a site that is only starting has nothing to hold. */
 static void hold(const tw_config_t *config, tw_state_t *state, uint32_t rose, const tw_cycle_t *cycle)
 {
+    if ((rose | state->held) == 0U) {
+        return; /* as nearly always */
+    }
     const uint32_t three = TW_SITE_BIT(POC_STALE) | TW_SITE_BIT(GRID_LOST) | TW_SITE_BIT(DOOR);
     uint32_t holding = config->safe_poc == TW_SAFE_HOLD && !cycle->booting ? TW_SITE_BIT(POC_STALE) : 0U;
     holding |= config->safe_grid == TW_SAFE_HOLD ? TW_SITE_BIT(GRID_LOST) : 0U;

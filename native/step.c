@@ -51,6 +51,11 @@ static void forbid(const tw_config_t *config, tw_state_t *state, const tw_input_
     tw_latch(config, state, input, facts, cycle);
 }
 
+static int32_t mean_of(int32_t soc_cpct, int32_t count)
+{
+    return count == 1 ? soc_cpct : tw_clamp(tw_part(soc_cpct, 1, count), 0, 10000);
+}
+
 /* What the clever half sees of the units. */
 static void view_units(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
                        const tw_facts_t *facts, const tw_output_t *output, tw_view_t *view)
@@ -74,7 +79,7 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
             view->full = view->full && output->unit[i].charge_after_w[TW_BOUND_FORBIDDEN] == 0;
         }
     }
-    view->soc_cpct = running > 0 ? tw_clamp(tw_part(soc_cpct, 1, running), 0, 10000) : config->wish.soc_target_cpct;
+    view->soc_cpct = running > 0 ? mean_of(soc_cpct, running) : config->wish.soc_target_cpct;
 }
 
 static void look(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
