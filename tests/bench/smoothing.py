@@ -198,10 +198,12 @@ def rows() -> Iterator[Row]:
 
 def main() -> int:
     print(f"{'smoothing':<62}{'target':>16}  measured")
+    missed = False
     for row in rows():
         mark = "   NOT REACHED" if row.reached is False else ""
+        missed = missed or row.reached is False
         print(f"{row.what:<62}{row.target:>16}  {row.measured}{mark}", flush=True)
-    return 0
+    return int(missed)
 
 
 if __name__ == "__main__":
