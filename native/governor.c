@@ -29,12 +29,12 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define LATE 120
 #define NEVER_MS 800       /* and from here on nothing */
 
-/* Two first-order high-passes; in and out in counts. */
+/* Two first-order high-passes; in and out in counts. In range but for a state of any bits, which heals. */
 static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
 {
     slow[0] = (int32_t)tw_towards(slow[0], value * 256, dt_ms, BAND_MS);
     int64_t once = (int64_t)value * 256 - slow[0];
-    slow[1] = (int32_t)tw_towards(tw_sane(slow[1], 1 << 25), once, dt_ms, BAND_MS);
+    slow[1] = (int32_t)tw_towards(slow[1], once, dt_ms, BAND_MS);
     return tw_within32(tw_of_q8(once - slow[1]), -32767, 32767);
 }
 
@@ -49,9 +49,8 @@ static int32_t then(const int16_t ring[TW_RING], int32_t index, int32_t ago_q8)
 
 static void note(int32_t score[TW_SCORES], const int32_t product[TW_SCORES], int32_t dt_ms, int32_t tau_ms)
 {
-    const int64_t part_q16 = ((int64_t)dt_ms << 16) / (tau_ms + dt_ms);
     for (int32_t i = 0; i < TW_SCORES; i++) { /* ends between the two, so it fits */
-        score[i] += (int32_t)(((int64_t)product[i] - score[i]) * part_q16 >> 16);
+        score[i] = (int32_t)tw_towards(score[i], product[i], dt_ms, tau_ms);
     }
 }
 

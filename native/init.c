@@ -149,8 +149,9 @@ static inline sums_t add_rows(sums_t sums, const void *at, size_t size)
     return sums;
 }
 
-/* In its lane a word counts by its row, and each lane counts otherwise: two thresholds that change places, or a step from one to
- * another, change the sum. Lanes, because a processor adds a row of them at once, or at worst one after the other. */
+/* In its lane a word counts by its row, an odd number of times, and each lane counts otherwise: one number that changes changes the
+ * sum, and so do two thresholds that change places, or a step from one to another. Lanes, because a processor adds a row of
+ * them at once, or at worst one after the other. */
 static uint32_t config_sum(const tw_config_t *config)
 {
     sums_t sums = add_rows((sums_t){{0}, {0}}, config, offsetof(tw_config_t, unit));
@@ -159,7 +160,7 @@ static uint32_t config_sum(const tw_config_t *config)
     }
     uint32_t sum = 2166136261U; /* not the 0 of a state that nobody wrote */
     for (int32_t lane = 0; lane < LANES; lane++) {
-        sum = sum * 16777619U + sums.placed[lane];
+        sum = sum * 16777619U + 2U * sums.placed[lane] + sums.plain[lane];
     }
     return sum;
 }

@@ -2,7 +2,7 @@
  * each reported. Falls at once, rises slowly. */
 #include "inner.h"
 
-/* w beyond full, 0 at zero, a straight line between; rising is the distance from zero towards full. Never above w. */
+/* Between full and zero, a straight line; rising is the distance from zero towards full. Never above w. */
 static int32_t slope(int32_t w, int32_t rising, int32_t span)
 {
     if (rising <= 0) {
@@ -11,21 +11,22 @@ static int32_t slope(int32_t w, int32_t rising, int32_t span)
     return rising >= span ? w : tw_clamp(tw_part(w, rising, span), 0, w);
 }
 
+/* w below full, as nearly always; 0 at zero, which is never below full (init.c). */
 static int32_t taper_high(int32_t w, int32_t value, int32_t full, int32_t zero)
 {
-    return slope(w, zero - value, zero - full);
+    return value < full ? w : slope(w, zero - value, zero - full);
 }
 
 static int32_t taper_low(int32_t w, int32_t value, int32_t full, int32_t zero)
 {
-    return slope(w, value - zero, full - zero);
+    return value > full ? w : slope(w, value - zero, full - zero);
 }
 
 /* da * dv is watts times 100. */
 static int32_t allowed_by_bms(int32_t w, int32_t current_da, int32_t voltage_dv)
 {
-    bool all = (int64_t)current_da * voltage_dv >= (int64_t)w * 100;
-    return all ? w : tw_clamp(tw_part(current_da, voltage_dv, 100), 0, w);
+    int64_t allowed_cw = (int64_t)current_da * voltage_dv;
+    return allowed_cw >= (int64_t)w * 100 ? w : tw_clamp(tw_part(allowed_cw, 1, 100), 0, w);
 }
 
 /* From BMS_CURRENT to SOC; the values are plausible. */
