@@ -143,6 +143,8 @@ class BadLine:
         else:
             pieces = [reply]
         at_s = self._free_s[address] = max(now_s, self._free_s[address]) + latency_s
+        if pieces and pieces[0] is not reply and pieces[0] is self._last:
+            at_s = now_s + latency_s  # a frame of somebody else's is on the line now or never: no device keeps one
         for piece in pieces:
             if piece:
                 self._loop.call_at(at_s, self._deliver, piece)
