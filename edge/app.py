@@ -39,7 +39,7 @@ from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
 from edge.model import Outcome
-from edge.ops.process import ServiceNotice, tune_interpreter
+from edge.ops.process import ServiceNotice, fine_loop, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
 EXIT_UNSAFE, EXIT_FAULT = 1, 70
@@ -170,6 +170,9 @@ class Controller:
 
     async def run(self) -> None:
         """Until cancelled; then every setpoint goes to its safe value before this returns."""
+        cycle_s = self.config.site.cycle_ms / 1000
+        for bus in self.buses:
+            bus.align(asyncio.get_running_loop().time() + cycle_s, cycle_s)
         self.tasks = [asyncio.create_task(bus.run(), name=f"bus {i}") for i, bus in enumerate(self.buses)]
         self.tasks.append(asyncio.create_task(beat(self.cycle, self.config.site.cycle_ms, self.after_cycle)))
         try:
@@ -252,7 +255,8 @@ def serve(config: Config) -> int:
             log.warning("device=%s guarded=False accepted=%r", device.name, device.acceptance)
     log.info("start site=%s units=%d cycle_ms=%d", config.site.id, len(config.unit), config.site.cycle_ms)
     try:
-        safe = asyncio.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))
+        with asyncio.Runner(loop_factory=fine_loop) as runner:
+            safe = runner.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))
         code = 0 if safe else EXIT_UNSAFE
     except Exception:  # the one place: whatever it is, the devices have been told 0 kW by now
         log.exception("fault of the program; safe=%s", controller.all_safe)

@@ -7,7 +7,7 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 import asyncio
 import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from edge.clock import Clock
 from edge.config import options
@@ -16,7 +16,7 @@ from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
 from edge.field.line.timing import Load, char_s, gap_us
 from edge.field.schedule.asks import Ask, Asks
-from edge.field.schedule.poll import NEVER_S, Poll, due_poll
+from edge.field.schedule.poll import NEVER_S, Poll, align, due_poll
 from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
@@ -92,6 +92,10 @@ class Bus:
         answer = self._asks.put(self._devices[device], expect, self._now_s())
         self._steps.wake()
         return answer
+
+    def align(self, beat_s: float, cycle_s: float) -> None:
+        """Before it runs: the cycle decides at `beat_s` of the loop and every `cycle_s` after."""
+        align(self._polls, self._settings, self._gap_s, beat_s, cycle_s)
 
     def device(self, name: str) -> BusDevice:
         return self._devices[name]
@@ -234,14 +238,11 @@ class Bus:
             self._polls = [poll for device in self._all for poll in device.polls]
 
     async def _answer(self, ask: Ask) -> None:
-        answer: Answer = Outcome.GATE
-        try:
-            write = ask.expect.write
-            if write is None or self._allowed(self._index, *write):
-                answer = await self._exchange(ask.device, ask.expect)
-        finally:
-            if not ask.answer.done():
-                ask.answer.set_result(answer)
+        write, answer = ask.expect.write, cast(Answer, Outcome.GATE)
+        if write is None or self._allowed(self._index, *write):
+            answer = await self._exchange(ask.device, ask.expect)
+        if not ask.answer.done():
+            ask.answer.set_result(answer)
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None

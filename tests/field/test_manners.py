@@ -190,12 +190,15 @@ def test_after_a_lost_answer_to_a_question_the_next_question_waits_for_a_probe()
     run(script)
 
 
-def test_questions_end_with_the_bus() -> None:
+@pytest.mark.parametrize("after_s", [0.0, 0.02], ids=["waiting", "on its way"])
+def test_questions_end_with_the_bus(after_s: float) -> None:
     waiting: list[asyncio.Future[Answer]] = []
 
     async def script(bench: Bench, loop: VirtualLoop) -> None:
         await asyncio.sleep(0.5)
-        waiting.append(bench.bus.ask("poc", Expect(read_request(1, 3, 0, 1))))
+        bench.line.spoil = lambda request, reply: [(0.1 if request[2] == 0x70 else 0.002, reply)]
+        waiting.append(bench.bus.ask("poc", Expect(read_request(1, 3, 0x7000, 1))))
+        await asyncio.sleep(after_s)
 
     run(script)
     assert waiting[0].cancelled()

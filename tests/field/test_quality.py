@@ -219,7 +219,10 @@ def frozen_poc(from_s: float) -> tuple[list[int], list[int], str]:
             ages_ms.append(controller.kernel.input.poc_age_ms)
             setpoints_w.append(controller.kernel.output.battery_w)
         task.cancel()
-        return ages_ms, setpoints_w, "\n".join(devices_screen(controller.picture.status()))
+        status = controller.picture.status()
+        poc_age_ms = status.devices[0].age_ms
+        assert poc_age_ms is not None and abs(poc_age_ms - ages_ms[-1]) < 300, "both say the same"
+        return ages_ms, setpoints_w, "\n".join(devices_screen(status))
 
     return run_virtual(main)
 

@@ -36,6 +36,7 @@ class Asks:
 
     def __init__(self) -> None:
         self._waiting: deque[Ask] = deque()
+        self._out: Ask | None = None  # the one that was sent last
 
     def put(self, device: BusDevice, expect: Expect, now_s: float) -> "asyncio.Future[Answer]":
         """Raises AskFault for more registers than the budget has room for."""
@@ -61,6 +62,7 @@ class Asks:
                 found = ask
             else:
                 self._waiting.append(ask)
+        self._out = found or self._out
         return found
 
     def __bool__(self) -> bool:
@@ -68,6 +70,6 @@ class Asks:
 
     def end(self) -> None:
         """The bus stops."""
-        for ask in self._waiting:
+        for ask in (*self._waiting, *([self._out] if self._out else ())):
             ask.answer.cancel()
         self._waiting.clear()

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edge.config.options import Port
 from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
+from edge.field.line.timing import read_bytes, transaction_us
 from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 NEVER_S = -1e9
 FOREVER_S = float("inf")
+LEAD_MARGIN_S = 0.003  # a timer late, an answer slow: still in time for the cycle
+BEHIND_S = 0.005  # the cycle has given its orders
 AWAIT_S = 0.15  # between two looks at what a command should change: a precharge is over when it is, not at a poll
 
 
@@ -62,10 +66,10 @@ class Poll:
 
     def note_sent(self, sent_s: float) -> None:
         """A whole period late: what was missed is not made up for. Early: the next one is due a period after this."""
-        if sent_s >= self.due_s:
-            self.due_s += self.period_s
-        if self.due_s < sent_s or self.hope_s < FOREVER_S:
+        if self.hope_s < FOREVER_S:
             self.due_s = sent_s + self.period_s
+        elif sent_s >= self.due_s:  # it keeps its phase
+            self.due_s += self.period_s * (1 + (sent_s - self.due_s) // self.period_s)
         self.sent_s, self.hope_s = sent_s, FOREVER_S
 
 
@@ -107,6 +111,21 @@ def _part(block: Block, start: int, count: int, device: "BusDevice", watch: Bloc
     cut = None if (offset, block.count) == (0, count) else slice(offset, offset + 2 * block.count)
     flag_indices = tuple(index for index, point in enumerate(block.points) if point.flags)
     return Part(block, decoder_of(block, device.name, device.ratios), watch, cut, flag_indices)
+
+
+def align(polls: Sequence[Poll], port: Port, gap_s: float, beat_s: float, cycle_s: float) -> None:
+    """Phases for a cycle that decides at `beat_s` and every `cycle_s` after; all are due at once now.
+
+    What is read anew for each cycle arrives just before it; everything else is due just after, behind the setpoints.
+    """
+    fast = [poll for poll in polls if poll.period_s < 1.5 * cycle_s]
+    lead_s = LEAD_MARGIN_S
+    for poll in fast:
+        lead_s += gap_s + transaction_us(port, poll.device.profile.link, read_bytes(poll.shape[2])) / 1e6
+    for poll in polls:
+        poll.due_s = beat_s - cycle_s + BEHIND_S
+    for poll in fast:
+        poll.due_s = beat_s - cycle_s - min(lead_s, 0.8 * cycle_s)
 
 
 def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
