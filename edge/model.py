@@ -74,6 +74,7 @@ class PortHealth:
     load_permille: int
     is_open: bool
     error: str
+    hears_itself: bool = False  # the adapter hands back what is sent; it is cut off before an answer is looked for
 
 
 RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]

@@ -47,6 +47,9 @@ class Port:
         0, low=0, high=500, when="silence between transactions; 0: the largest of the profiles, none on tcp"
     )
     rs485: str = option("auto", words=("auto", "kernel"), when="kernel: the UART needs TIOCSRS485 for direction")
+    low_latency: str = option(
+        "auto", words=("auto", "on", "off"), when="on: a USB adapter that cannot is refused; auto: it does without"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

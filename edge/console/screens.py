@@ -160,9 +160,16 @@ def bus_screen(view: StatusView) -> list[str]:
     if not view.ports:
         return ["no ports"]
     rows = [
-        (p.port, "open" if p.is_open else "closed", f"{p.load_permille / 10:.1f} %", p.error or "-") for p in view.ports
+        (
+            p.port,
+            "open" if p.is_open else "closed",
+            f"{p.load_permille / 10:.1f} %",
+            "yes" if p.hears_itself else "no",
+            p.error or "-",
+        )
+        for p in view.ports
     ]
-    lines = table(("port", "state", "load", "error"), rows, right=(2,))
+    lines = table(("port", "state", "load", "echo", "error"), rows, right=(2,))
     outcomes = [outcome for outcome in Outcome if outcome is not Outcome.OK]
     head = ("device", "sent", "ok", *(outcome.name.lower() for outcome in outcomes))
     counts = [

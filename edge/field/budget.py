@@ -3,7 +3,7 @@
 A transaction costs its gap, its bytes and the device's turnaround. It is never pre-empted, so what is due waits for
   * one transaction that is less urgent and just went out (also a technician's, and one that is read early for a command),
   * everything at least as urgent that becomes due while it waits: each once, and again for each of its periods in the wait.
-A read that may itself be late by a period is lifted over the others by the bus, and counts as urgent for all.
+A read that may itself be late by a period is lifted over other reads by the bus, and counts as urgent for all of them.
 Age at worst = period + wait + transaction + half of the time the device averages over. A write waits for its own shortest
 interval too. Without faults, in the steady state: identification and arming at the start are not in it, commands are.
 """
@@ -156,7 +156,8 @@ def _waits_us(jobs: Sequence[_Job], ask_us: int) -> list[int | None]:
 
 def _wait_us(job: _Job, jobs: Sequence[_Job], lifted: set[int], ask_us: int) -> int | None:
     others = [(index, other) for index, other in enumerate(jobs) if other is not job]
-    ahead = [other for index, other in others if other.rank <= job.rank or index in lifted]
+    rises = job.rank > URGENT  # no read is lifted over a write
+    ahead = [other for index, other in others if other.rank <= job.rank or (rises and index in lifted)]
     just_sent_us = max([ask_us, *(other.cost_us for _, other in others if other.rank > job.rank or other.is_hoped)])
     wait_us = just_sent_us
     while wait_us <= WAIT_MAX_US:
@@ -231,17 +232,17 @@ def _too_old(port: Port, rows: Sequence[BudgetRow], row: BudgetRow, lag_ms: int,
 
 def _watchdog_faults(device: BusDevice, rows: Sequence[BudgetRow]) -> Iterator[str]:
     """A setpoint is repeated three times while the device's patience lasts."""
-    if device.watchdog_ms is None:
+    box = device.boxes.get("power_set")
+    if device.watchdog_ms is None or box is None:
         return
     for row in rows:
-        box = device.boxes.get(row.what.removeprefix("write "))
-        if box is None or row.latency_max_ms in (0, AGE_NEVER_MS):
+        if row.what != "write power_set" or row.latency_max_ms == AGE_NEVER_MS:
             continue
         at_worst_ms = box.repeat_ms + row.latency_max_ms - box.write.min_interval_ms
         if at_worst_ms > device.watchdog_ms // WATCHDOG_PART or box.repeat_ms < box.write.min_interval_ms:
             yield (
-                f"{device.name} {box.write.name} is repeated every {box.repeat_ms} ms, {at_worst_ms} ms at worst, no "
-                f"oftener than its {box.write.min_interval_ms} ms; a watchdog of {device.watchdog_ms} ms wants it every "
+                f"{device.name} power_set is repeated every {box.repeat_ms} ms, {at_worst_ms} ms at worst, and it takes one "
+                f"every {box.write.min_interval_ms} ms; a watchdog of {device.watchdog_ms} ms wants it every "
                 f"{device.watchdog_ms // WATCHDOG_PART} ms"
             )
 

@@ -14,7 +14,7 @@ from edge.config import options
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
-from edge.field.line.timing import char_s, gap_us
+from edge.field.line.timing import Load, char_s, gap_us
 from edge.field.schedule.asks import Ask, Asks
 from edge.field.schedule.poll import NEVER_S, Poll, due_poll
 from edge.field.upkeep import Beat
@@ -22,7 +22,7 @@ from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
 REOPEN_TCP_S = 0.1  # asking costs nothing: connecting goes on by itself, with its own patience
-LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
+DRAIN_MAX_S = 0.5  # the longest frame at 9600 baud takes half of it
 SHORTEST_REPLY_BYTES = 5
 SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
 SHUTDOWN_PAUSE_S = 0.05  # the longest reply of a fast bus is off the line by then
@@ -64,9 +64,9 @@ class Bus:
         self._watch: asyncio.TimerHandle | None = None  # looks at the expiry; outlives many requests
         self._watch_s = NEVER_S
         self._free_s = NEVER_S  # when the line was last in use
-        self._busy_s = 0.0
-        self._window_s = NEVER_S
-        self._load_permille = 0
+        self._ended_s = NEVER_S  # when our own last transaction ended
+        self._hears_itself = False  # the adapter hands us what we send
+        self._load = Load()
         self._open = False
         self._error = ""
         self._loop: asyncio.AbstractEventLoop  # while steps are played
@@ -101,7 +101,7 @@ class Bus:
         return tuple(device.health(self._port.name, now_mono_ms) for device in self._devices.values())
 
     def port_health(self) -> PortHealth:
-        return PortHealth(self._port.name, self._load_permille, self._open, self._error)
+        return PortHealth(self._port.name, self._load.permille, self._open, self._error, self._hears_itself)
 
     async def run(self) -> None:
         """Forever, until cancelled. The port stays open: `shutdown` has the last word on it."""
@@ -125,11 +125,10 @@ class Bus:
             if not self._open and not self._try_open():
                 await self._steps.rest_until(loop.time() + self._reopen_s)
                 continue
-            now_s, quiet_s = loop.time(), self._free_s + self._gap_s
+            now_s, quiet_s = loop.time() + TIMER_SLACK_S, self._free_s + self._gap_s
             if quiet_s > now_s:  # first the silence, then the choice: the newest value, the most urgent read
                 await self._steps.rest_until(quiet_s)
-                now_s = loop.time()
-            now_s += TIMER_SLACK_S
+                continue  # somebody may have spoken meanwhile
             urgent = self._choose_urgent(now_s)
             if urgent is not None:
                 await urgent
@@ -251,9 +250,8 @@ class Bus:
         return box.note_sent(wanted, answer, self._loop.time())
 
     async def _send_beat(self, beat: Beat) -> None:
-        heartbeat, wanted = beat.heartbeat, beat.wanted
-        answer = await self._write(beat.device, heartbeat.fc, heartbeat.addr, wanted.registers, wanted.raw)
-        beat.note_sent(answer, self._loop.time())
+        fc, addr, wanted = beat.heartbeat.fc, beat.heartbeat.addr, beat.wanted
+        beat.note_sent(await self._write(beat.device, fc, addr, wanted.registers, wanted.raw), self._loop.time())
 
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
@@ -271,8 +269,7 @@ class Bus:
             if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
                 return
             answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
-            is_timer = (fc, addr, registers, raw) == arming[-1]
-            if is_timer:
+            if (fc, addr, registers, raw) == arming[-1]:
                 device.note_guard(raw, answer, now_s)
             elif answer != struct.pack(f">{len(registers)}H", *registers):
                 return
@@ -293,16 +290,18 @@ class Bus:
     async def _exchange(self, device: BusDevice, expect: Expect) -> Answer:
         """One request and its answer: the payload, an exception code, or how it failed."""
         loop = self._loop
-        sent_s, quiet_s = loop.time(), self._free_s + self._gap_s
-        if quiet_s > sent_s and self._open:
-            await self._steps.rest_until(quiet_s)
+        sent_s = loop.time()
+        while self._open and self._free_s + self._gap_s > sent_s + TIMER_SLACK_S:
+            await self._steps.rest_until(self._free_s + self._gap_s)
             sent_s = loop.time()
         if not self._open:
             device.note_failure(Outcome.PORT, sent_s)
             return Outcome.PORT
         answer = await self._steps.what_comes() if self._transmit(device, expect, sent_s) else Outcome.PORT
-        now_s = self._free_s = loop.time()
-        self._note_load(now_s, now_s - sent_s)
+        now_s = self._free_s = self._ended_s = loop.time()
+        self._load.note(now_s, now_s - sent_s)
+        if expect.turnaround_s is not None:
+            return answer  # nobody was asked, so nobody has answered
         if isinstance(answer, bytes):
             device.note_ok(int((now_s - sent_s) * 1_000_000))
         elif isinstance(answer, Outcome):
@@ -321,7 +320,8 @@ class Bus:
             self._close(str(error))
             return False
         self._expect = expect
-        self._expiry_s = sent_s + expect.wire_chars * self._char_s + device.timeout_s
+        patience_s = device.timeout_s if expect.turnaround_s is None else expect.turnaround_s
+        self._expiry_s = sent_s + expect.wire_chars * self._char_s + patience_s
         if self._watch is None or self._watch_s > self._expiry_s:
             self._watch_until_expiry()
         return True
@@ -354,8 +354,11 @@ class Bus:
                 buffer += data
                 del buffer[:-BUFFER_MAX_BYTES]
                 received = bytes(buffer)
-            answer = expect.match(received) if len(received) >= SHORTEST_REPLY_BYTES else None
+            heard = expect.beyond_echo(received) if self._hears_itself else received
+            answer = expect.match(heard) if len(heard) >= SHORTEST_REPLY_BYTES else None
             if answer is not None:
+                if len(received) > expect.size_bytes and received.startswith(expect.request):
+                    self._hears_itself = True
                 self._settle(answer)
             elif received is data:
                 buffer += data
@@ -365,10 +368,16 @@ class Bus:
         self._steps.resume(answer)
 
     def _note_stray(self, address: int) -> None:
-        """Bytes that nobody waits for: the late answer of a device that failed?"""
+        """Bytes that nobody waits for: the late answer of a device that failed? The line is not free while they come.
+
+        But it does not wait for a babbler for ever: what must be said is said into the noise.
+        """
+        now_s = self._loop.time()
+        if now_s - self._ended_s < DRAIN_MAX_S:
+            self._free_s = now_s
         for device in self._devices.values():
             if device.suspect and device.settings.address == address:
-                device.note_stray(self._loop.time())
+                device.note_stray(now_s)
 
     # ---- the port and waiting
 
@@ -386,12 +395,6 @@ class Bus:
     def _close(self, error: str) -> None:
         if self._open:
             self._port.close()
-        self._open, self._error = False, error
+        self._open, self._error, self._hears_itself = False, error, False
         if self._expect is not None:
             self._settle(Outcome.PORT)
-
-    def _note_load(self, now_s: float, busy_s: float) -> None:
-        self._busy_s += busy_s
-        if now_s - self._window_s >= LOAD_WINDOW_S:
-            self._load_permille = min(1000, int(1000 * self._busy_s / min(now_s - self._window_s, 60.0)))
-            self._window_s, self._busy_s = now_s, 0.0

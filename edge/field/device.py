@@ -39,6 +39,10 @@ VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
 BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "pv": 10.0}
+# Before the kernel stops the plant for it (5 s) it is tried oftener; one that never was there nobody waits for.
+QUICK_S, QUICK_BACKOFF_MAX_S, UNSEEN_BACKOFF_MIN_S = 5.0, 0.5, 2.0
+# Every try at a lost device costs the others the time it is waited for: mostly no longer than it ever needed.
+PATIENCE_MIN_S, PATIENCE_FACTOR, PATIENCE_FULL_EVERY = 0.02, 2, 4
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class BusDevice:
         self.name = settings.name
         self.settings = settings
         self.profile = profile
-        self.timeout_s = profile.link.timeout_ms / 1000
+        self._timeout_s = self.timeout_s = profile.link.timeout_ms / 1000  # the second: of the next request
         self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
         self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
         runs = constant_runs(profile.constants, profile.link)
@@ -142,9 +146,10 @@ class BusDevice:
         )
         self.quiet_until_s = 0.0
         self.failed_count = 0
+        self._failed_since_s = NEVER_S
         self.sent_count = 0
         self.outcome_counts = [0] * len(Outcome)
-        self.latency_us = 0
+        self.latency_us = self._latency_max_us = 0
         self.exception_code = 0
 
     def _attach(self, box: WriteBox, verify: Verify | None) -> None:
@@ -255,8 +260,8 @@ class BusDevice:
         return None if found is None else int(1000 * found[1] * found[0].seconds_per_count)
 
     def _repeat_ms(self, write: Write) -> int:
-        """As the profile says; oftener when the device's patience is short: the budget checks for a third of it."""
-        if self.watchdog_ms is None:
+        """As the profile says; the setpoint oftener when the device's patience is short: see the budget."""
+        if self.watchdog_ms is None or write.name != "power_set":
             return write.max_interval_ms
         return min(write.max_interval_ms, self.watchdog_ms // REPEATS_PER_WATCHDOG)
 
@@ -294,6 +299,7 @@ class BusDevice:
     def note_ok(self, latency_us: int) -> None:
         self.answered = self.identity.proven
         self.latency_us = latency_us
+        self._latency_max_us = max(self._latency_max_us, latency_us)
         self.outcome_counts[OK] += 1
         if not self.suspect:
             self.failed_count = 0
@@ -301,11 +307,11 @@ class BusDevice:
     def note_probe(self, answer: bytes | int | Outcome, now_s: float) -> None:
         """A device answers in order: behind the answer to a probe no older answer can follow, so reads count again."""
         if isinstance(answer, bytes):
-            self.suspect, self.failed_count = False, 0
+            self.suspect, self.failed_count, self.timeout_s = False, 0, self._timeout_s
         elif isinstance(answer, int) and not isinstance(
             answer, Outcome
         ):  # it reads its blocks only whole: wait instead
-            self.suspect, self.failed_count = False, 0
+            self.suspect, self.failed_count, self.timeout_s = False, 0, self._timeout_s
             self.quiet_until_s = now_s + BACKOFF_MAX_S[self.settings.use]
 
     def note_stray(self, now_s: float) -> None:
@@ -324,11 +330,27 @@ class BusDevice:
             return
         self.failed_count += 1
         self.suspect = True
+        if self.failed_count == 1:
+            self._failed_since_s = now_s
         backoff_s = self._late_s * 2 ** min(self.failed_count - 1, 6)
-        self.quiet_until_s = now_s + max(self._late_s, min(backoff_s, BACKOFF_MAX_S[self.settings.use]))
+        self.quiet_until_s = now_s + max(self._late_s, min(backoff_s, self._backoff_max_s(now_s)))
+        self.timeout_s = self._patience_s()
         if self.failed_count >= LOST_COUNT:
             self.identity.forget()
             self._disarm()
+
+    def _backoff_max_s(self, now_s: float) -> float:
+        usual_s = BACKOFF_MAX_S[self.settings.use]
+        if not self._latency_max_us:
+            return max(usual_s, UNSEEN_BACKOFF_MIN_S)
+        return min(usual_s, QUICK_BACKOFF_MAX_S) if now_s - self._failed_since_s < QUICK_S else usual_s
+
+    def _patience_s(self) -> float:
+        """How long the next answer is waited for. An answer that comes later is late, as any other."""
+        usual_s = PATIENCE_FACTOR * self._latency_max_us / 1_000_000
+        if self.failed_count < LOST_COUNT or not usual_s or self.failed_count % PATIENCE_FULL_EVERY == 0:
+            return self._timeout_s
+        return min(self._timeout_s, max(PATIENCE_MIN_S, usual_s))
 
     def note_identity(self, answer: bytes | int | Outcome, now_s: float) -> bool:
         """True when it is the device of the profile; one that is not is left alone for a while."""

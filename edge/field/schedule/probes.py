@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 from edge.field.line.rtu import Expect, read_request
-from edge.field.profile import COILS, Profile
+from edge.field.profile import COILS, REGISTERS, Profile
 from edge.field.schedule.poll import Poll
 
 
@@ -18,7 +18,9 @@ def probes_of(address: int, profile: Profile, used: set[tuple[int, int]], polls:
     used = used | {answer_shape(block.fc, block.count) for block in profile.blocks}
     used |= {answer_shape(poll.shape[0], poll.shape[2]) for poll in polls}
     used |= {answer_shape(write.verify.fc, write.count) for write in profile.writes if write.verify}
-    used |= {answer_shape(3, 1), answer_shape(3, 2)} if profile.watchdog else set()
+    if profile.watchdog:
+        used |= {answer_shape(3, len(registers)) for _, registers in profile.watchdog.first}
+        used.add(answer_shape(3, REGISTERS[profile.watchdog.type]))
     blocks = sorted(profile.blocks, key=lambda block: block.count)
     parts = [(block, count) for block in blocks for count in range(1, block.count)]
     found = {
