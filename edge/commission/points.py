@@ -103,7 +103,7 @@ async def prove(ask: Ask, device: BusDevice) -> tuple[str, str]:
     A running bus has its own opinion, which is left alone.
     """
     profile = device.profile
-    runs = constant_runs(profile.constants, profile.link.max_regs)
+    runs = constant_runs(profile.constants, profile.link)
     identity, said = Identity(device.settings.address, profile.identify, runs), ""
     while identity.expect is not None and not identity.proven and not identity.fault:
         is_first = profile.identify is not None and identity.step == 0

@@ -169,7 +169,7 @@ def word_reader(offset_bytes: int) -> Callable[[bytes], float]:
 
 def constant_runs(constants: Sequence[Constant], link: Link) -> list[tuple[Constant, ...]]:
     """Constants in groups that one read brings, in the order of their addresses."""
-    gap_max = 0 if link.no_gap else CONSTANT_GAP_MAX
+    gap_max = CONSTANT_GAP_MAX if link.gaps_allowed else 0
     runs: list[list[Constant]] = []
     for constant in sorted(constants, key=lambda one: one.addr):
         run = runs[-1] if runs else None
