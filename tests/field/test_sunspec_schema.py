@@ -90,7 +90,7 @@ def test_a_setpoint_is_read_back_only_between_its_own_registers(
 def test_constants_are_proven_in_reads_that_hold_them_all(
     found: list[tuple[int, int]], regs_max: int, no_gap: bool
 ) -> None:
-    link = replace(parse_profile(tables(), "own.toml").link, max_regs=regs_max, no_gap=no_gap)
+    link = replace(parse_profile(tables(), "own.toml").link, max_regs=regs_max, gaps_allowed=not no_gap)
     constants = [Constant(f"c{addr}", addr, value) for addr, value in found]
     runs = constant_runs(constants, link)
     assert sorted(c.addr for run in runs for c in run) == sorted(addr for addr, _ in found)
