@@ -84,11 +84,14 @@ def screen(plan: Plan, result: Result, profiles: Sequence[Profile]) -> list[str]
     if any(found.identity.how == "guess" for found in result.found):
         lines += ["", "A guess is no identification: so many values look right. Compare with the label."]
     if result.deaf:
-        lines += ["", "It answers at every address: one device. The address in the site file is not looked at."]
+        lines += [
+            "",
+            *_wrapped("It answers at every address: one device; the address in the site file does not matter."),
+        ]
     if result.echoes:
-        lines += ["", "The adapter hears its own questions (echo): harmless here, and for the controller."]
+        lines += ["", *_wrapped("The adapter hears its own questions (echo): harmless here, and for the controller.")]
     tried = ", ".join(map(str, result.tried))
-    lines += ["", clean(f"{result.sent_count} reads, no write; tried {tried}", 400)]
+    lines += ["", *_wrapped(f"{result.sent_count} reads, no write; tried {tried}")]
     return [*lines, "", "For the site file (names are yours to choose):", "", *snippet(plan.path, result, profiles)]
 
 
@@ -97,6 +100,10 @@ def _nothing(plan: Plan, result: Result) -> list[str]:
     lines = [f"{plan.path}: nobody answers at addresses {_span(plan.units)}", "  tried:"]
     lines += ["    " + ", ".join(tried[at : at + 6]) for at in range(0, len(tried), 6)]
     return [*lines, *_indented(NOTHING_TEXT)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(clean(text, 400), 80)
 
 
 def _indented(*texts: str) -> list[str]:
