@@ -12,8 +12,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.app import bus_devices, serve
+from edge.app import bus_devices, open_port, serve
 from edge.cloud.access import access_of
+from edge.commission.live.command import add_options, check_live
+from edge.commission.words import add_words
 from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--effective", action="store_true", help="print every option with its value, defaults included")
     check.add_argument("--json", action="store_true", help="for machines")
+    add_options(check)
     show = _word(words, "show", "print a trace as a table", _show)
     show.add_argument("trace", type=Path)
     show.add_argument("--every", type=int, default=10, metavar="N", help="one row every N cycles (10)")
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_words(words, open_port)
     add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
@@ -84,6 +88,8 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
+    if options.live or options.sign_test:
+        return check_live(options, config, open_port)
     rows, ages = budget(config, devices), role_ages(config, devices)
     if options.json:
         bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]
