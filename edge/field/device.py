@@ -22,6 +22,8 @@ from edge.field.upkeep import (
     Unchanged,
     changed_text,
     constant_runs,
+    is_armed,
+    rearm_s,
     signed,
     word_reader,
 )
@@ -367,15 +369,18 @@ class BusDevice:
         self.quiet_until_s = now_s + IDENTITY_RETRY_S
         self._disarm()
 
+    @property
+    def rearm_s(self) -> float | None:
+        """How often its comm-loss timer is written again; None: it does not count down by itself."""
+        found = self.watchdog()
+        return None if found is None else rearm_s(*found)
+
     def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
-        """Is what was read back of the comm-loss timer what was written? One that counts down may be a second on."""
-        watchdog = self.profile.watchdog
-        assert watchdog is not None
-        counted = 1 / watchdog.seconds_per_count if watchdog.rewrite_ms else 0
-        self.armed = isinstance(read, bytes) and 0 <= value - int.from_bytes(read, "big") <= counted
+        """Is what was read back of the comm-loss timer what was written?"""
+        assert self.profile.watchdog is not None
+        self.armed = is_armed(self.profile.watchdog, value, read)
         if self.armed:
-            again_s = min(watchdog.rewrite_ms / 1000, float(value * watchdog.seconds_per_count) / 2)
-            self.guard_due_s = now_s + again_s if watchdog.rewrite_ms else FOREVER_S
+            self.guard_due_s = now_s + (self.rearm_s or FOREVER_S)
 
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""
