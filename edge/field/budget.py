@@ -16,6 +16,7 @@ from edge.errors import Problem
 from edge.field.device import BusDevice, WriteBox
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
+from edge.field.upkeep import rearm_s
 from edge.field.schedule.poll import Poll
 
 LOAD_MAX_PERMILLE = 900  # above this a single retry makes everything late
@@ -135,8 +136,10 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
         yield job(f"write {box.write.name}", size_bytes, max(cycle_ms, box.write.min_interval_ms), URGENT, box=box)
     for command in device.profile.commands:
         yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
-    if device.rearm_s is not None:  # written and read back
-        yield job(TIMER, write_bytes(16, 1), 1000 * device.rearm_s, URGENT, 2)
+    timer = device.watchdog()
+    again_s = None if timer is None else rearm_s(*timer)
+    if again_s is not None:  # written and read back
+        yield job(TIMER, write_bytes(16, 1), 1000 * again_s, URGENT, 2)
     if device.beat is not None:
         heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
         yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)

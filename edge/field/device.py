@@ -369,18 +369,12 @@ class BusDevice:
         self.quiet_until_s = now_s + IDENTITY_RETRY_S
         self._disarm()
 
-    @property
-    def rearm_s(self) -> float | None:
-        """How often its comm-loss timer is written again; None: it does not count down by itself."""
-        found = self.watchdog()
-        return None if found is None else rearm_s(*found)
-
     def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
         """Is what was read back of the comm-loss timer what was written?"""
         assert self.profile.watchdog is not None
         self.armed = is_armed(self.profile.watchdog, value, read)
         if self.armed:
-            self.guard_due_s = now_s + (self.rearm_s or FOREVER_S)
+            self.guard_due_s = now_s + (rearm_s(self.profile.watchdog, value) or FOREVER_S)
 
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""
