@@ -16,8 +16,8 @@ from edge.errors import Problem
 from edge.field.device import BusDevice, WriteBox
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
-from edge.field.upkeep import rearm_s
 from edge.field.schedule.poll import Poll
+from edge.field.upkeep import rearm_s
 
 LOAD_MAX_PERMILLE = 900  # above this a single retry makes everything late
 WAIT_MAX_US = 60_000_000  # beyond this it is not late, it does not happen
