@@ -21,7 +21,7 @@ def site_devices(config: Config) -> list[BusDevice]:
     problems: list[Problem] = []
     for settings in config.device:
         try:
-            devices.append(bus_device(config, settings, load_profile(settings.profile)))
+            devices.append(bus_device(config, settings, load_profile(settings.profile, config.file)))
         except ConfigFault as fault:
             problems += fault.problems
     if problems:

@@ -17,6 +17,7 @@ from edge.field.device import BusDevice, WriteBox
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
 from edge.field.schedule.poll import Poll
+from edge.field.upkeep import rearm_s
 
 LOAD_MAX_PERMILLE = 900  # above this a single retry makes everything late
 WAIT_MAX_US = 60_000_000  # beyond this it is not late, it does not happen
@@ -70,6 +71,7 @@ class _Job:
     is_hoped: bool = False  # may go out early when nothing is due
 
 
+TIMER = "comm-loss timer"
 URGENT = 1
 
 
@@ -134,6 +136,10 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
         yield job(f"write {box.write.name}", size_bytes, max(cycle_ms, box.write.min_interval_ms), URGENT, box=box)
     for command in device.profile.commands:
         yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
+    timer = device.watchdog()
+    again_s = None if timer is None else rearm_s(*timer)
+    if again_s is not None:  # written and read back
+        yield job(TIMER, write_bytes(16, 1), 1000 * again_s, URGENT, 2)
     if device.beat is not None:
         heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
         yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)
@@ -181,7 +187,7 @@ def _port_rows(config: Config, devices: Sequence[BusDevice], port: Port) -> list
         if job.poll is not None:
             age_ms = min(AGE_NEVER_MS, row.period_ms + done_ms + job.device.lag_ms)
             rows.append(replace(row, age_max_ms=age_ms, blocks=tuple(part.block.name for part in job.poll.parts)))
-        elif job.what == "heartbeat":
+        elif job.what in ("heartbeat", TIMER):
             rows.append(row)
         elif job.box is not None:
             rows.append(replace(row, latency_max_ms=min(AGE_NEVER_MS, job.box.write.min_interval_ms + done_ms)))

@@ -22,6 +22,8 @@ from edge.field.upkeep import (
     Unchanged,
     changed_text,
     constant_runs,
+    is_armed,
+    rearm_s,
     signed,
     word_reader,
 )
@@ -368,14 +370,11 @@ class BusDevice:
         self._disarm()
 
     def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
-        """Is what was read back of the comm-loss timer what was written? One that counts down may be a second on."""
-        watchdog = self.profile.watchdog
-        assert watchdog is not None
-        counted = 1 / watchdog.seconds_per_count if watchdog.rewrite_ms else 0
-        self.armed = isinstance(read, bytes) and 0 <= value - int.from_bytes(read, "big") <= counted
+        """Is what was read back of the comm-loss timer what was written?"""
+        assert self.profile.watchdog is not None
+        self.armed = is_armed(self.profile.watchdog, value, read)
         if self.armed:
-            again_s = min(watchdog.rewrite_ms / 1000, float(value * watchdog.seconds_per_count) / 2)
-            self.guard_due_s = now_s + again_s if watchdog.rewrite_ms else FOREVER_S
+            self.guard_due_s = now_s + (rearm_s(self.profile.watchdog, value) or FOREVER_S)
 
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""

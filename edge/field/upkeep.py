@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.field.decode import identity_text
 from edge.field.encode import Encoded
 from edge.field.line.rtu import Expect, read_request
-from edge.field.profile import REGISTERS, Constant, Heartbeat, Identify, Link
+from edge.field.profile import REGISTERS, Constant, Heartbeat, Identify, Link, Watchdog
 from edge.model import Outcome
 
 if TYPE_CHECKING:
@@ -188,3 +188,16 @@ def signed(registers: Sequence[int]) -> int:
     for register in registers:
         raw = raw << 16 | register
     return raw - (raw >> (bits - 1) << bits)
+
+
+def rearm_s(watchdog: Watchdog, value: int) -> float | None:
+    """How often a timer of `value` counts that counts down by itself is written again; None: one that stays."""
+    if not watchdog.rewrite_ms:
+        return None
+    return min(watchdog.rewrite_ms / 1000, float(value * watchdog.seconds_per_count) / 2)
+
+
+def is_armed(watchdog: Watchdog, value: int, read: bytes | int | Outcome) -> bool:
+    """Does what was read back say `value`? One that counts down may be a second on."""
+    counted = 1 / watchdog.seconds_per_count if watchdog.rewrite_ms else 0
+    return isinstance(read, bytes) and 0 <= value - int.from_bytes(read, "big") <= counted

@@ -32,7 +32,7 @@ def add_word(
         "--turnaround-ms", type=int, default=TURNAROUND_MS, metavar="N",
         help=f"how long a device may think ({TURNAROUND_MS}); slow ones take up to 800",
     )  # fmt: skip
-    scan.add_argument("--drafts", type=Path, metavar="FOLDER", help="write a draft profile for each SunSpec device")
+    scan.add_argument("--drafts", type=Path, metavar="FOLDER", help="write the profile of each SunSpec device there")
     scan.add_argument("--json", action="store_true", help="for machines")
     scan.set_defaults(act=_scan, open_port=open_port)
 

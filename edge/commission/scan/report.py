@@ -17,6 +17,10 @@ EXCEPTIONS = {
     11: "gateway: nothing answers behind it",
 }  # fmt: skip
 USES = {"pcs": "pcs", "bms": "bms", "pv": "pv", "meter": "poc", "io": "io"}
+SUNSPEC_TEXT = (
+    "SunSpec devices describe themselves: --drafts FOLDER writes their profiles. Look",
+    "through them, then put them into the folder `profiles` beside the site file.",
+)
 BUSY_TEXT = (
     "Two masters spoil each other's answers. Stop the other one (the edge service, a building controller, a PCS that polls "
     "its meter) or unplug it, then scan again. If nothing else is there it is noise: check bias, termination, A/B, shield."
@@ -27,7 +31,7 @@ NOTHING_TEXT = (
 )
 PORT_NAME = "line1"
 NOTES = {
-    "sunspec": "# the draft (--drafts): look through it, then put it where profiles are",
+    "sunspec": "# its draft (--drafts): look through it, then into `profiles` beside this file",
     "guess": "# a guess: compare with the label of the device",
 }
 METER_HINT = '  # or "load": the meter of the IT load'
@@ -76,15 +80,18 @@ def screen(plan: Plan, result: Result, profiles: Sequence[Profile]) -> list[str]
         lines += _other_lines(found)
         lines += _refusal_lines(found) + _sunspec_lines(found)
     if any(found.identity.how == "sunspec" for found in result.found):
-        lines += ["", "SunSpec devices describe themselves: --drafts FOLDER writes a profile for each."]
+        lines += ["", *SUNSPEC_TEXT]
     if any(found.identity.how == "guess" for found in result.found):
         lines += ["", "A guess is no identification: so many values look right. Compare with the label."]
     if result.deaf:
-        lines += ["", "It answers at every address: one device. The address in the site file is not looked at."]
+        lines += [
+            "",
+            *_wrapped("It answers at every address: one device; the address in the site file does not matter."),
+        ]
     if result.echoes:
-        lines += ["", "The adapter hears its own questions (echo): harmless here, and for the controller."]
+        lines += ["", *_wrapped("The adapter hears its own questions (echo): harmless here, and for the controller.")]
     tried = ", ".join(map(str, result.tried))
-    lines += ["", clean(f"{result.sent_count} reads, no write; tried {tried}", 400)]
+    lines += ["", *_wrapped(f"{result.sent_count} reads, no write; tried {tried}")]
     return [*lines, "", "For the site file (names are yours to choose):", "", *snippet(plan.path, result, profiles)]
 
 
@@ -93,6 +100,10 @@ def _nothing(plan: Plan, result: Result) -> list[str]:
     lines = [f"{plan.path}: nobody answers at addresses {_span(plan.units)}", "  tried:"]
     lines += ["    " + ", ".join(tried[at : at + 6]) for at in range(0, len(tried), 6)]
     return [*lines, *_indented(NOTHING_TEXT)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(clean(text, 400), 80)
 
 
 def _indented(*texts: str) -> list[str]:
@@ -125,7 +136,8 @@ def _sunspec_lines(found: Found) -> list[str]:
         return []
     models = " ".join(map(str, described.models))
     lines = _folded(f"models {models}", found.unit) if described.models else []
-    lines += _folded(f"its draft lacks: {described.fault}" if described.toml else described.fault, found.unit)
+    if described.fault:
+        lines += _folded(f"its draft lacks: {described.fault}" if described.toml else described.fault, found.unit)
     return lines
 
 
@@ -166,7 +178,7 @@ def snippet(path: str, result: Result, profiles: Sequence[Profile]) -> list[str]
 def _device_tables(found: Found, kind: str, number: int) -> list[str]:
     identity = found.identity
     if not identity.best:
-        return [f"# address {found.unit} answers, but no profile fits: `edge profile` makes one from its manual"]
+        return [f"# address {found.unit} answers, but no profile fits: `edge profile new` begins one"]
     use = USES[kind]
     notes = [NOTES[identity.how]] if identity.how in NOTES else []
     hint = METER_HINT if kind == "meter" and number == 1 else ""
