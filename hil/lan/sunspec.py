@@ -1,7 +1,7 @@
 """A simulated SunSpec device: a chain of models as registers, with heartbeats and the reversion timer of model 704.
 
 Written apart from the walk on purpose: it lays registers out, the walk takes them apart, and neither uses the other's
-code (nothing of edge.field.sunspec may be imported here). Only the layouts are the same file.
+code (nothing of the folder sunspec may be imported here). Only the layouts are the same file.
 """
 
 import json
