@@ -165,21 +165,6 @@ void prove_account(void)
     END;
 }
 
-/* A battery within the sum of the bands leaves nothing when every band is full. */
-void prove_fits(void)
-{
-    int32_t battery_w = any_between(0, TW_BATTERY_LIMIT_W);
-    int32_t room_w = 0;
-    int32_t left_w = battery_w;
-    for (int32_t i = 0; i < UNIT_COUNT; i++) {
-        int32_t band_w = any_between(0, TW_POWER_LIMIT_W);
-        room_w += band_w;
-        left_w -= band_w;
-    }
-    HOLDS(battery_w > room_w || left_w <= 0, "(b) the two ways to say that a power fits are one");
-    END;
-}
-
 void prove_share(void)
 {
     tw_config_t config;

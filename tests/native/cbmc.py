@@ -139,7 +139,7 @@ def values_of(trace: list[dict[str, Any]]) -> str:
 
 def read_answer(text: str, took_s: float, reached: bool) -> Result:
     """CBMC's JSON. Raises nothing: what cannot be read is a fault in the result."""
-    checks_count, failed, values, end_reached = 0, [], "", not reached
+    checks_count, failed, values, end_reached, gave_up = 0, [], "", not reached, False
     try:
         messages = json.loads(text)
     except json.JSONDecodeError:
@@ -149,12 +149,16 @@ def read_answer(text: str, took_s: float, reached: bool) -> Result:
             if answer["description"] == REACHED:
                 end_reached = end_reached or answer["status"] == "FAILURE"
                 continue
+            if answer["status"] not in ("SUCCESS", "FAILURE"):
+                gave_up = True
+                continue
             checks_count += 1
-            if answer["status"] != "SUCCESS":
+            if answer["status"] == "FAILURE":
                 failed.append(f"{answer['description']} ({answer['property']})")
                 values = values or values_of(answer.get("trace", []))
     errors = [m["messageText"] for m in messages if m.get("messageType") == "ERROR"]
     fault = "" if checks_count or (reached and end_reached) else "; ".join(errors) or "no result"
+    fault = "the solver gave up" if gave_up else fault
     return Result(checks_count, failed, values, took_s, fault or ("" if end_reached else "its end cannot be reached"))
 
 
@@ -199,9 +203,20 @@ def run_one(
     return read_answer((folder / "answer.json").read_text(), took_s, reached="TW_NO_END" not in defines)
 
 
+def prove_lemma(path: Path) -> Result:
+    """Arithmetic over the integers, of any size: z3 looks for a counterexample and finds none."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    out = WORK / f"{path.stem}.txt"
+    took_s, _ = execute([*tools.prover("z3"), str(path)], out)
+    answer = out.read_text().strip()
+    return Result(1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer)
+
+
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE) -> Result:
     """One proof on one machine, with one core. A solver that is called by file looks for the harness's end apart."""
     checks = ["--unwinding-assertions", *(CHECKS if proof.checks else NO_CHECKS)]
+    if proof.harness.endswith(".smt2"):
+        return prove_lemma(native / "proof" / proof.harness)
     if proof.solver == "":
         return run_one(proof, machine, native, proof.name, [], checks, [])
     result = run_one(proof, machine, native, proof.name, ["TW_NO_END"], checks, SOLVERS[proof.solver])

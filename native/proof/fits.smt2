@@ -1,0 +1,18 @@
+; A power within the sum of eight bands leaves nothing when each of them is taken from it in turn: the form in which `battery` says that
+; it fits, and the form in which `share` needs it. Over the integers; both are proved to calculate without overflow.
+(set-logic QF_LIA)
+(declare-const power Int)
+(declare-const room Int)
+(declare-const left Int)
+(declare-const band_0 Int)
+(declare-const band_1 Int)
+(declare-const band_2 Int)
+(declare-const band_3 Int)
+(declare-const band_4 Int)
+(declare-const band_5 Int)
+(declare-const band_6 Int)
+(declare-const band_7 Int)
+(assert (= room (+ band_0 band_1 band_2 band_3 band_4 band_5 band_6 band_7)))
+(assert (= left (- power band_0 band_1 band_2 band_3 band_4 band_5 band_6 band_7)))
+(assert (and (<= power room) (> left 0)))
+(check-sat)
