@@ -138,28 +138,27 @@ def values_of(trace: list[dict[str, Any]]) -> str:
 
 
 def read_answer(text: str, took_s: float, reached: bool) -> Result:
-    """CBMC's JSON. Raises nothing: what cannot be read is a fault in the result."""
-    checks_count, failed, values, end_reached, gave_up = 0, [], "", not reached, False
+    """CBMC's JSON: a list of all results, or the one failure at which it stopped. What cannot be read is a fault."""
     try:
         messages = json.loads(text)
     except json.JSONDecodeError:
         return Result(0, [], "", took_s, f"no answer: {text[-300:]}")
-    for message in messages:
-        for answer in message.get("result", []):
-            if answer["description"] == REACHED:
-                end_reached = end_reached or answer["status"] == "FAILURE"
-                continue
-            if answer["status"] not in ("SUCCESS", "FAILURE"):
-                gave_up = True
-                continue
-            checks_count += 1
-            if answer["status"] == "FAILURE":
-                failed.append(f"{answer['description']} ({answer['property']})")
-                values = values or values_of(answer.get("trace", []))
+    answers = [answer for message in messages for answer in message.get("result", [])]
+    stopped = [message for message in messages if message.get("status") == "failed"]
+    claims = [answer for answer in answers if answer["description"] != REACHED]
+    bad = [answer for answer in claims if answer["status"] == "FAILURE"] + stopped
+    failed = [f"{answer['description']} ({answer['property']})" for answer in bad]
     errors = [m["messageText"] for m in messages if m.get("messageType") == "ERROR"]
-    fault = "" if checks_count or (reached and end_reached) else "; ".join(errors) or "no result"
-    fault = "the solver gave up" if gave_up else fault
-    return Result(checks_count, failed, values, took_s, fault or ("" if end_reached else "its end cannot be reached"))
+    ends = [answer["status"] for answer in answers if answer["description"] == REACHED]
+    fault = ""
+    if any(answer["status"] not in ("SUCCESS", "FAILURE") for answer in answers):
+        fault = "the solver gave up"
+    elif not answers and not stopped:
+        fault = "; ".join(errors) or "no result"
+    elif reached and "FAILURE" not in ends:
+        fault = "its end cannot be reached"
+    values = values_of(bad[0].get("trace", [])) if bad else ""
+    return Result(len(claims), failed, values, took_s, fault)
 
 
 def limit_time() -> None:
