@@ -2,8 +2,8 @@
 #include "wish.h"
 
 void any_note(int32_t *score, const int32_t *product, int32_t dt_ms, int32_t tau_ms);
+void any_score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid);
 
-#define GOVERNOR
 #ifdef DOUBT
 #include "../doubt.c"
 #else
@@ -58,6 +58,32 @@ bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
     (void)state;
     (void)now;
     return nondet_bool();
+}
+
+/* Scores and places in the ring may be any. */
+void any_score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid)
+{
+    (void)now;
+    HOLDS(among(-32767, deviation, 32767) && among(-32767, predicted, 32767) && among(-32767, grid, 32767), "all are counts");
+    state->ring_index = nondet_int32();
+    any_note(state->score_short, (void *)0, 0, 0);
+    any_note(state->score_long, (void *)0, 0, 0);
+}
+
+void prove_score(void)
+{
+    tw_config_t config;
+    GIVEN(site_accepted(&config));
+    tw_input_t input;
+    tw_view_t view = nondet_view();
+    tw_now_t now = any_now(&config, &input, &view);
+    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
+    tw_wish_state_t state;
+    const tw_wish_state_t before = state;
+    const int32_t count = 32767;
+    score(&state, &now, any_between(-count, count), any_between(-count, count), any_between(-count, count));
+    HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state), "smoothing's own state is left alone");
+    END;
 }
 
 void prove_govern(void)
