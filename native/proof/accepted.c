@@ -4,6 +4,12 @@
 
 uint32_t any_sum(const tw_config_t *config);
 bool any_config_ok(const tw_config_t *config);
+bool any_site_ok(const tw_config_t *config);
+bool any_times_ok(const tw_config_t *config);
+bool any_words_ok(const tw_config_t *config);
+bool any_unit_ok(const tw_unit_config_t *unit);
+bool any_other_ok(const tw_unit_config_t *unit);
+bool any_wish_ok(const tw_config_t *config);
 
 #include "../init.c"
 
@@ -22,17 +28,94 @@ bool any_config_ok(const tw_config_t *config)
     return config_is_ok;
 }
 
+void prove_accepted_unit(void)
+{
+    tw_unit_config_t unit = nondet_unit_config();
+    bool ok = unit_power_ok(&unit) && unit_soc_ok(&unit) && unit_voltage_ok(&unit) && unit_temp_ok(&unit)
+        && unit_spread_ok(&unit) && unit_ages_ok(&unit);
+    SHOW(soc_min_cpct, unit.soc_min_cpct);
+    SHOW(soc_max_cpct, unit.soc_max_cpct);
+    SHOW(cell_voltage_max_mv, unit.cell_voltage_max_mv);
+    SHOW(temp_max_dc, unit.temp_max_dc);
+    SHOW(bms_age_max_ms, unit.bms_age_max_ms);
+    HOLDS(!ok || unit_accepted(&unit), "what is accepted is what the handbook accepts");
+    HOLDS(ok || !unit_accepted(&unit), "what the handbook accepts is accepted");
+    END;
+}
+
+void prove_accepted_site(void)
+{
+    tw_config_t config;
+    bool ok = config.abi == TW_ABI && within(config.unit_count, 1, TW_UNITS) && site_ok(&config) && times_ok(&config)
+        && words_ok(&config);
+    SHOW(unit_count, config.unit_count);
+    SHOW(cycle_ms, config.cycle_ms);
+    SHOW(import_max_w, config.import_max_w);
+    HOLDS(!ok || site_accepted(&config), "what is accepted is what the handbook accepts");
+    HOLDS(ok || !site_accepted(&config), "what the handbook accepts is accepted");
+    END;
+}
+
+void prove_accepted_wish(void)
+{
+    tw_config_t config;
+    bool ok = tw_wish_config_ok(&config);
+    SHOW(soc_target_cpct, config.wish.soc_target_cpct);
+    HOLDS(!ok || wish_accepted(&config), "what is accepted is what the handbook accepts");
+    HOLDS(ok || !wish_accepted(&config), "what the handbook accepts is accepted");
+    END;
+}
+
+/* The verdicts of the parts: any, and the same for the same. Of a unit it stands in its first word. */
+static bool site_is_ok, wish_is_ok;
+
+bool any_site_ok(const tw_config_t *config)
+{
+    (void)config;
+    return site_is_ok;
+}
+
+bool any_times_ok(const tw_config_t *config)
+{
+    (void)config;
+    return true;
+}
+
+bool any_words_ok(const tw_config_t *config)
+{
+    (void)config;
+    return true;
+}
+
+bool any_unit_ok(const tw_unit_config_t *unit)
+{
+    return unit->power_charge_max_w == 1;
+}
+
+bool any_other_ok(const tw_unit_config_t *unit)
+{
+    return unit->power_discharge_max_w == 1;
+}
+
+bool any_wish_ok(const tw_config_t *config)
+{
+    (void)config;
+    return wish_is_ok;
+}
+
 void prove_accepted(void)
 {
-    tw_config_t config = nondet_config();
+    tw_config_t config;
+    site_is_ok = nondet_bool();
+    wish_is_ok = nondet_bool();
+    bool all = true;
+    for (int32_t i = 0; i < TW_UNITS; i++) {
+        bool ok = config.unit[i].power_charge_max_w == 1 && config.unit[i].power_discharge_max_w == 1;
+        all = all && (i >= config.unit_count || ok);
+    }
+    bool rule = config.abi == TW_ABI && config.unit_count >= 1 && config.unit_count <= TW_UNITS && site_is_ok && wish_is_ok && all;
     SHOW(unit_count, config.unit_count);
-    SHOW(import_max_w, config.import_max_w);
-    SHOW(soc_max_cpct, config.unit[0].soc_max_cpct);
-    SHOW(cell_voltage_max_mv, config.unit[0].cell_voltage_max_mv);
-    bool ok = tw_config_ok(&config);
-    bool rule = config_accepted(&config);
-    HOLDS(!ok || rule, "what is accepted is what the handbook accepts");
-    HOLDS(ok || !rule, "what the handbook accepts is accepted");
+    HOLDS(tw_config_ok(&config) == rule, "accepted is what is accepted part by part");
     END;
 }
 

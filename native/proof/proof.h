@@ -7,6 +7,10 @@
 
 #include "../inner.h"
 
+#ifndef UNIT_COUNT
+#define UNIT_COUNT TW_UNITS /* proofs.toml may name others */
+#endif
+
 #define GIVEN(condition) __CPROVER_assume(condition)
 #ifdef TW_ONLY_END
 #define HOLDS(condition, name) (void)(condition)

@@ -98,52 +98,40 @@ void prove_top_up(void)
     }
     HOLDS(within_bands(&shares), "(a) every part is within its band");
     HOLDS(grows, "no part shrinks");
+    HOLDS(over_w <= left_w, "no more is left than before");
     HOLDS(over_w >= 0 && over_w == added_w, "(b) what is left is what was not added");
     HOLDS(over_w == 0 || full(&shares, set), "(b) something is left only when every unit of the set is full");
     END;
 }
 
-static int32_t whole_w, rest_w; /* what is to be shared in all, and what the parts so far leave of it */
+static int32_t rest_w;             /* what the parts so far leave; its sum is `divide`, `top up`, `account` */
+static int32_t given_w[TW_UNITS];  /* the parts so far */
 
-/* What the two proofs above say, and no more. */
+/* What the two proofs above say, but the sums. */
 int32_t any_divide(void *at, uint32_t set, int32_t want_w)
 {
     (void)set;
     tw_shares_t *shares = at;
+    HOLDS(want_w == rest_w, "all of the battery is divided");
     for (int32_t i = 0; i < TW_UNITS; i++) {
-        shares->part_w[i] = nondet_int32();
+        given_w[i] = shares->part_w[i] = nondet_int32();
     }
-    GIVEN(within_bands(shares));
-    whole_w = want_w;
-    rest_w = left_of(shares, whole_w);
-    GIVEN(rest_w >= 0);
+    rest_w = nondet_int32();
+    GIVEN(within_bands(shares) && rest_w >= 0);
     return rest_w;
 }
 
-static int32_t rest_when_full(const tw_shares_t *shares)
-{
-    int32_t left_w = whole_w;
-    for (int32_t i = 0; i < TW_UNITS; i++) {
-        left_w -= i < shares->count ? shares->band_w[i] : 0;
-    }
-    return left_w;
-}
-
-/* In the form that `account` makes of it: the parts leave of the whole what is left, before and after. The last line says what
- * follows of equal terms, for a solver that would search for it. */
 int32_t any_top_up(void *at, uint32_t set, int32_t left_w)
 {
     tw_shares_t *shares = at;
-    HOLDS(left_w == rest_w, "it is called with what the parts leave");
+    HOLDS(left_w == rest_w, "what is left is topped up");
     for (int32_t i = 0; i < TW_UNITS; i++) {
-        int32_t before_w = shares->part_w[i];
-        shares->part_w[i] = nondet_int32();
-        GIVEN(shares->part_w[i] >= before_w);
+        const int32_t before_w = shares->part_w[i];
+        given_w[i] = shares->part_w[i] = nondet_int32();
+        GIVEN(given_w[i] >= before_w);
     }
-    GIVEN(within_bands(shares));
-    rest_w = left_of(shares, whole_w);
-    GIVEN(rest_w >= 0 && (rest_w == 0 || full(shares, set)));
-    GIVEN(!full(shares, ~0U) || rest_w == rest_when_full(shares));
+    rest_w = nondet_int32();
+    GIVEN(within_bands(shares) && rest_w >= 0 && rest_w <= left_w && (rest_w == 0 || full(shares, set)));
     return rest_w;
 }
 
@@ -165,21 +153,6 @@ void prove_account(void)
     END;
 }
 
-/* A battery within the sum of the bands leaves nothing when every band is full. */
-void prove_fits(void)
-{
-    int32_t battery_w = any_between(0, TW_BATTERY_LIMIT_W);
-    int32_t room_w = 0;
-    int32_t left_w = battery_w;
-    for (int32_t i = 0; i < UNIT_COUNT; i++) {
-        int32_t band_w = any_between(0, TW_POWER_LIMIT_W);
-        room_w += band_w;
-        left_w -= band_w;
-    }
-    HOLDS(battery_w > room_w || left_w <= 0, "(b) the two ways to say that a power fits are one");
-    END;
-}
-
 void prove_share(void)
 {
     tw_config_t config;
@@ -192,28 +165,35 @@ void prove_share(void)
     tw_state_t state;
     tw_input_t input;
     tw_output_t output;
-    GIVEN(output.battery_w >= -TW_BATTERY_LIMIT_W && output.battery_w <= TW_BATTERY_LIMIT_W);
-    bool charges = output.battery_w < 0;
-    int32_t left_w = charges ? -output.battery_w : output.battery_w;
+    output.battery_w = any_between(-TW_BATTERY_LIMIT_W, TW_BATTERY_LIMIT_W);
+    const int32_t battery_w = output.battery_w;
+    bool charges = battery_w < 0;
+    rest_w = charges ? -battery_w : battery_w;
     for (int32_t i = 0; i < UNIT_COUNT; i++) { /* what `unit limits` proves of every unit's band */
         output.unit[i].charge_max_w = any_between(0, TW_POWER_LIMIT_W);
         output.unit[i].discharge_max_w = any_between(0, TW_POWER_LIMIT_W);
-        left_w -= charges ? output.unit[i].charge_max_w : output.unit[i].discharge_max_w;
+        given_w[i] = 0;
     }
-    GIVEN(left_w <= 0); /* `fits`, of the bands that `battery` keeps to */
 
     tw_allocate(&config, &state, &input, &output);
 
     bool inside = true;
+    bool as_given = true;
+    bool all_full = true;
     for (int32_t i = 0; i < UNIT_COUNT; i++) {
+        int32_t band_w = charges ? output.unit[i].charge_max_w : output.unit[i].discharge_max_w;
         inside = inside && share_in_band(&output, i);
+        as_given = as_given && output.unit[i].setpoint_w == (charges ? -given_w[i] : given_w[i]);
+        all_full = all_full && given_w[i] == band_w;
     }
-    SHOW(battery_w, output.battery_w);
+    SHOW(battery_w, battery_w);
     SHOW(setpoint_w, output.unit[0].setpoint_w);
     SHOW(band_min_w, -output.unit[0].charge_max_w);
     SHOW(band_max_w, output.unit[0].discharge_max_w);
+    SHOW(rest_w, rest_w);
     HOLDS(inside, "(a) (b) every setpoint is within its unit's band and of the battery's sign");
-    HOLDS(shares_add_up(&config, &output), "(b) the setpoints add up to the battery exactly");
+    HOLDS(as_given && output.battery_w == battery_w, "(b) every setpoint is the part that was given");
+    HOLDS(rest_w == 0 || all_full, "(b) something is left only when every unit is full");
     END;
 }
 

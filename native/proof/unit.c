@@ -20,6 +20,7 @@ uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judge
     (void)rows;
     (void)quick;
     (void)dt_ms;
+    HOLDS((judged.trip & judged.clear) == 0U, "no cause trips and is clear at once");
     uint64_t after = nondet_uint64();
     GIVEN((after & ~active & ~(judged.trip & among)) == 0U);
     GIVEN((active & ~after & ~(judged.clear & among)) == 0U);

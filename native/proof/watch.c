@@ -42,9 +42,10 @@ void prove_watch(void)
         bool is = ((after >> k) & 1U) != 0U;
         bool turns = (((was ? judged.clear : judged.trip) >> k) & 1U) != 0U;
         int32_t delay_ms = !was ? rows[k].on_ms : ((quick >> k) & 1U) != 0U ? 0 : rows[k].off_ms;
-        bool done = turns && tw_longer(before_ms[k], dt_ms) >= delay_ms;
+        int32_t longer_ms = tw_longer(before_ms[k], dt_ms);
+        bool done = turns && longer_ms >= delay_ms;
         bool asked = ((among >> k) & 1U) != 0U;
-        int32_t rule_ms = turns && !done ? tw_longer(before_ms[k], dt_ms) : 0;
+        int32_t rule_ms = turns && !done ? longer_ms : 0;
         turned = turned && is == (asked ? was != done : was);
         counted = counted && timer_ms[k] == (asked ? rule_ms : before_ms[k]);
     }

@@ -138,24 +138,27 @@ def values_of(trace: list[dict[str, Any]]) -> str:
 
 
 def read_answer(text: str, took_s: float, reached: bool) -> Result:
-    """CBMC's JSON. Raises nothing: what cannot be read is a fault in the result."""
-    checks_count, failed, values, end_reached = 0, [], "", not reached
+    """CBMC's JSON: a list of all results, or the one failure at which it stopped. What cannot be read is a fault."""
     try:
         messages = json.loads(text)
     except json.JSONDecodeError:
         return Result(0, [], "", took_s, f"no answer: {text[-300:]}")
-    for message in messages:
-        for answer in message.get("result", []):
-            if answer["description"] == REACHED:
-                end_reached = end_reached or answer["status"] == "FAILURE"
-                continue
-            checks_count += 1
-            if answer["status"] != "SUCCESS":
-                failed.append(f"{answer['description']} ({answer['property']})")
-                values = values or values_of(answer.get("trace", []))
+    answers = [answer for message in messages for answer in message.get("result", [])]
+    stopped = [message for message in messages if message.get("status") == "failed"]
+    claims = [answer for answer in answers if answer["description"] != REACHED]
+    bad = [answer for answer in claims if answer["status"] == "FAILURE"] + stopped
+    failed = [f"{answer['description']} ({answer['property']})" for answer in bad]
     errors = [m["messageText"] for m in messages if m.get("messageType") == "ERROR"]
-    fault = "" if checks_count or (reached and end_reached) else "; ".join(errors) or "no result"
-    return Result(checks_count, failed, values, took_s, fault or ("" if end_reached else "its end cannot be reached"))
+    ends = [answer["status"] for answer in answers if answer["description"] == REACHED]
+    fault = ""
+    if any(answer["status"] not in ("SUCCESS", "FAILURE") for answer in answers):
+        fault = "the solver gave up"
+    elif not answers and not stopped:
+        fault = "; ".join(errors) or "no result"
+    elif reached and "FAILURE" not in ends:
+        fault = "its end cannot be reached"
+    values = values_of(bad[0].get("trace", [])) if bad else ""
+    return Result(len(claims), failed, values, took_s, fault)
 
 
 def limit_time() -> None:
@@ -199,9 +202,20 @@ def run_one(
     return read_answer((folder / "answer.json").read_text(), took_s, reached="TW_NO_END" not in defines)
 
 
+def prove_lemma(path: Path) -> Result:
+    """Arithmetic over the integers, of any size: z3 looks for a counterexample and finds none."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    out = WORK / f"{path.stem}.txt"
+    took_s, _ = execute([*tools.prover("z3"), str(path)], out)
+    answer = out.read_text().strip()
+    return Result(1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer)
+
+
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE) -> Result:
     """One proof on one machine, with one core. A solver that is called by file looks for the harness's end apart."""
     checks = ["--unwinding-assertions", *(CHECKS if proof.checks else NO_CHECKS)]
+    if proof.harness.endswith(".smt2"):
+        return prove_lemma(native / "proof" / proof.harness)
     if proof.solver == "":
         return run_one(proof, machine, native, proof.name, [], checks, [])
     result = run_one(proof, machine, native, proof.name, ["TW_NO_END"], checks, SOLVERS[proof.solver])

@@ -68,8 +68,8 @@ def print_proof(proof: Proof, machine: str, result: Result) -> bool:
 
 def print_break(each: Break, result: Result) -> bool:
     refuted = bool(result.failed)
-    what = f"refuted: {result.failed[0]}\n{'':<50}{result.values}" if refuted else f"NOT SEEN {result.fault}"
-    print(f"{each.name:<40} {result.took_s:>7.1f}  {what.rstrip()}", flush=True)
+    what = f"refuted: {result.failed[0]}\n{'':<12}{result.values}" if refuted else f"NOT SEEN {result.fault}"
+    print(f"{each.name:<55} {result.took_s:>7.1f}  {what.rstrip()}", flush=True)
     return refuted
 
 
@@ -89,9 +89,9 @@ def prove_all(proofs: list[Proof], machines: list[str], native: Path, short: boo
 def break_all(breaks: list[Break], proofs: dict[str, Proof], native: Path, jobs_count: int) -> bool:
     def attempt(each: Break) -> bool:
         label = "break-" + re.sub(r"\W+", "-", each.name)
-        return print_break(each, refute(each_count(proofs[each.proof], short=True)[0], broken_native(each, native), label))
+        return print_break(each, refute(each_count(proofs[each.proof], short=False)[0], broken_native(each, native), label))
 
-    print(f"\n{'the kernel broken on purpose':<40} {'seconds':>7}  result")
+    print(f"\n{'the kernel broken on purpose':<55} {'seconds':>7}  result")
     with ThreadPoolExecutor(jobs_count) as pool:
         return all(list(pool.map(attempt, breaks)))
 
