@@ -19,6 +19,7 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -69,6 +70,13 @@ bench: broker
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace
+
+# The layouts of the SunSpec models that are used, from the JSON files of pysunspec2.
+.PHONY: sunspec-models
+sunspec-models: $(STAMP)
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("sunspec2") is None)' \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sunspec]'
+	@$(BIN)/python -m edge.field.sunspec.generate
 
 clean:
 	rm -rf .venv build native/build edge/*.so run *.egg-info .ruff_cache .mypy_cache .hypothesis

@@ -12,14 +12,17 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.app import bus_devices, serve
+from edge.app import bus_devices, open_port, serve
 from edge.cloud.access import access_of
-from edge.config.options import Config
+from edge.commission.live.command import add_options, check_live
+from edge.commission.words import add_words
+from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
 from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
+from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 
 EXIT_BAD_INPUT = 2
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--effective", action="store_true", help="print every option with its value, defaults included")
     check.add_argument("--json", action="store_true", help="for machines")
+    add_options(check)
     show = _word(words, "show", "print a trace as a table", _show)
     show.add_argument("trace", type=Path)
     show.add_argument("--every", type=int, default=10, metavar="N", help="one row every N cycles (10)")
@@ -62,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_words(words, open_port)
+    add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 
@@ -82,6 +88,8 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
+    if options.live or options.sign_test:
+        return check_live(options, config, open_port)
     rows, ages = budget(config, devices), role_ages(config, devices)
     if options.json:
         bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]
@@ -115,8 +123,13 @@ def _bus_lines(config: Config, rows: Sequence[BudgetRow]) -> list[str]:
             if len(row.blocks) > 1:
                 lines.append(f"{'':<20}  ({', '.join(row.blocks)}: near each other, one read is cheaper)")
         total = sum(row.wire_us / row.period_ms for row in mine) / 10
-        lines.append(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<24}{'':>26}{total:>8.1f}")
+        lines.append(f"{port.name:<10}{'':<10}{total_of(port):<24}{'':>26}{total:>8.1f}")
     return lines
+
+
+def total_of(port: Port) -> str:
+    """The heading of a port's sum."""
+    return "total over TCP" if port.kind == "tcp" else f"total at {port.baud} baud"
 
 
 def _age_lines(ages: Sequence[RoleAge]) -> list[str]:
@@ -139,6 +152,10 @@ def _watchdog_lines(devices: Sequence[BusDevice]) -> list[str]:
         if device.watchdog_ms is not None:
             lines.append(
                 f"{device.name}: watchdog of {device.watchdog_ms / 1000:g} s, written and read back before RUN"
+            )
+        elif device.beat is not None:
+            lines.append(
+                f"{device.name}: no timer, but a heartbeat that it must take before RUN; what it does without: see profile"
             )
         elif said:
             lines.append(f"{device.name}: NO WATCHDOG: {said}")

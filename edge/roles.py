@@ -8,7 +8,8 @@ Facts only; no logic.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["pcs", "bms", "pv", "meter"]
+Kind = Literal["pcs", "bms", "pv", "meter", "io"]
+KINDS: tuple[Kind, ...] = ("pcs", "bms", "pv", "meter", "io")
 Sign = Literal["signed", "positive"]
 
 
@@ -62,7 +63,11 @@ FLAGS: dict[str, dict[str, int]] = {
     "bms": {"connected": 1, "alarm": 2, "trip": 4, "charge_forbidden": 8, "discharge_forbidden": 16},
     "pv": {"fault": 1, "running": 2},
     "meter": {},
-}
+    "io": {
+        "estop": 1, "smoke_1": 2, "smoke_2": 4, "water": 8, "door": 16, "aircon": 32, "surge": 64, "local": 128,
+        "grid_lost": 256, "genset_on": 2048,
+    },
+}  # fmt: skip
 
 # Flags without which a device of this kind cannot be judged: some point of the profile must supply each.
 FLAGS_MANDATORY: dict[str, tuple[str, ...]] = {
@@ -70,6 +75,7 @@ FLAGS_MANDATORY: dict[str, tuple[str, ...]] = {
     "bms": ("connected", "alarm", "trip"),
     "pv": (),
     "meter": (),
+    "io": (),
 }
 
 # What may be written, per kind: name -> canonical unit. Commands (start, stop ...) are register sequences by name.
@@ -78,11 +84,13 @@ WRITES: dict[str, dict[str, str]] = {
     "bms": {},
     "pv": {"power_limit": "W"},
     "meter": {},
+    "io": {"lamp": "count", "genset": "count"},  # 0 or 1
 }
-WRITES_MANDATORY: dict[str, tuple[str, ...]] = {"pcs": ("power_set",), "bms": (), "pv": (), "meter": ()}
+WRITES_MANDATORY: dict[str, tuple[str, ...]] = {"pcs": ("power_set",), "bms": (), "pv": (), "meter": (), "io": ()}
 COMMANDS: dict[str, tuple[str, ...]] = {
     "pcs": ("start", "stop", "clear"),
     "bms": ("connect", "disconnect", "clear"),
     "pv": (),
     "meter": (),
+    "io": (),
 }

@@ -13,10 +13,12 @@ from edge.control.authority import Standing
 from edge.control.pairing import Pairing
 from edge.field.profile import Block, Profile
 from edge.model import Announcement, Reading
+from edge.roles import FLAGS
 
 AGE_NEVER_MS = 2_147_483_647  # TW_AGE_NEVER
 AGE_MAX_MS = AGE_NEVER_MS - 1  # seen once, then silent for 24.8 days: still not "never seen"
 UNKNOWN = -2_147_483_647  # TW_UNKNOWN
+IO_FLAGS = sum(FLAGS["io"].values())  # of tw_site_flag, what a remote I/O reports; the rest is not its business
 PCS_GUARDED, PCS_WRITE_FAILED, BMS_GUARDED = 16, 32, 32  # tw_pcs_flag, tw_bms_flag
 
 # role -> field of tw_unit_input_t
@@ -156,6 +158,14 @@ class InputImage:
                 image = DeviceImage(profiles[device.name], Target(tw_input, fields, ""))
                 self.devices[device.name] = image
                 self._site.append((image, age_field))
+        self._io = [
+            DeviceImage(profiles[device.name], Target(tw_input, {}, ""))
+            for device in config.device
+            if device.use == "io"
+        ]
+        self.devices |= dict(
+            zip((device.name for device in config.device if device.use == "io"), self._io, strict=True)
+        )
         self._units: list[tuple[DeviceImage, DeviceImage, Any]] = []
         for index, unit in enumerate(config.unit):
             struct = tw_input.unit[index]
@@ -197,6 +207,8 @@ class InputImage:
         tw.mono_ms = now_mono_ms
         tw.commands = standing.commands
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
+        if self._io:
+            self._freeze_io(now_mono_ms)
         for image, field in self._site:
             setattr(tw, field, image.age_ms(now_mono_ms))
             image.forget_old(now_mono_ms)
@@ -207,6 +219,14 @@ class InputImage:
             bms.forget_old(now_mono_ms)
             pcs.write_flags()
             bms.write_flags()
+
+    def _freeze_io(self, now_mono_ms: int) -> None:
+        """Remote I/O: what any of them says, as old as the oldest. While it is silent the kernel keeps what was said."""
+        self._input.io_age_ms = max(image.age_ms(now_mono_ms) for image in self._io)
+        flags = 0
+        for image in self._io:
+            flags |= image.flags
+        self._input.flags = self._input.flags & ~IO_FLAGS | flags
 
     def note_guards(self, guards: Iterable[tuple[str, bool, bool, int | None]], is_pcs: Callable[[str], bool]) -> None:
         """What the bus knows of each device: (name, guarded, write not read back, frozen since).

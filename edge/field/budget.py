@@ -17,6 +17,7 @@ from edge.field.device import BusDevice, WriteBox
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
 from edge.field.schedule.poll import Poll
+from edge.field.upkeep import rearm_s
 
 LOAD_MAX_PERMILLE = 900  # above this a single retry makes everything late
 WAIT_MAX_US = 60_000_000  # beyond this it is not late, it does not happen
@@ -70,6 +71,7 @@ class _Job:
     is_hoped: bool = False  # may go out early when nothing is due
 
 
+TIMER = "comm-loss timer"
 URGENT = 1
 
 
@@ -97,11 +99,12 @@ def check_budget(config: Config, devices: Sequence[BusDevice]) -> list[Problem]:
     problems = []
     for index, port in enumerate(config.port):
         faults = list(_faults(config, devices, port))
+        key = "host" if port.kind == "tcp" else "baud"
         if faults:  # what would help is said once
             hints = ["; ".join([_sums(_port_rows(config, devices, port)), *_remedies(config, devices, port)])]
             hints += [""] * (len(faults) - 1)
             problems += [
-                Problem(config.file, f"port[{index}].baud", port.baud, fault, hint)
+                Problem(config.file, f"port[{index}].{key}", getattr(port, key), fault, hint)
                 for fault, hint in zip(faults, hints, strict=True)
             ]
     return problems
@@ -125,14 +128,21 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
     awaited = {flag for command in device.profile.commands for flag in (command.until,) if flag}
     for poll in device.polls:
         flagged = any(part.flag_indices for part in poll.parts)
-        size_bytes = read_bytes(poll.shape[2])
+        size_bytes = poll.expect.wire_chars
         yield job(f"read {poll.name}", size_bytes, 1000 * poll.period_s, poll.priority, poll=poll,
                   is_hoped=bool(awaited) and flagged)  # fmt: skip
     for box in device.boxes.values():
         size_bytes = write_bytes(box.write.fc, len(box.safe.registers))
         yield job(f"write {box.write.name}", size_bytes, max(cycle_ms, box.write.min_interval_ms), URGENT, box=box)
     for command in device.profile.commands:
-        yield job(f"command {command.name}", write_bytes(6, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
+        yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
+    timer = device.watchdog()
+    again_s = None if timer is None else rearm_s(*timer)
+    if again_s is not None:  # written and read back
+        yield job(TIMER, write_bytes(16, 1), 1000 * again_s, URGENT, 2)
+    if device.beat is not None:
+        heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
+        yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)
 
 
 def _waits_us(jobs: Sequence[_Job], ask_us: int) -> list[int | None]:
@@ -177,6 +187,8 @@ def _port_rows(config: Config, devices: Sequence[BusDevice], port: Port) -> list
         if job.poll is not None:
             age_ms = min(AGE_NEVER_MS, row.period_ms + done_ms + job.device.lag_ms)
             rows.append(replace(row, age_max_ms=age_ms, blocks=tuple(part.block.name for part in job.poll.parts)))
+        elif job.what in ("heartbeat", TIMER):
+            rows.append(row)
         elif job.box is not None:
             rows.append(replace(row, latency_max_ms=min(AGE_NEVER_MS, job.box.write.min_interval_ms + done_ms)))
     return rows
@@ -213,7 +225,7 @@ def _too_old(port: Port, rows: Sequence[BudgetRow], row: BudgetRow, lag_ms: int,
         return f"{what} is never sure of its turn: the others alone fill the port"
     turn_ms = row.age_max_ms - row.period_ms - lag_ms
     averaging = f" + {lag_ms} ms of averaging" if lag_ms else ""
-    fewer_count = -(-1000 * (row.age_max_ms - allowed_ms) // chars_us(port, 2))
+    fewer_count = -(-1000 * (row.age_max_ms - allowed_ms) // (chars_us(port, 2) or 1))
     read_count = sum(other.size_bytes - read_bytes(0) for other in rows if other.blocks) // 2
     less = (
         f" (about {fewer_count} of its {read_count} registers fewer would do)" if fewer_count <= read_count // 2 else ""
@@ -261,7 +273,7 @@ def _remedies(config: Config, devices: Sequence[BusDevice], port: Port) -> list[
     """Single changes after which this port holds, tried one by one."""
     found = []
     for baud in BAUDS:
-        if baud > port.baud and _holds(config, devices, replace(port, baud=baud)):
+        if port.kind == "serial" and baud > port.baud and _holds(config, devices, replace(port, baud=baud)):
             found.append(f"{baud} baud would do")
             break
     mine = [device for device in devices if device.settings.port == port.name]

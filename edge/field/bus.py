@@ -5,22 +5,24 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
-from edge.field.line.timing import char_bits, gap_us
+from edge.field.line.timing import Load, char_s, gap_us
 from edge.field.schedule.asks import Ask, Asks
 from edge.field.schedule.poll import NEVER_S, Poll, align, due_poll
+from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
+REOPEN_TCP_S = 0.1  # asking costs nothing: connecting goes on by itself, with its own patience
 DRAIN_MAX_S = 0.5  # the longest frame at 9600 baud takes half of it
-LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
 SHORTEST_REPLY_BYTES = 5
 SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
 SHUTDOWN_PAUSE_S = 0.05  # the longest reply of a fast bus is off the line by then
@@ -46,10 +48,13 @@ class Bus:
         self._index, self._settings, self._port, self._clock = index, settings, port, clock
         self._devices = {device.name: device for device in devices}
         self._all = tuple(devices)
-        self._boxes = [box for device in devices for box in device.boxes.values()]
+        self._setpoints = [box for device in devices for box in device.boxes.values()]
+        beats = [device.beat for device in devices if device.beat is not None]
+        self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        self._char_s = char_bits(settings) / settings.baud
+        self._char_s = char_s(settings)
+        self._reopen_s = REOPEN_TCP_S if settings.kind == "tcp" else REOPEN_S
         self._gap_s = gap_us(settings, [device.profile.link for device in devices]) / 1_000_000
         self._asks = Asks()
         self._buffer = bytearray()
@@ -61,9 +66,7 @@ class Bus:
         self._free_s = NEVER_S  # when the line was last in use
         self._ended_s = NEVER_S  # when our own last transaction ended
         self._hears_itself = False  # the adapter hands us what we send
-        self._busy_s = 0.0
-        self._window_s = NEVER_S
-        self._load_permille = 0
+        self._load = Load()
         self._open = False
         self._error = ""
         self._loop: asyncio.AbstractEventLoop  # while steps are played
@@ -102,7 +105,7 @@ class Bus:
         return tuple(device.health(self._port.name, now_mono_ms) for device in self._devices.values())
 
     def port_health(self) -> PortHealth:
-        return PortHealth(self._port.name, self._load_permille, self._open, self._error, self._hears_itself)
+        return PortHealth(self._port.name, self._load.permille, self._open, self._error, self._hears_itself)
 
     async def run(self) -> None:
         """Forever, until cancelled. The port stays open: `shutdown` has the last word on it."""
@@ -121,10 +124,10 @@ class Bus:
                 self._watch = None
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         while True:
             if not self._open and not self._try_open():
-                await self._steps.rest_until(loop.time() + REOPEN_S)
+                await self._steps.rest_until(loop.time() + self._reopen_s)
                 continue
             now_s, quiet_s = loop.time() + TIMER_SLACK_S, self._free_s + self._gap_s
             if quiet_s > now_s:  # first the silence, then the choice: the newest value, the most urgent read
@@ -151,13 +154,12 @@ class Bus:
         return await self._play(self._end_safe(timeout_ms))
 
     async def _end_safe(self, timeout_ms: int) -> bool:
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + timeout_ms / 1000
-        for box in self._boxes:
+        end_s = self._loop.time() + timeout_ms / 1000
+        for box in self._setpoints:
             box.device.set_value(box.write.name, box.write.safe)
-        left = list(self._boxes)
-        while left and loop.time() < end_s:
-            await self._steps.rest_until(loop.time() + SHUTDOWN_PAUSE_S)
+        left = list(self._setpoints)
+        while left and self._loop.time() < end_s:
+            await self._steps.rest_until(self._loop.time() + SHUTDOWN_PAUSE_S)
             for box in tuple(left):
                 if (self._open or self._try_open()) and await self._send_box(box):
                     left.remove(box)
@@ -173,11 +175,9 @@ class Bus:
                 return self._send_command(device)
         box = self._due_box(now_s)
         if box is not None:
-            return self._send_box(box)
+            return self._send_box(box) if isinstance(box, WriteBox) else self._send_beat(box)
         for device in self._all:
-            if device.guarded or device.suspect or not device.answered:
-                continue
-            if device.guard_due_s <= now_s >= device.quiet_until_s:
+            if device.guard_due_s <= now_s and device.answered and not device.suspect and device.quiet_until_s <= now_s:
                 return self._guard(device, now_s)
         return None
 
@@ -189,7 +189,7 @@ class Bus:
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
         return device.quiet_until_s <= now_s and waited_s >= COMMAND_INTERVAL_S
 
-    def _due_box(self, now_s: float) -> WriteBox | None:
+    def _due_box(self, now_s: float) -> WriteBox | Beat | None:
         repeat = None
         for box in self._boxes:
             if box.device.quiet_until_s <= now_s:
@@ -222,6 +222,8 @@ class Bus:
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
+        if not device.identity.proven:  # a constant in this very answer has changed
+            return
         for part in poll.parts:
             payload = answer if part.cut is None else answer[part.cut]
             self._on_reading(device.note_reading(part, part.decoder.decode(payload, taken_mono_ms)))
@@ -235,9 +237,9 @@ class Bus:
             self._polls = [poll for device in self._all for poll in device.polls]
 
     async def _answer(self, ask: Ask) -> None:
-        write, answer = ask.expect.write, cast(Answer, Outcome.GATE)
-        if write is None or self._allowed(self._index, *write):
-            answer = await self._exchange(ask.device, ask.expect)
+        write = ask.expect.write
+        is_allowed = write is None or self._allowed(self._index, *write)
+        answer = await self._exchange(ask.device, ask.expect) if is_allowed else Outcome.GATE
         if not ask.answer.done():
             ask.answer.set_result(answer)
 
@@ -247,24 +249,30 @@ class Bus:
         answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
         return box.note_sent(wanted, answer, self._loop.time())
 
+    async def _send_beat(self, beat: Beat) -> None:
+        fc, addr, wanted = beat.heartbeat.fc, beat.heartbeat.addr, beat.wanted
+        beat.note_sent(await self._write(beat.device, fc, addr, wanted.registers, wanted.raw), self._loop.time())
+
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for addr, value in device.commands[name].writes:
-            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+        command = device.commands[name]
+        for addr, value in command.writes:
+            if not isinstance(await self._write(device, command.fc, addr, (value,), value), bytes):
                 return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
-        """Writes the device's own comm-loss timer and believes only what is read back."""
-        found = device.watchdog()
+        """Writes the device's own comm-loss timer, what it does on loss ahead of it, and believes only what is read back."""
         device.guard_due_s = now_s + GUARD_RETRY_S
-        if found is None:
-            return
-        watchdog, value = found
-        if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
-            return
-        answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
-        device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
+        address, arming = device.settings.address, device.arming()
+        for fc, addr, registers, raw in arming:
+            if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
+                return
+            answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
+            if (fc, addr, registers, raw) == arming[-1]:
+                device.note_guard(raw, answer, now_s)
+            elif answer != struct.pack(f">{len(registers)}H", *registers):
+                return
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""
@@ -281,17 +289,16 @@ class Bus:
 
     async def _exchange(self, device: BusDevice, expect: Expect) -> Answer:
         """One request and its answer: the payload, an exception code, or how it failed."""
-        loop = self._loop
-        sent_s = loop.time()
+        sent_s = self._loop.time()
         while self._open and self._free_s + self._gap_s > sent_s + TIMER_SLACK_S:
             await self._steps.rest_until(self._free_s + self._gap_s)
-            sent_s = loop.time()
+            sent_s = self._loop.time()
         if not self._open:
             device.note_failure(Outcome.PORT, sent_s)
             return Outcome.PORT
         answer = await self._steps.what_comes() if self._transmit(device, expect, sent_s) else Outcome.PORT
-        now_s = self._free_s = self._ended_s = loop.time()
-        self._note_load(now_s, now_s - sent_s)
+        now_s = self._free_s = self._ended_s = self._loop.time()
+        self._load.note(now_s, now_s - sent_s)
         if expect.turnaround_s is not None:
             return answer  # nobody was asked, so nobody has answered
         if isinstance(answer, bytes):
@@ -390,9 +397,3 @@ class Bus:
         self._open, self._error, self._hears_itself = False, error, False
         if self._expect is not None:
             self._settle(Outcome.PORT)
-
-    def _note_load(self, now_s: float, busy_s: float) -> None:
-        self._busy_s += busy_s
-        if now_s - self._window_s >= LOAD_WINDOW_S:
-            self._load_permille = min(1000, int(1000 * self._busy_s / min(now_s - self._window_s, 60.0)))
-            self._window_s, self._busy_s = now_s, 0.0

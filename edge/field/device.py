@@ -3,18 +3,30 @@
 Times are loop times in seconds (monotonic, also in virtual time); ages and stamps are the clock's milliseconds.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 from edge.config import options
-from edge.field.decode import identity_text
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
-from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
+from edge.field.profile import REGISTERS, Command, Constant, Profile, Verify, Watchdog, Write
 from edge.field.quality import DeviceWatch
 from edge.field.schedule.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
+from edge.field.schedule.probes import answer_shape, probes_of
+from edge.field.upkeep import (
+    BEATS_MISSED_MAX,
+    CONSTANT_PERIOD_S,
+    CONSTANT_PRIORITY,
+    Beat,
+    Identity,
+    Unchanged,
+    changed_text,
+    constant_runs,
+    is_armed,
+    rearm_s,
+    signed,
+    word_reader,
+)
 from edge.model import DeviceHealth, Outcome, Quality, Reading
 from edge.roles import FLAGS
 
@@ -28,43 +40,11 @@ GUARD_RETRY_S = 2.0
 VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
-BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "load": 5.0, "pv": 10.0}
+BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "pv": 10.0}
 # Before the kernel stops the plant for it (5 s) it is tried oftener; one that never was there nobody waits for.
 QUICK_S, QUICK_BACKOFF_MAX_S, UNSEEN_BACKOFF_MIN_S = 5.0, 0.5, 2.0
 # Every try at a lost device costs the others the time it is waited for: mostly no longer than it ever needed.
 PATIENCE_MIN_S, PATIENCE_FACTOR, PATIENCE_FULL_EVERY = 0.02, 2, 4
-
-
-class Identity:
-    """Who answers, by its own registers. Until it is proven nothing else is read, believed or written.
-
-    A profile without [identify] is proven from the start.
-    """
-
-    __slots__ = ("_wanted", "expect", "fault", "proven")
-
-    def __init__(self, address: int, wanted: Identify | None) -> None:
-        self._wanted = wanted
-        self.expect = Expect(read_request(address, wanted.fc, wanted.addr, wanted.count)) if wanted else None
-        self.proven = wanted is None
-        self.fault = ""  # in words, once it has answered and is not the one
-
-    def forget(self) -> None:
-        """The device was away: another one may be in its place."""
-        self.proven, self.fault = self._wanted is None, ""
-
-    def note(self, answer: bytes | int | Outcome) -> bool:
-        """What was read from its registers. No answer leaves it open; a refusal to say is not the right answer."""
-        if self._wanted is None or isinstance(answer, Outcome):
-            return self.proven
-        if isinstance(answer, bytes):
-            said = identity_text(self._wanted, answer)
-            self.proven = re.search(self._wanted.match, said) is not None
-            said = repr(said)
-        else:
-            said, self.proven = f"nothing (exception {answer})", False
-        self.fault = "" if self.proven else f"identifies as {said}, profile wants {self._wanted.match}"
-        return self.proven
 
 
 @dataclass(slots=True)
@@ -142,9 +122,11 @@ class BusDevice:
         self._timeout_s = self.timeout_s = profile.link.timeout_ms / 1000  # the second: of the next request
         self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
         self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
-        self.identity = Identity(settings.address, profile.identify)
+        runs = constant_runs(profile.constants, profile.link)
+        self.identity = Identity(settings.address, profile.identify, runs)
         self.watch = DeviceWatch(profile)
         self._watches = {watch.block.name: watch for watch in self.watch.blocks}
+        self.ratios: dict[str, int] | None = {} if any(p.times for b in profile.blocks for p in b.points) else None
         self.polls = [
             polls_of(self, group, self._watches, max(group[0].period_ms, cycle_ms) / 1000)
             for group in groups(profile.blocks, profile.link, hole_max_count, cycle_ms)
@@ -153,13 +135,17 @@ class BusDevice:
         self.boxes = {write.name: WriteBox(self, write, self._repeat_ms(write)) for write in profile.writes}
         for box in self.boxes.values():
             self._attach(box, box.write.verify)
+        self._watch_constants(profile.constants)
+        self.beat = Beat(self, profile.heartbeat) if profile.heartbeat else None
         self.command = ""  # the newest asked for and not yet sent
         self.command_sent_s: dict[str, float] = {}
         self.answered = False  # and is the one the profile is about
-        self.guarded = profile.watchdog is None and settings.use not in ("pcs", "bms")
-        self.guard_due_s = 0.0
+        self.armed = profile.watchdog is None and (self.beat is not None or settings.use not in ("pcs", "bms"))
+        self.guard_due_s = 0.0 if profile.watchdog else FOREVER_S
         self.suspect = False  # it failed, and what it says next may be the late answer to an older question
-        self.probes = _probes(settings.address, profile, self.polls)
+        self.probes = probes_of(
+            settings.address, profile, {answer_shape(3, run[-1].addr - run[0].addr + 1) for run in runs}, self.polls
+        )
         self.quiet_until_s = 0.0
         self.failed_count = 0
         self._failed_since_s = NEVER_S
@@ -172,23 +158,50 @@ class BusDevice:
         """Finds the block that reads the value back anyway, or adds a read of its own."""
         if verify is None:
             return
-        count = REGISTERS[box.write.type]
+        count = box.write.count
         for poll in self.polls:
             fc, start, size = poll.shape
             if fc == verify.fc and start <= verify.addr <= start + size - count:
-                poll.checks.append((box, raw_reader(box.write, 2 * (verify.addr - start))))
+                poll.checks.append((box, raw_reader(box.write, verify.addr - start)))
                 return
         expect = Expect(read_request(self.settings.address, verify.fc, verify.addr, count))
-        checks = [(box, raw_reader(box.write, 0))]
-        self.polls.append(Poll(self, f"verify {box.write.name}", expect, VERIFY_S, VERIFY_PRIORITY, checks=checks))
+        poll = Poll(self, f"verify {box.write.name}", expect, VERIFY_S, VERIFY_PRIORITY)
+        poll.checks.append((box, raw_reader(box.write, 0)))
+        self.polls.append(poll)
 
     def split(self, poll: Poll) -> None:
         """It refuses to be read across blocks: from now on they are read one by one."""
         singles = [polls_of(self, (part.block,), self._watches, poll.period_s) for part in poll.parts]
         at = self.polls.index(poll)
         self.polls[at : at + 1] = singles
-        for box, _ in poll.checks:
-            self._attach(box, box.write.verify)
+        for check, _ in poll.checks:
+            if isinstance(check, Unchanged):
+                self._watch_constants([check.constant])
+            else:
+                self._attach(check, check.write.verify)
+
+    def _watch_constants(self, constants: Sequence[Constant]) -> None:
+        """Each in the read that brings it anyway; the others slowly, in reads of their own."""
+        alone = []
+        for constant in constants:
+            for poll in self.polls:
+                fc, start, count = poll.shape
+                if fc == 3 and start <= constant.addr < start + count:
+                    poll.checks.append((Unchanged(self, constant), word_reader(2 * (constant.addr - start))))
+                    break
+            else:
+                alone.append(constant)
+        for run in constant_runs(alone, self.profile.link):
+            start, count = run[0].addr, run[-1].addr - run[0].addr + 1
+            expect = Expect(read_request(self.settings.address, 3, start, count))
+            poll = Poll(self, f"constants {start}", expect, CONSTANT_PERIOD_S, CONSTANT_PRIORITY)
+            poll.checks += [(Unchanged(self, one), word_reader(2 * (one.addr - start))) for one in run]
+            self.polls.append(poll)
+
+    @property
+    def guarded(self) -> bool:
+        """Would it stop by itself if we went? Its timer was read back, and it takes our heartbeat where it has one."""
+        return self.armed and (self.beat is None or self.beat.alive)
 
     def _parts(self) -> Iterator[tuple[Poll, Part]]:
         for poll in self.polls:
@@ -226,6 +239,16 @@ class BusDevice:
         if not self.settings.watchdog_s:
             return found, found.value
         return found, max(1, min(found.value, int(self.settings.watchdog_s / found.seconds_per_count)))
+
+    def arming(self) -> list[tuple[int, int, tuple[int, ...], int]]:
+        """(function, address, registers, as one number) of each write that arms the comm-loss timer, the timer last."""
+        found = self.watchdog()
+        if found is None:
+            return []
+        watchdog, value = found
+        wide = (0,) * (REGISTERS[watchdog.type] - 1)
+        first = [(16, addr, registers, signed(registers)) for addr, registers in watchdog.first]
+        return [*first, (watchdog.fc, watchdog.addr, (*wide, value), value)]
 
     @property
     def acceptance(self) -> str:
@@ -335,21 +358,36 @@ class BusDevice:
         """True when it is the device of the profile; one that is not is left alone for a while."""
         if self.identity.note(answer):
             return True
-        if not isinstance(answer, Outcome):
+        if not isinstance(answer, Outcome) and self.identity.step == 0:  # not the next question: a wrong answer
             self.quiet_until_s = now_s + IDENTITY_RETRY_S
             self._disarm()
         return False
 
+    def note_changed(self, constant: Constant, raw: int, now_s: float) -> None:
+        """What its values mean has changed: none counts, not even those of the read that shows it."""
+        self.identity.refute(changed_text(constant, raw))
+        self.quiet_until_s = now_s + IDENTITY_RETRY_S
+        self._disarm()
+
+    def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
+        """Is what was read back of the comm-loss timer what was written?"""
+        assert self.profile.watchdog is not None
+        self.armed = is_armed(self.profile.watchdog, value, read)
+        if self.armed:
+            self.guard_due_s = now_s + (rearm_s(self.profile.watchdog, value) or FOREVER_S)
+
     def _disarm(self) -> None:
         """Its comm-loss timer is not known any more."""
         if self.profile.watchdog is not None:
-            self.guarded = False
+            self.armed = False
             self.guard_due_s = 0.0
+        if self.beat is not None:
+            self.beat.missed_count = BEATS_MISSED_MAX
 
     def health(self, port: str, now_mono_ms: int) -> DeviceHealth:
         quality, fault = self.watch.quality(now_mono_ms)
         if self.identity.fault:
-            quality, fault = Quality.BAD, "another device"
+            quality, fault = Quality.BAD, self.identity.kind_of_fault
         elif self.failed_count and quality is Quality.GOOD:
             quality, fault = Quality.HELD, f"no right answer {self.failed_count} times"
         return DeviceHealth(
@@ -357,26 +395,3 @@ class BusDevice:
             tuple(self.outcome_counts), self.latency_us, self.watch.age_ms(now_mono_ms), self.guarded,
             self.write_failed, self.identity.fault, quality, fault, self.exception_code, self.acceptance,
         )  # fmt: skip
-
-
-def _probes(address: int, profile: Profile, polls: Sequence[Poll]) -> Iterator[Expect]:
-    """Reads that no other read of this device looks like, in turn: parts of blocks, of lengths that nothing else has.
-
-    Nothing in a frame says which registers it holds, so a late answer could pass for that of another block of the same
-    length. After a failure one of these is asked first: only its own answer fits. They take turns, so that the late
-    answer to one does not pass for the next. A device without such a length has to do with its shortest block.
-    """
-    used = {(block.fc, block.count) for block in profile.blocks} | {(poll.shape[0], poll.shape[2]) for poll in polls}
-    used |= {(write.verify.fc, REGISTERS[write.type]) for write in profile.writes if write.verify}
-    used |= {(3, 1)} if profile.watchdog else set()
-    blocks = sorted(profile.blocks, key=lambda block: block.count)
-    found = {
-        (block.fc, count): block for block in blocks for count in range(1, block.count) if (block.fc, count) not in used
-    }
-    if profile.identify:  # a late answer about identity must not pass for one either
-        found.pop((profile.identify.fc, profile.identify.count), None)
-    even = {shape: block for shape, block in found.items() if shape[1] % 2 == 0}
-    if profile.identify and len(even) == 1:  # two at least, to take turns
-        even = {}
-    shapes = even or found or {(blocks[0].fc, blocks[0].count): blocks[0]}  # some refuse half of a 32-bit value
-    return cycle([Expect(read_request(address, fc, block.start, count)) for (fc, count), block in shapes.items()])

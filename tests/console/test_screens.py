@@ -145,7 +145,14 @@ def test_why_the_cloud_is_away_is_on_the_status_screen() -> None:
 def test_names_are_unique_and_helped() -> None:
     names = [word.name for word in words.WORDS]
     assert len(set(names)) == len(names) and all(word.help for word in words.WORDS)
-    assert {word.name for word in words.WORDS if word.login} == {"resume", "reset", "service", "calibrate"}
+    assert {word.name for word in words.WORDS if word.login} == {
+        "resume",
+        "reset",
+        "service",
+        "calibrate",
+        "write",
+        "sign-test",
+    }
 
 
 @pytest.mark.parametrize("kind", ["hold", "resume", "reset", "service"])

@@ -11,7 +11,7 @@ from edge.field.budget import BudgetRow, budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.rtu import Answer, Expect, read_request
-from edge.model import Reading
+from edge.model import Outcome, Reading
 from hil.assembly import build_site, build_slaves, unit_specs
 from hil.plant.site import SiteSpec
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
@@ -67,6 +67,8 @@ class Traffic:
         """`spread_s`: within which all reads are due for the first time; 0 puts them all on one moment, again and again."""
         self.config, self.rng, self.loop = config, random.Random(seed), asyncio.get_running_loop()
         self.devices = bus_devices(config)
+        # Each may be refused once: a device that has nothing in the hole says so, and is read block by block from then on.
+        self._joined_count = sum(len(poll.parts) > 1 for device in self.devices for poll in device.polls)
         self.seen = Seen()
         for row in budget(config, self.devices):
             if only in ("", row.port):
@@ -159,7 +161,9 @@ class Traffic:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        self.seen.failed_count = sum(sum(device.outcome_counts[1:]) for device in self.devices)
+        refused_count = sum(device.outcome_counts[Outcome.EXCEPTION] for device in self.devices)
+        failed_count = sum(sum(device.outcome_counts[1:]) for device in self.devices)
+        self.seen.failed_count = failed_count - min(refused_count, self._joined_count)
         return self.seen
 
 

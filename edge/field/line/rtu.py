@@ -35,14 +35,16 @@ def with_crc(body: bytes) -> bytes:
 
 
 def read_request(address: int, fc: int, start: int, count: int) -> bytes:
-    """Frame of FC3 or FC4 for `count` registers from wire address `start`."""
+    """Frame of FC3 or FC4 for `count` registers (FC1, FC2: bits) from wire address `start`."""
     return with_crc(struct.pack(">BBHH", address, fc, start, count))
 
 
 def write_request(address: int, fc: int, start: int, registers: tuple[int, ...]) -> bytes:
-    """Frame of FC6 (one register) or FC16."""
-    if fc == 6:
-        return with_crc(struct.pack(">BBHH", address, 6, start, registers[0]))
+    """Frame of FC6 (one register), FC16, FC5 (one coil, 0xFF00 or 0) or FC15 (one coil, 1 or 0)."""
+    if fc in (5, 6):
+        return with_crc(struct.pack(">BBHH", address, fc, start, registers[0]))
+    if fc == 15:
+        return with_crc(struct.pack(">BBHHBB", address, 15, start, 1, 1, registers[0]))
     count = len(registers)
     return with_crc(struct.pack(f">BBHHB{count}H", address, 16, start, count, 2 * count, *registers))
 
@@ -57,11 +59,12 @@ class Expect:
         self.turnaround_s: float | None = None  # what is waited for when no answer is expected
         address, fc = request[0], request[1]
         self._exception_head = bytes((address, fc | 0x80))
-        if fc in (3, 4):
+        if fc in (1, 2, 3, 4):
             count = request[4] << 8 | request[5]
-            self._head = bytes((address, fc, 2 * count))
+            data_bytes = 2 * count if fc > 2 else (count + 7) // 8
+            self._head = bytes((address, fc, data_bytes))
             self._body_bytes = 3
-            self.size_bytes = 5 + 2 * count
+            self.size_bytes = 5 + data_bytes
         else:  # a write echoes address and value (FC6) or address and count (FC16)
             self._head = request[:6]
             self._body_bytes = 2

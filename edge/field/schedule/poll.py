@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edge.config.options import Port
-from edge.field.decode import BlockDecoder
+from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
 from edge.field.line.timing import read_bytes, transaction_us
 from edge.field.profile import Block, Link
@@ -19,6 +19,7 @@ from edge.field.quality import BlockWatch
 
 if TYPE_CHECKING:
     from edge.field.device import BusDevice, WriteBox
+    from edge.field.upkeep import Unchanged
 
 NEVER_S = -1e9
 FOREVER_S = float("inf")
@@ -41,7 +42,7 @@ class Part:
 
 @dataclass(slots=True)
 class Poll:
-    """One read, again and again. `checks` are the writes whose read-back is inside it, and how to read it."""
+    """One read, again and again. `checks` are the writes and constants that it brings, and how to read them."""
 
     device: "BusDevice"
     name: str
@@ -52,7 +53,7 @@ class Poll:
     due_s: float = 0.0
     hope_s: float = FOREVER_S  # when it is welcome before it is due, if nothing else is
     sent_s: float = NEVER_S
-    checks: "list[tuple[WriteBox, Callable[[bytes], float]]]" = field(default_factory=list)
+    checks: "list[tuple[WriteBox | Unchanged, Callable[[bytes], float]]]" = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -100,16 +101,16 @@ def polls_of(device: "BusDevice", group: tuple[Block, ...], watches: dict[str, B
     """One poll that reads a group of blocks."""
     start = min(block.start for block in group)
     count = max(block.start + block.count for block in group) - start
-    parts = tuple(_part(block, start, count, device.name, watches[block.name]) for block in group)
+    parts = tuple(_part(block, start, count, device, watches[block.name]) for block in group)
     expect = Expect(read_request(device.settings.address, group[0].fc, start, count))
     return Poll(device, "+".join(block.name for block in group), expect, period_s, group[0].priority, parts)
 
 
-def _part(block: Block, start: int, count: int, device: str, watch: BlockWatch) -> Part:
+def _part(block: Block, start: int, count: int, device: "BusDevice", watch: BlockWatch) -> Part:
     offset = 2 * (block.start - start)
     cut = None if (offset, block.count) == (0, count) else slice(offset, offset + 2 * block.count)
     flag_indices = tuple(index for index, point in enumerate(block.points) if point.flags)
-    return Part(block, BlockDecoder(block, device), watch, cut, flag_indices)
+    return Part(block, decoder_of(block, device.name, device.ratios), watch, cut, flag_indices)
 
 
 def align(polls: Sequence[Poll], port: Port, gap_s: float, beat_s: float, cycle_s: float) -> None:

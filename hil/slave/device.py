@@ -1,8 +1,8 @@
 """A simulated RTU device: its registers are a profile read backwards, its values come from a face of the plant.
 
 Rules of a good device: answers only its own address and only right checksums; refuses functions it does not have (1),
-registers it does not have (2) and values outside a write's range (3). What was written can be read back. Unmapped
-registers inside a block read 0.
+registers and bits it does not have (2) and values outside a write's range (3). What was written can be read back.
+Unmapped registers inside a block read 0. Bits (FC1, FC2) and registers have addresses of their own.
 """
 
 import struct
@@ -11,25 +11,18 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from edge.field.profile import REGISTERS, Identify, Point, Profile, Write
+from edge.field.profile import COILS, REGISTERS, Block, Profile, Write
 from edge.roles import FLAGS
 from hil.framing import is_intact, refusal, sealed
-from hil.plant.faces import Face, Value
+from hil.plant.faces import Face
+from hil.slave.registers import Source, bits_source, constant, identity, source_of, value_written
 
-Source = Callable[[], int | float | bytes]  # what struct packs of a point
-READ_FUNCTIONS = (3, 4)
+READ_FUNCTIONS = (1, 2, 3, 4)
+WRITE_FUNCTIONS = (5, 6, 15, 16)
 REGISTERS_MAX = 125  # of one read, by the protocol
-_STRUCT = {
-    "u16": "H",
-    "s16": "h",
-    "bits": "H",
-    "value": "H",
-    "u32": "I",
-    "s32": "i",
-    "f32": "f",
-    "u64": "Q",
-    "s64": "q",
-}
+BITS_MAX = 2_000
+GAP_MAX = 8  # registers
+COIL_VALUES = {b"\xff\x00": 1, b"\x00\x00": 0}  # what FC5 may say
 
 
 @dataclass(slots=True)
@@ -54,11 +47,13 @@ class Slave:
         self.read_count = 0  # of them, answered reads
         self._reads: dict[bytes, _Read] = {}
         self._epoch = 0  # changes with every write
-        self._bits = FLAGS[profile.kind]
         self._memory: dict[int, int] = {}  # registers that keep what is written
+        self._coils: dict[int, int] = {}  # coils that do
+        self._inputs: dict[tuple[int, int], Callable[[], int]] = {}  # function, address -> bit
         self._points: dict[int, tuple[int, str, Source]] = {}  # first address -> registers, struct's code, source
         self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
-        self._writes = {write.addr: write for write in profile.writes}
+        self._writes = {write.addr: write for write in profile.writes if write.type != "bit"}
+        self._switches = {write.addr: write for write in profile.writes if write.type == "bit"}
         self._layout()
 
     # ---- the wire
@@ -89,11 +84,11 @@ class Slave:
         function = frame[1]
         if function in READ_FUNCTIONS:
             return self._first_read(frame)
-        if function in (6, 16):
+        if function in WRITE_FUNCTIONS:
             code = self._obey(frame)
             if code:
                 return refusal(self.address, function, code)
-            return frame if function == 6 else sealed(frame[:6])  # FC6: the echo is the whole request
+            return frame if function in (5, 6) else sealed(frame[:6])  # FC5, FC6: the echo is the whole request
         return refusal(self.address, function, 1)
 
     # ---- reading
@@ -102,6 +97,8 @@ class Slave:
         function, start, count = frame[1], int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big")
         if len(frame) != 8:
             return None
+        if function in COILS:
+            return self._first_read_of_bits(frame, function, start, count)
         if not any(function in functions for functions in self._functions.values()):
             return refusal(self.address, function, 1)
         if not 1 <= count <= min(REGISTERS_MAX, self.profile.link.max_regs):
@@ -111,6 +108,24 @@ class Slave:
         head = (self.address, function, 2 * count)
         layout, sources = self._plan(start, count)
         self._reads[frame] = _Read(partial(struct.Struct(">3B" + layout).pack, *head), sources)
+        self.request_count -= 1
+        return self.receive(frame)
+
+    def _first_read_of_bits(self, frame: bytes, function: int, start: int, count: int) -> bytes | None:
+        if not any(has == function for has, _ in self._inputs):
+            return refusal(self.address, function, 1)
+        if not 1 <= count <= BITS_MAX:
+            return refusal(self.address, function, 3)
+        sources = [self._inputs.get((function, addr)) for addr in range(start, start + count)]
+        if None in sources:
+            return refusal(self.address, function, 2)
+        size_bytes = (count + 7) // 8
+
+        def pack(*bits: int) -> bytes:
+            whole = sum(bit << index for index, bit in enumerate(bits))
+            return bytes((self.address, function, size_bytes)) + whole.to_bytes(size_bytes, "little")
+
+        self._reads[frame] = _Read(pack, tuple(source for source in sources if source is not None))
         self.request_count -= 1
         return self.receive(frame)
 
@@ -154,8 +169,11 @@ class Slave:
     # ---- writing
 
     def _obey(self, frame: bytes) -> int:
-        """Applies FC6 or FC16; 0 or the exception code. Nothing is applied when any register is refused."""
+        """Applies a write; 0 or the exception code. Nothing is applied when any register is refused."""
         function, start = frame[1], int.from_bytes(frame[2:4], "big")
+        if function in (5, 15):
+            self._epoch += 1
+            return self._switch(frame, start)
         if function == 6:
             registers = frame[4:6]
             if len(frame) != 8:
@@ -171,13 +189,10 @@ class Slave:
         return code
 
     def _set(self, write: Write, registers: bytes) -> int:
-        if len(registers) != 2 * REGISTERS[write.type]:
+        if len(registers) != 2 * write.count:
             return 2
-        if write.word_order == "little":
-            registers = _turned(registers)
-        raw = struct.unpack(">" + _STRUCT[write.type], registers)[0]
-        value = raw * write.sign * write.factor.numerator / write.factor.denominator
-        if not write.min <= value <= write.max:
+        value = value_written(write, registers)
+        if value is None or not write.min <= value <= write.max:
             return 3
         act = self.face.writes.get(write.name)
         if act is not None:
@@ -185,6 +200,39 @@ class Slave:
         for index in range(len(registers) // 2):
             self._memory[write.addr + index] = int.from_bytes(registers[2 * index : 2 * index + 2], "big")
         return 0
+
+    def _switch(self, frame: bytes, start: int) -> int:
+        """FC5 and FC15: a coil of a write, or of a command."""
+        function = frame[1]
+        if function == 15:
+            count = int.from_bytes(frame[4:6], "big")
+            if not 1 <= count <= BITS_MAX or frame[6] != (count + 7) // 8 or len(frame) != 9 + frame[6]:
+                return 3
+            whole = int.from_bytes(frame[7:-2], "little")
+            states = {start + index: whole >> index & 1 for index in range(count)}
+        else:
+            state = COIL_VALUES.get(frame[4:6])
+            if len(frame) != 8 or state is None:
+                return 3
+            states = {start: state}
+        if not states.keys() <= self._coils.keys():
+            return 2
+        self._coils |= states
+        for addr, state in states.items():
+            write = self._switches.get(addr)
+            act = self.face.writes.get(write.name) if write is not None else None
+            if act is not None:
+                act(float(state))
+            self._command(addr, 0xFF00 if state else 0, coil=True)
+        return 0
+
+    def _command(self, addr: int, value: int, *, coil: bool) -> None:
+        """Does what the last write of a command asks for."""
+        for command in self.profile.commands:
+            act = self.face.commands.get(command.name)
+            is_last = bool(command.writes) and command.writes[-1] == (addr, value) and (command.fc == 5) == coil
+            if act is not None and is_last:
+                act()
 
     def _store(self, start: int, registers: bytes) -> int:
         """Commands and the comm-loss timer: single registers that keep their value."""
@@ -194,136 +242,93 @@ class Slave:
         watchdog = self.profile.watchdog
         for addr, value in enumerate(values, start):
             self._memory[addr] = value
-            if watchdog is not None and addr == watchdog.addr and self.face.set_watchdog_s is not None:
+            if watchdog is not None and addr == self._timer_addr and self.face.set_watchdog_s is not None:
                 self.face.set_watchdog_s(float(value * watchdog.seconds_per_count))
-            for command in self.profile.commands:
-                act = self.face.commands.get(command.name)
-                if act is not None and command.writes and command.writes[-1] == (addr, value):
-                    act()
+            self._command(addr, value, coil=False)
         return 0
 
     # ---- the register map, from the profile
 
     def _layout(self) -> None:
-        profile, functions = self.profile, self._functions
+        profile = self.profile
         for block in profile.blocks:
-            for addr in range(block.start, block.start + block.count):
-                functions.setdefault(addr, set()).add(block.fc)
-            for point in block.points:
-                self._points[point.addr] = (REGISTERS[point.type], *self._source(point))
+            (self._layout_bits if block.fc in COILS else self._layout_registers)(block)
         for write in profile.writes:
-            for addr in range(write.addr, write.addr + REGISTERS[write.type]):
-                self._memory[addr] = 0
-            verify = write.verify
-            if verify is not None:
-                for addr in range(verify.addr, verify.addr + REGISTERS[write.type]):
-                    functions.setdefault(addr, set()).add(verify.fc)
-                    self._memory.setdefault(addr, 0)
+            self._layout_write(write)
         for command in profile.commands:
             for addr, _ in command.writes:
-                self._memory[addr] = 0
-        if profile.watchdog is not None:
-            seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
-            self._memory[profile.watchdog.addr] = round(seconds / float(profile.watchdog.seconds_per_count))
+                (self._coils if command.fc == 5 else self._memory)[addr] = 0
+        self._layout_upkeep(profile)
         if profile.identify is not None:
-            said = _identity(profile.identify)
+            said = identity(profile.identify)
             for index, addr in enumerate(range(profile.identify.addr, profile.identify.addr + profile.identify.count)):
-                functions.setdefault(addr, set()).add(profile.identify.fc)
-                self._points.setdefault(addr, (1, "2s", _constant(said[2 * index : 2 * index + 2])))
+                self._functions.setdefault(addr, set()).add(profile.identify.fc)
+                self._points.setdefault(addr, (1, "2s", constant(said[2 * index : 2 * index + 2])))
         for addr in self._memory:
-            functions.setdefault(addr, set()).add(3)  # holding registers can be read
+            self._functions.setdefault(addr, set()).add(3)  # holding registers can be read
+        for addr in self._coils:
+            self._inputs[1, addr] = partial(self._coils.__getitem__, addr)  # and coils
         if profile.link.gaps_allowed:
             self._fill_gaps()
 
     def _fill_gaps(self) -> None:
         """Between two blocks of one function that a read could span there are registers too; they read 0."""
-        for function in READ_FUNCTIONS:
+        for function in (3, 4):
             ends = [(b.start, b.start + b.count) for b in self.profile.blocks if b.fc == function]
             for (_, end), (start, _) in pairwise(sorted(ends)):
                 for addr in range(end, min(start, end + self.profile.link.max_regs)):
                     self._functions.setdefault(addr, set()).add(function)
 
-    def _source(self, point: Point) -> tuple[str, Source]:
-        """struct's code of a point and what is packed by it."""
-        size = REGISTERS[point.type]
-        if point.type in ("bits", "value"):
-            return "H", self._flag_source(point)
-        value = self.face.values.get(point.role)
-        if value is None or not size:
-            return f"{2 * max(size, 1)}s", _constant(bytes(2 * max(size, 1)))
-        code, source = _STRUCT[point.type], _number_source(point, value)
-        if point.word_order == "little" and size > 1:
-            pack = struct.Struct(">" + code).pack
-            return f"{2 * size}s", lambda: _turned(pack(source()))
-        return code, source
+    def _layout_upkeep(self, profile: Profile) -> None:
+        """Timer and what it leads to, our heartbeat, and what never changes."""
+        watchdog, heartbeat = profile.watchdog, profile.heartbeat
+        if watchdog is not None:
+            for addr, registers in (*watchdog.first, (watchdog.addr, (0,) * REGISTERS[watchdog.type])):
+                self._memory |= dict.fromkeys(range(addr, addr + len(registers)), 0)
+            seconds = self.face.watchdog_s() if self.face.watchdog_s is not None else 0.0
+            self._memory[self._timer_addr] = round(seconds / float(watchdog.seconds_per_count))
+        if heartbeat is not None:
+            self._memory |= dict.fromkeys(range(heartbeat.addr, heartbeat.addr + REGISTERS[heartbeat.type]), 0)
+        end = -GAP_MAX
+        for fixed in sorted(profile.constants, key=lambda one: one.addr):
+            for addr in range(max(end, 0) if fixed.addr - end <= GAP_MAX else fixed.addr, fixed.addr + 1):
+                self._functions.setdefault(addr, set()).add(3)  # a map has no holes between what lies so near
+            end = fixed.addr + 1
+            self._points.setdefault(fixed.addr, (1, "2s", constant(fixed.value.to_bytes(2, "big"))))
 
-    def _flag_source(self, point: Point) -> Source:
-        flags, details, bits = self.face.flags, self.face.details, self._bits
-        known: dict[tuple[frozenset[str], frozenset[str]], int] = {}
-        encode = _bits_raw if point.type == "bits" else _value_raw
+    @property
+    def _timer_addr(self) -> int:
+        """The register of the comm-loss timer that counts: of two the second, as none is longer than 18 hours."""
+        watchdog = self.profile.watchdog
+        return -1 if watchdog is None else watchdog.addr + REGISTERS[watchdog.type] - 1
 
-        def raw() -> int:
-            key = (flags(), details())
-            found = known.get(key)
-            if found is None:
-                mask = sum(bits[name] for name in key[0])
-                found = known[key] = encode(point, mask, key[1])
-            return found
+    def _layout_registers(self, block: Block) -> None:
+        for addr in range(block.start, block.start + block.count):
+            self._functions.setdefault(addr, set()).add(block.fc)
+        for point in block.points:
+            self._points[point.addr] = (REGISTERS[point.type], *source_of(self.profile, point, self.face))
 
-        return raw
+    def _layout_bits(self, block: Block) -> None:
+        ends = [point.addr for point in block.points[1:]] + [block.start + block.count]
+        for addr in range(block.start, block.start + block.count):
+            self._inputs.setdefault((block.fc, addr), lambda: 0)
+        for point, end in zip(block.points, ends, strict=True):
+            word = bits_source(point, self.face, FLAGS[self.profile.kind])
+            for addr in range(point.addr, min(end, point.addr + 16)):
+                self._inputs[block.fc, addr] = _bit_of(word, addr - point.addr)
 
-
-def _identity(identify: Identify) -> bytes:
-    """The registers of a right device, from the profile's example."""
-    if identify.type == "str":
-        return identify.example.encode("ascii").ljust(2 * identify.count, b"\0")
-    return int(identify.example, 16).to_bytes(2 * identify.count, "big")
-
-
-def _constant(raw: bytes) -> Source:
-    return lambda: raw
-
-
-def _turned(registers: bytes) -> bytes:
-    """Word order reversed; the octets of a word stay."""
-    return b"".join([registers[at : at + 2] for at in range(len(registers) - 2, -1, -2)])
-
-
-def _bits_raw(point: Point, mask: int, details: frozenset[str]) -> int:
-    """The bits named by a detail; for each flag that is set, the lowest bit that stands for it."""
-    raw, done = 0, 0
-    for bit, name in point.names:
-        raw |= (name in details) << bit
-    for bit, flag in point.flags:
-        if flag & mask and not flag & done:
-            raw |= 1 << bit
-            done |= flag
-    return raw
+    def _layout_write(self, write: Write) -> None:
+        """Its registers, and those it is read back from. A coil needs no more: coils can be read."""
+        if write.type == "bit":
+            self._coils[write.addr] = 0
+            return
+        for addr in range(write.addr, write.addr + write.count):
+            self._memory[addr] = 0
+        if write.verify is not None:
+            for addr in range(write.verify.addr, write.verify.addr + write.count):
+                self._functions.setdefault(addr, set()).add(write.verify.fc)
+                self._memory.setdefault(addr, 0)
 
 
-def _value_raw(point: Point, mask: int, details: frozenset[str]) -> int:
-    """The first value whose flags are set, else one named by a detail, else the smallest number without flags."""
-    for raw, flag in point.flags:
-        if flag & mask:
-            return raw
-    for raw, name in point.names:
-        if name in details:
-            return raw
-    taken = {raw for raw, _ in point.flags}
-    return next(raw for raw in range(len(taken) + 1) if raw not in taken)
-
-
-def _number_source(point: Point, value: Value) -> Source:
-    gain, offset = float(point.sign / point.factor), point.offset
-    constant = 0.0 if callable(value) else value
-    read: Callable[[], float] = value if callable(value) else lambda: constant
-    if point.type == "f32":
-        return lambda: (read() - offset) * gain
-    bits = 16 * REGISTERS[point.type]
-    low, high = (0, (1 << bits) - 1) if point.type[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
-
-    def raw() -> int:
-        number = round((read() - offset) * gain)
-        return number if low <= number <= high else low if number < low else high
-
-    return raw
+def _bit_of(word: Callable[[], int], bit: int) -> Callable[[], int]:
+    return lambda: word() >> bit & 1
