@@ -7,7 +7,7 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 import asyncio
 import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
@@ -124,7 +124,7 @@ class Bus:
                 self._watch = None
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         while True:
             if not self._open and not self._try_open():
                 await self._steps.rest_until(loop.time() + self._reopen_s)
@@ -154,13 +154,12 @@ class Bus:
         return await self._play(self._end_safe(timeout_ms))
 
     async def _end_safe(self, timeout_ms: int) -> bool:
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + timeout_ms / 1000
+        end_s = self._loop.time() + timeout_ms / 1000
         for box in self._setpoints:
             box.device.set_value(box.write.name, box.write.safe)
         left = list(self._setpoints)
-        while left and loop.time() < end_s:
-            await self._steps.rest_until(loop.time() + SHUTDOWN_PAUSE_S)
+        while left and self._loop.time() < end_s:
+            await self._steps.rest_until(self._loop.time() + SHUTDOWN_PAUSE_S)
             for box in tuple(left):
                 if (self._open or self._try_open()) and await self._send_box(box):
                     left.remove(box)
@@ -238,9 +237,9 @@ class Bus:
             self._polls = [poll for device in self._all for poll in device.polls]
 
     async def _answer(self, ask: Ask) -> None:
-        write, answer = ask.expect.write, cast(Answer, Outcome.GATE)
-        if write is None or self._allowed(self._index, *write):
-            answer = await self._exchange(ask.device, ask.expect)
+        write = ask.expect.write
+        is_allowed = write is None or self._allowed(self._index, *write)
+        answer = await self._exchange(ask.device, ask.expect) if is_allowed else Outcome.GATE
         if not ask.answer.done():
             ask.answer.set_result(answer)
 
@@ -290,16 +289,15 @@ class Bus:
 
     async def _exchange(self, device: BusDevice, expect: Expect) -> Answer:
         """One request and its answer: the payload, an exception code, or how it failed."""
-        loop = self._loop
-        sent_s = loop.time()
+        sent_s = self._loop.time()
         while self._open and self._free_s + self._gap_s > sent_s + TIMER_SLACK_S:
             await self._steps.rest_until(self._free_s + self._gap_s)
-            sent_s = loop.time()
+            sent_s = self._loop.time()
         if not self._open:
             device.note_failure(Outcome.PORT, sent_s)
             return Outcome.PORT
         answer = await self._steps.what_comes() if self._transmit(device, expect, sent_s) else Outcome.PORT
-        now_s = self._free_s = self._ended_s = loop.time()
+        now_s = self._free_s = self._ended_s = self._loop.time()
         self._load.note(now_s, now_s - sent_s)
         if expect.turnaround_s is not None:
             return answer  # nobody was asked, so nobody has answered
