@@ -51,7 +51,7 @@ class Proof:
     checks: bool = True  # false: only what the harness says; the same code's arithmetic is checked by another proof
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     solver: str = ""
-    counts: list[int] = field(default_factory=list)  # of units: a run each, with UNIT_COUNT defined; in the short form the last
+    counts: list[int] = field(default_factory=list)  # of units: a run each (UNIT_COUNT); the short form takes the last
     slow: bool = False  # not in the short form
 
 
@@ -208,7 +208,9 @@ def prove_lemma(path: Path) -> Result:
     out = WORK / f"{path.stem}.txt"
     took_s, _ = execute([*tools.prover("z3"), str(path)], out)
     answer = out.read_text().strip()
-    return Result(1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer)
+    return Result(
+        1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer
+    )
 
 
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE) -> Result:
