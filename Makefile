@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench replay clean
+.PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -19,6 +19,14 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
+	@echo "make cross    every compiler, optimisation and machine gives the same bytes: x86-64, aarch64 and armhf"
+	@echo "make golden   write down what the kernel does now (tests/golden), if the oracle agrees"
+	@echo "make fuzz     any bits into configuration, state, input and gate, under the sanitizers (SECONDS=60)"
+	@echo "make stack    how much stack the kernel needs at most, and where"
+	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
+	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
+	@echo "make native   all of these in a few minutes, mutants by sample"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -66,6 +74,40 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+# How the kernel is shown right, beside its proofs. Each word fetches the tools it needs (Debian, as root) or says which.
+coverage: $(STAMP)
+	@$(BIN)/python -m tests.native.coverage
+
+cross: $(STAMP)
+	@$(BIN)/python -m tests.native.corpus
+
+golden: $(STAMP)
+	@$(BIN)/python -m tests.native.agree
+	@$(BIN)/python -m tests.native.corpus --golden
+
+fuzz: SECONDS = 60
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.native.fuzz --seconds $(SECONDS)
+
+stack: $(STAMP)
+	@$(BIN)/python -m tests.native.stack
+
+misra: $(STAMP)
+	@$(BIN)/python -m tests.native.misra
+
+SAMPLE ?= 0
+mutate: $(STAMP)
+	@$(BIN)/python -m tests.native.mutate --sample $(SAMPLE)
+
+# What CI runs of the above. One after the other: each uses all cores itself.
+native: $(STAMP)
+	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory cross
+	@$(MAKE) --no-print-directory stack
+	@$(MAKE) --no-print-directory misra
+	@$(MAKE) --no-print-directory mutate SAMPLE=150
+	@$(MAKE) --no-print-directory fuzz SECONDS=60
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace
