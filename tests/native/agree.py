@@ -18,7 +18,7 @@ from tests.kernel.oracle.gate import tx_allowed
 from tests.native import corpus
 
 HEAD, WORD, PATCH, TIMES = struct.Struct("=II"), struct.Struct("=Ii"), struct.Struct("=HHIq"), struct.Struct("=iiqqq")
-CONFIG, ONE_WORD, STATE_BYTES, CYCLE, WRITE = range(1, 6)  # enum record_kind
+CONFIG, ONE_WORD, STATE_BYTES, CYCLE, WRITE, CHANGE = range(1, 7)  # enum record_kind
 RULES = 3  # vectors.h
 
 
@@ -33,13 +33,15 @@ class Match:
         """One record. Raises Disagreement."""
         if kind == CONFIG:
             ffi.buffer(self.config)[:] = body
-        if kind == ONE_WORD:
+        if kind in (ONE_WORD, CHANGE):
             at, value = WORD.unpack(body)
-            ffi.buffer(self.config)[at : at + 4] = struct.pack("=i", value)
+            ffi.buffer(self.duel.config if kind == CHANGE else self.config)[at : at + 4] = struct.pack("=i", value)
         if kind in (CONFIG, ONE_WORD):
             output = bytes(self.duel.raw_output) if self.duel else b""
             self.duel = Duel(self.config, hostile=True)
             self.duel.raw_output[: len(output)] = output  # tw_init leaves it alone, and the gate looks at it
+        elif kind == CHANGE:
+            self.duel.adopt_config()
         elif kind == STATE_BYTES:
             of_unit, size, offset, value = PATCH.unpack(body)
             at = offset + (b.UNIT_STATES_AT if of_unit else 0)

@@ -193,6 +193,7 @@ static void take(uint32_t kind, const uint8_t *bytes)
         init();
         break;
     case RECORD_WORD:
+    case RECORD_CHANGE:
         memcpy(&word, bytes, sizeof word);
         memcpy((unsigned char *)&config + word.offset_bytes % (sizeof config - 4), &word.value, sizeof word.value);
         break; /* without tw_init: the step itself must see it */
@@ -214,7 +215,7 @@ static void take(uint32_t kind, const uint8_t *bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const size_t sizes[] = {0, sizeof(tw_config_t), sizeof(record_word_t), sizeof(record_patch_t),
-                                   sizeof(record_step_t), sizeof(record_write_t)};
+                                   sizeof(record_step_t), sizeof(record_write_t), sizeof(record_word_t)};
     memset(&config, 0, sizeof config);
     memset(&output, 0, sizeof output);
     init();
@@ -222,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         record_head_t head;
         memcpy(&head, data + at, sizeof head);
         at += sizeof head;
-        if (head.kind == 0 || head.kind > RECORD_WRITE || at + sizes[head.kind] > size) {
+        if (head.kind == 0 || head.kind > RECORD_CHANGE || at + sizes[head.kind] > size) {
             break;
         }
         take(head.kind, data + at);

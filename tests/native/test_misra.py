@@ -1,6 +1,6 @@
 """What `make misra` says of findings and rows, on findings written here; and that the real list can be read."""
 
-from tests.native.misra import DEVIATIONS, complaints, read_deviations
+from tests.native.misra import DEVIATIONS, complaints, counted, read_deviations
 
 TEXT = """
 | rule | category | places | reason |
@@ -25,6 +25,10 @@ def test_an_unlisted_rule_one_place_more_and_a_needless_row_are_said() -> None:
     ):
         (line,) = complaints(found, listed)
         assert word in line
+
+
+def test_counts_are_written_anew_and_reasons_stay() -> None:
+    assert "| 10.1 | required | 1 | why |" in counted(TEXT, {"10.1": ["a.c:1"]})
 
 
 def test_every_row_of_the_real_list_is_read_and_has_a_reason() -> None:

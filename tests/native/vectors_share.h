@@ -68,6 +68,28 @@ static int32_t edge_of_share_w(void)
     }
 }
 
+/* A write of power at the edge of what the unit may do, as one watt a count in either direction. */
+static void write_at_band(void)
+{
+    record_write_t record;
+    memset(&record, 0, sizeof record);
+    int32_t unit = below(config.unit_count);
+    const tw_unit_input_t *in = &step.input.unit[unit];
+    bool charges = one_in(2);
+    int32_t rating_w = charges ? config.unit[unit].power_charge_max_w : config.unit[unit].power_discharge_max_w;
+    int32_t current_da = charges ? in->current_charge_max_da : in->current_discharge_max_da;
+    int64_t bms_w = (int64_t)current_da * in->pack_voltage_dv / 100;
+    int32_t value = narrow(nudge(bms_w < rating_w ? bms_w : rating_w));
+    int32_t scale_w = one_in(2) ? 1 : -1;
+    value = charges == (scale_w > 0) ? -value : value;
+    record.rule[0] = (tw_gate_rule_t){0, 1, 6, TW_GATE_POWER, 7, 1, INT32_MIN, INT32_MAX, scale_w, unit, UINT32_MAX, 0, 0};
+    record.rule_count = 1;
+    record.mode_shown = -1;
+    record.written_mono_ms[0] = INT64_MIN;
+    record.write = (tw_write_t){0, 1, 6, 0, 7, 1, value, 0, step.input.mono_ms};
+    emit(RECORD_WRITE, &record, sizeof record);
+}
+
 static void emit_share(void)
 {
     patch_whole(TW_MODE_RUN);
@@ -78,6 +100,9 @@ static void emit_share(void)
     step.wish.battery_w = either_sign(power_w);
     step.input.mono_ms += config.cycle_ms;
     emit(RECORD_STEP, &step, sizeof step);
+    if (one_in(2)) {
+        write_at_band();
+    }
 }
 
 #endif

@@ -73,7 +73,7 @@ static void patch_site(void)
     case 7: emit_patch(SITE(held), below(3)); break;
     case 8: emit_patch(SITE(mode), one_in(9) ? extreme() : below(TW_MODES + 1)); break;
     case 9: emit_patch(SITE(first_out), one_in(3) ? extreme() : below(60) - 1); break;
-    case 10: emit_patch(SITE(first_out_unit), one_in(3) ? extreme() : below(10) - 1); break;
+    case 10: emit_patch(SITE(first_out_unit), one_in(3) ? extreme() : below(11) - 2); break;
     case 11: emit_patch(SITE(sharing), one_in(3) ? (int32_t)draw() : below(256)); break;
     default: emit_patch(SITE(pv_limit_w), one_in(3) ? extreme() : below(config.pv_rated_w + 1)); break;
     }

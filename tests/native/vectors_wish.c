@@ -188,6 +188,7 @@ static void ask(void)
 static void happen(void)
 {
     tw_input_t *in = &step.input;
+    static const int32_t socs_cpct[] = {3000, 5400, 5500, 6000};
     int32_t unit = below(config.unit_count);
     switch (below(14)) {
     case 0: ask(); break;
@@ -201,25 +202,26 @@ static void happen(void)
     case 9: emit_patch(UNIT(unit, mode), one_in(3) ? TW_MODE_ISLAND : TW_MODE_STANDBY); break;
     case 10: patch_whole(TW_MODE_RUN); break;
     case 11: in->unit[unit].current_charge_max_da = one_in(2) ? 0 : 600; break;
-    case 12: in->unit[unit].soc_cpct = one_in(2) ? narrow(nudge(5400)) : one_in(2) ? narrow(nudge(3000)) : below(10001); break;
+    case 12: in->unit[unit].soc_cpct = one_in(3) ? below(10001) : narrow(nudge(socs_cpct[below(4)])); break;
     default: change_life(); break;
     }
 }
 
-static void emit_life(void)
+static void emit_life(long number)
 {
-    begin_life();
+    begin_life(number);
     patch_whole(TW_MODE_RUN);
     bool wild = !one_in(3); /* the others live undisturbed: what only grows slowly needs that */
     for (int32_t i = 0; i < LIFE_CYCLES; i++) {
         if (step.input.window_left_ms > 0) {
             step.input.window_left_ms -= step.input.window_left_ms > config.cycle_ms ? config.cycle_ms : 0;
         }
-        live();
+        bool poked = wild && one_in(4);
+        live(poked);
         if (one_in(wild ? 4 : 60)) {
             happen();
         }
-        if (wild && one_in(5)) {
+        if (poked) {
             poke();
         }
         if (i % 40 == 0) {
@@ -235,12 +237,14 @@ int main(int argc, char **argv)
     long lives = argc > 2 ? atol(argv[2]) : 10;
     memset(&step, 0, sizeof step);
     healthy_config(&config, 2);
-    vary_wish(&config.wish, UINT64_MAX);
     healthy_input(&config, &step.input);
     emit(RECORD_CONFIG, &config, sizeof config);
     emit_edges(offsetof(tw_config_t, wish) / 4, sizeof(tw_wish_config_t) / 4);
+    vary_wish(&config.wish, UINT64_MAX);
+    emit(RECORD_CONFIG, &config, sizeof config);
+    emit_edges(offsetof(tw_config_t, wish) / 4, sizeof(tw_wish_config_t) / 4);
     for (long done = 0; done < lives; done++) {
-        emit_life();
+        emit_life(done);
     }
     return 0;
 }
