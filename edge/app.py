@@ -27,7 +27,7 @@ from edge.errors import ConfigFault, Problem
 from edge.field.budget import check_budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
-from edge.field.port import Port, TtyPort
+from edge.field.line.port import Port, TtyPort
 from edge.field.profiles.loader import load_profile
 from edge.field.rules import gate_rules
 from edge.ops.process import ServiceNotice, tune_interpreter

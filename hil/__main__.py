@@ -10,6 +10,7 @@ from hil.day.image import OVER_MAX_S, ImageDay, default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.story import tell
 from hil.day.wire import WIRE_OVER_MAX_S, WireDay, default_wire_day
+from hil.invariants.watch import Watch
 from hil.scenario.command import add_words
 
 
@@ -36,9 +37,10 @@ def _day(options: argparse.Namespace) -> int:
     else:
         day, over_max_s = default_day(options.seed), OVER_MAX_S
         day.mission.signal = signal
+    watch = day.watch = Watch(day.config)
     story = day.run(options.seconds)
     print("\n".join(tell(day, time.process_time() - started_s)))
-    return 1 if story.over_longest_s > over_max_s else 0
+    return 1 if story.over_longest_s > over_max_s or any(watch.breaches.values()) else 0
 
 
 if __name__ == "__main__":

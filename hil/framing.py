@@ -1,7 +1,7 @@
 """The simulated device's own RTU framing and CRC.
 
 Written apart from the driver's on purpose (a table here, bitwise C there), so that a shared misunderstanding cannot hide:
-nothing of edge.field.rtu or the kernel may be imported in this file.
+nothing of edge.field.line.rtu or the kernel may be imported in this file.
 """
 
 import struct

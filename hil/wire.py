@@ -18,7 +18,7 @@ Spoil = Callable[[Slave, bytes, bytes], Arrivals | None]  # (slave, request, rep
 
 
 class WirePort:
-    """Implements edge.field.port.Port over slaves of this process. `before` is called ahead of each request."""
+    """Implements edge.field.line.port.Port over slaves of this process. `before` is called ahead of each request."""
 
     def __init__(
         self,

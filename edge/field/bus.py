@@ -12,8 +12,8 @@ from edge.clock import Clock
 from edge.config import options
 from edge.field.budget import char_bits, gap_us
 from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
-from edge.field.port import Port, Steps
-from edge.field.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
+from edge.field.line.port import Port, Steps
+from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0

@@ -11,8 +11,8 @@ from itertools import cycle
 from edge.config import options
 from edge.field.decode import BlockDecoder, identity_text
 from edge.field.encode import Encoded, encode, raw_reader
+from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import REGISTERS, Command, Identify, Profile, Verify, Watchdog, Write
-from edge.field.rtu import Expect, read_request
 from edge.model import DeviceHealth, Outcome, Reading
 from edge.roles import FLAGS
 

@@ -4,14 +4,11 @@ Strict: exactly these keys, once each, sane values; whatever else comes is refus
 announced can be met before the meter sees it; one that does not come is withdrawn by the kernel after a moment.
 """
 
-import json
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
 
 from edge.model import Announcement
-from edge.plan.signals.rows import parse_time_ms
+from edge.plan.message import read_message, read_utc_ms
 
-PAYLOAD_MAX_BYTES = 1_024
 KEYS = frozenset({"event", "at", "delta_kw"})
 EVENTS = ("job_start", "job_stop", "checkpoint")
 DELTA_MAX_KW = 100_000  # TW_POWER_LIMIT_W
@@ -25,32 +22,18 @@ def announce_topic(cluster: str) -> str:
 
 def parse_announcement(payload: bytes, mono_ms: int, wall_ms: int) -> Announcement | str:
     """The announcement on our monotonic clock, or in a few words why it is refused; never raises."""
-    if len(payload) > PAYLOAD_MAX_BYTES:
-        return f"longer than {PAYLOAD_MAX_BYTES} bytes"
-    try:
-        data: Any = json.loads(payload.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except (ValueError, InvalidOperation, RecursionError):
-        return "not a JSON object"
-    if not isinstance(data, dict) or set(data) != KEYS:
-        return f"keys must be exactly {', '.join(sorted(KEYS))}"
+    data = read_message(payload, KEYS)
+    if isinstance(data, str):
+        return data
     event, delta_kw = data["event"], data["delta_kw"]
     if event not in EVENTS:
         return "event must be one of " + ", ".join(EVENTS)
     if not isinstance(delta_kw, Decimal) or not delta_kw.is_finite() or abs(delta_kw) > DELTA_MAX_KW:
         return f"delta_kw must be a number -{DELTA_MAX_KW}..{DELTA_MAX_KW}"
-    at_ms = _utc_ms(data["at"])
+    at_ms = read_utc_ms(data["at"])
     if at_ms is None:
         return "at must be a UTC time such as 2026-07-01T00:00:00Z"
     ahead_ms = at_ms - wall_ms
     if not -BEHIND_MAX_MS <= ahead_ms <= AHEAD_MAX_MS:
         return f"at must be within {AHEAD_MAX_MS // 60_000} min from now"
     return Announcement(mono_ms + ahead_ms, int(delta_kw * 1_000), str(event))
-
-
-def _utc_ms(text: Any) -> int | None:
-    if not isinstance(text, str) or not text.endswith(("Z", "+00:00")):
-        return None
-    try:
-        return parse_time_ms(text)
-    except ValueError:
-        return None

@@ -17,6 +17,7 @@ from edge.model import SiteFlows
 from edge.uplink import Mission
 from hil.assembly import build_site, unit_specs
 from hil.day.story import Story
+from hil.invariants.watch import Watch
 from hil.plant.site import Site, SiteSpec
 from hil.virtual import WALL_START_MS
 
@@ -58,6 +59,7 @@ class ImageDay:
         self.clock = _StepClock()
         self.mission = Mission(config, self.clock)
         self.story = Story()
+        self.watch: Watch | None = None
 
     def run(self, seconds: int, dt_s: int = 1) -> Story:
         """Plays `seconds` of the site."""
@@ -83,6 +85,8 @@ class ImageDay:
         for index, unit in enumerate(site.units):
             fill_unit(tw.unit[index], unit)
         kernel.step()
+        if self.watch is not None:
+            self.watch.note_step(kernel)
         out = kernel.output
         for index, unit in enumerate(site.units):
             order = out.unit[index].order

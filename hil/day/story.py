@@ -6,6 +6,7 @@ from typing import Protocol
 
 from edge.config.options import Config
 from edge.uplink import Mission
+from hil.invariants.watch import Watch
 from hil.plant.site import Site
 
 BAR_WIDTH = 24
@@ -58,6 +59,7 @@ class Day(Protocol):
     site: Site
     mission: Mission
     story: Story
+    watch: Watch | None
 
 
 def tell(day: Day, cpu_s: float) -> list[str]:
@@ -97,6 +99,7 @@ def _sums(day: Day) -> list[str]:
                              "battery"),
         ("carbon of the load", f"{total.load_ug / 1e9:.1f} kg, {total.load_ug / 1e6 / max(energy_kwh, 1e-9):.0f} g/kWh, "
                                f"balance {'exact' if whole else 'BROKEN'}"),
+        *([("in every cycle", day.watch.told())] if day.watch is not None else []),
         *story.extra,
     ]  # fmt: skip
     return [f"{name:<22}{text}" for name, text in rows]

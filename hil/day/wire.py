@@ -14,6 +14,7 @@ from hil.assembly import unit_specs
 from hil.day.image import MODES, day_config, is_over
 from hil.day.story import Story
 from hil.day.wired import WiredSite, play
+from hil.invariants.watch import Watch
 from hil.plant.site import Site, SiteSpec
 
 DAY_STEP_S = 1.0  # of the plant, as at image level
@@ -29,6 +30,7 @@ class WireDay:
     def __init__(self, config: Config, spec: SiteSpec, seed: int, signal: IntensitySignal | None = None) -> None:
         self.config = config
         self.story = Story()
+        self.watch: Watch | None = None
         self._spec, self._seed, self._signal = spec, seed, signal
 
     def run(self, seconds: int) -> Story:
@@ -51,6 +53,8 @@ class WireDay:
     def _note(self, wired: WiredSite) -> None:
         """After each cycle."""
         wired.move()
+        if self.watch is not None:
+            self.watch.note_step(wired.controller.kernel)
         story, over = self.story, is_over(self.config.limits, wired.site.poc_power_w)
         story.note(wired.site, over, MODES[wired.controller.kernel.output.mode])
         if story.seconds % 60 == 0:

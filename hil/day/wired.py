@@ -11,7 +11,7 @@ from edge.app import Controller, bus_devices
 from edge.config import options
 from edge.config.options import Config
 from edge.cycle import Handover
-from edge.field.port import Port
+from edge.field.line.port import Port
 from edge.model import CycleRecord, SiteFlows
 from edge.uplink import Mission
 from hil.assembly import build_site, build_slaves, plant_devices

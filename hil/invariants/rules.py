@@ -3,7 +3,7 @@
 from typing import Any
 
 from edge._kernel import ffi, lib
-from edge.control.kernel import Band, Bound, Command, Mode, PcsFlag
+from edge.control.kernel import Band, Bound, Command, Mode, Order, PcsFlag
 from hil.invariants.facts import (
     POWER_LIMIT_W,
     SITE_ROW,
@@ -18,7 +18,10 @@ from hil.invariants.facts import (
 
 
 def inside_unit_band(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """Every setpoint lies within its unit's band, the band within the rating, and no bound above the one before."""
+    """Every setpoint is within its unit's band, the band within the rating.
+
+    And no bound of the chain above the one before.
+    """
     found = []
     for index, (rating, unit) in units_of(config, output):
         if not -unit.charge_max_w <= unit.setpoint_w <= unit.discharge_max_w:
@@ -33,9 +36,9 @@ def inside_unit_band(config: Any, before: Any, tw_input: Any, after: Any, output
                 found.append(f"unit {index}: {name} chain {chain} from {most_w} to {last_w}")
             if chain != sorted(chain, reverse=True):
                 found.append(f"unit {index}: a {name} bound rises: {chain}")
-    for index in range(config.unit_count, lib.TW_UNITS):
-        if any(bytes(ffi.buffer(ffi.addressof(output.unit[index])))):
-            found.append(f"unit {index} does not exist and is not zero")
+    rest = bytes(ffi.buffer(output.unit))[config.unit_count * ffi.sizeof("tw_unit_output_t") :]
+    if any(rest):
+        found.append(f"a unit beyond the {config.unit_count} that exist is not zero")
     return found
 
 
@@ -45,7 +48,7 @@ def site_band(config: Any, output: Any) -> tuple[int, int]:
 
 
 def inside_site_band_or_units_cannot(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """Import, fuse and export are kept; where they are not, the units give all they can."""
+    """Import, fuse and export are kept, or the units give all they can."""
     low_w, high_w = site_band(config, output)
     battery_w = output.battery_w
     if output.mode != Mode.RUN or site_forbids(config, after):
@@ -58,7 +61,7 @@ def inside_site_band_or_units_cannot(config: Any, before: Any, tw_input: Any, af
 
 
 def zero_on_stale_or_missing(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """Old or missing data forbids: of a unit its band, of the site the battery."""
+    """Old or missing data forbids: a unit its band, the site its battery."""
     found = []
     for index, (limits, unit, state, out) in units_of(config, tw_input, after, output):
         reasons = [
@@ -84,7 +87,10 @@ def zero_on_stale_or_missing(config: Any, before: Any, tw_input: Any, after: Any
 def no_charge_above_and_no_discharge_below_stops(
     config: Any, before: Any, tw_input: Any, after: Any, output: Any
 ) -> list[str]:
-    """No charge of a full, high, cold or hot battery, no discharge of an empty, low, cold or hot one; the BMS is obeyed."""
+    """No charge above and no discharge below the stops; the BMS is obeyed.
+
+    Stops are those of SOC, cell voltage, temperature and current.
+    """
     found = []
     for index, (limits, unit, out) in units_of(config, tw_input, output):
         top_cpct = 10_000 if tw_input.commands & Command.CALIBRATE else limits.soc_max_cpct
@@ -109,7 +115,10 @@ def no_charge_above_and_no_discharge_below_stops(
 
 
 def latch_never_clears_by_itself(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """A latch ends only in a cycle in which a person asks, never while its cause is active, a dead cell only in SERVICE."""
+    """No latch ends by itself, nor while its cause is active.
+
+    A dead cell's only in SERVICE.
+    """
     found = []
     asked = bool(tw_input.commands & Command.RESET and not before.commands & Command.RESET)
     pairs = [(-1, before.latched, after.latched, after.active, False, SITE_ROW)]
@@ -129,19 +138,25 @@ def latch_never_clears_by_itself(config: Any, before: Any, tw_input: Any, after:
 
 
 def ramp_kept_unless_forbidden(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """The battery moves by no more than its ramp, from where it was as far as the bands still allow that."""
+    """The battery moves by no more than its ramp, or, while it fades, by no more than the fade.
+
+    From where it was, as far as the bands still allow that.
+    """
     if output.mode != Mode.RUN or site_forbids(config, after):
         return []
     was_w = sum(clamp(unit.setpoint_w, -POWER_LIMIT_W, POWER_LIMIT_W) for _, (_, unit) in units_of(config, before))
     home_w = clamp(clamp(was_w, *site_band(config, output)), output.band_min_w, output.band_max_w)
     step_w = config.setpoint_ramp_w_per_s * elapsed_ms(config, before, tw_input) // 1000
+    if is_old(tw_input.poc_age_ms, config.poc_age_fade_ms):
+        ratings_w = [max(unit.power_charge_max_w, unit.power_discharge_max_w) for _, (unit,) in units_of(config)]
+        step_w = sum(ratings_w) // 4 * elapsed_ms(config, before, tw_input) // 1000
     if abs(output.battery_w - home_w) > step_w:
         return [f"battery {output.battery_w} is more than {step_w} from {home_w}"]
     return []
 
 
 def allocation_sums_exactly(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """Setpoints add up to the battery, bands to the band, and the state remembers what was told."""
+    """Setpoints add up to the battery, bands to the band; both are remembered."""
     units = [output.unit[index] for index in range(config.unit_count)]
     low_w, high_w = -sum(unit.charge_max_w for unit in units), sum(unit.discharge_max_w for unit in units)
     found = []
@@ -157,12 +172,13 @@ def allocation_sums_exactly(config: Any, before: Any, tw_input: Any, after: Any,
 def no_unit_charges_while_another_discharges(
     config: Any, before: Any, tw_input: Any, after: Any, output: Any
 ) -> list[str]:
+    """No unit charges while another discharges."""
     setpoints = [output.unit[index].setpoint_w for index in range(lib.TW_UNITS)]
     return [f"both directions at once: {setpoints}"] if min(setpoints) < 0 < max(setpoints) else []
 
 
 def power_only_in_run(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """A unit with power, or with a band, is in RUN with nothing latched and its devices up; the site forbids nothing."""
+    """Power, or a band, only in RUN, unlatched, devices up, site not forbidding."""
     found = []
     for index, (_, unit, state, out) in units_of(config, tw_input, after, output):
         power = out.setpoint_w or out.reactive_var
@@ -172,6 +188,38 @@ def power_only_in_run(config: Any, before: Any, tw_input: Any, after: Any, outpu
             not unit.pcs_flags & PcsFlag.RUNNING or unit.pcs_flags & (PcsFlag.FAULT | PcsFlag.LOCAL)
         ):
             found.append(f"unit {index}: power for a PCS with flags {unit.pcs_flags:#x}")
-        if power and site_forbids(config, after):
-            found.append(f"unit {index}: power while the site forbids, active {after.active:#x}")
+        if (power or out.charge_max_w or out.discharge_max_w) and site_forbids(config, after):
+            found.append(f"unit {index}: power or a band while the site forbids, active {after.active:#x}")
+    return found
+
+
+def authority_is_in_order(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
+    """E-stop over service over hold over any wish; none of them leaves a watt.
+
+    And an E-stop is a mode in the same cycle.
+    """
+    asked = [word for word in (Command.ESTOP, Command.SERVICE, Command.HOLD) if tw_input.commands & word]
+    told_w = [output.unit[index].setpoint_w for index in range(config.unit_count)]
+    found = []
+    if any(told_w) and (asked or not tw_input.commands & Command.RUN):
+        names = " ".join(word.name or "" for word in asked) or "nobody asking for RUN"
+        found.append(f"{told_w} W with {names}")
+    if Command.ESTOP in asked:
+        found += [
+            f"unit {index} is in {Mode(out.mode).name} under an E-stop"
+            for index, (_, was, out) in units_of(config, before, output)
+            if out.mode != Mode.ESTOP and was.mode < lib.TW_MODES  # a mode that is none first begins anew
+        ]
+    return found
+
+
+def nothing_starts_blind(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
+    """No unit is told to start with old data, with a latch, or unasked."""
+    stopped = Command.HOLD | Command.SERVICE | Command.ESTOP
+    asked = tw_input.commands & Command.RUN and not tw_input.commands & stopped
+    found = []
+    for index, (limits, unit, state, out) in units_of(config, tw_input, after, output):
+        old = is_old(unit.bms_age_ms, limits.bms_age_max_ms) or is_old(unit.pcs_age_ms, limits.pcs_age_max_ms)
+        if out.order in (Order.CONNECT, Order.START) and (old or state.latched or not asked):
+            found.append(f"unit {index}: {Order(out.order).name} with ages {unit.bms_age_ms} and {unit.pcs_age_ms} ms")
     return found

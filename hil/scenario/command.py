@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge.errors import ConfigFault, EdgeError
-from hil.scenario import expect, invariants
+from hil.scenario import expect, promises
 from hil.scenario.file.reader import load, names
 from hil.scenario.model import Scenario, Verdict
 from hil.scenario.play import play_wire
@@ -38,7 +38,7 @@ def verdict_of(scenario: Scenario, level: str = "wire", seed: int | None = None)
     """Plays and judges one scenario. Raises EdgeError when this level cannot play it."""
     seed = scenario.seed if seed is None else seed
     played = play_process(scenario, seed) if level == "hil" else play_wire(scenario, seed)
-    return Verdict(played, expect.judge(played), invariants.check(played))
+    return Verdict(played, expect.judge(played), promises.check(played))
 
 
 def _list(options: argparse.Namespace) -> int:

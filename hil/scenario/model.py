@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from edge.config.options import Config
 from hil.faults import Fault
+from hil.invariants.watch import Watch
 from hil.plant.site import SiteSpec
 
 Level = Literal["wire", "hil"]
@@ -130,6 +131,7 @@ class Played:
     level: Level
     seed: int
     looks: tuple[Look, ...]
+    watch: Watch  # has seen every cycle
     samples: tuple[Sample, ...]
     ended_safe: bool | None
     cpu_s: float

@@ -7,9 +7,11 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from edge.model import Request
+from edge.config.options import Config
+from edge.model import CycleRecord, Request
 from hil.day.wired import WiredSite
 from hil.faults import FaultBox
+from hil.invariants.watch import Watch
 from hil.plant.bms import Bms
 from hil.plant.pcs import Pcs
 from hil.plant.site import Site
@@ -36,6 +38,14 @@ def clear(machine: object) -> None:
     """What a person does at the device: reads it, mends it, clears it."""
     if isinstance(machine, Pcs | Bms):
         machine.clear()
+
+
+def watched(config: Config, records: Iterable[CycleRecord]) -> Watch:
+    """The invariants, asked of every cycle."""
+    watch = Watch(config)
+    for record in records:
+        watch.note(record)
+    return watch
 
 
 class _Run:
@@ -114,7 +124,8 @@ def play_wire(scenario: Scenario, seed: int) -> Played:
         run.look()
         assert run.wired.uplink.records is not None
         seen = tuple(looks(run.wired.uplink.records, len(scenario.config.unit), 0))
+        watch = watched(scenario.config, run.wired.uplink.records)
         safe = None if killed else run.wired.controller.all_safe
-        return Played(scenario, "wire", seed, seen, tuple(run.samples), safe, time.process_time() - started_s)
+        return Played(scenario, "wire", seed, seen, watch, tuple(run.samples), safe, time.process_time() - started_s)
 
     return run_virtual(main)

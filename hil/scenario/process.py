@@ -22,7 +22,7 @@ from hil.faults import FaultBox
 from hil.pty import PtyBus
 from hil.scenario.look import looks
 from hil.scenario.model import Played, Sample, Scenario, Step
-from hil.scenario.play import END_S, TICK_S, clear, sample_of
+from hil.scenario.play import END_S, TICK_S, clear, sample_of, watched
 
 PLANT_STEP_S = 0.02  # a fifth of the cycle: the PCS's lag of 50 ms has a shape
 FIRST_REQUEST_MAX_S = 20.0  # of a process on a busy machine
@@ -106,10 +106,12 @@ class _Run:
             await self.kill()
             for bus in self.buses:
                 bus.stop()
-        seen = tuple(looks(self._records(), len(self.scenario.config.unit), round(1000 * self.box.start_s)))
+        records = self._records()
+        seen = tuple(looks(records, len(self.scenario.config.unit), round(1000 * self.box.start_s)))
+        watch = watched(self.scenario.config, records)
         safe = None if code is None else code == 0
         cpu_s = time.process_time() - started_s
-        return Played(self.scenario, "hil", self.seed, seen, tuple(self.samples), safe, cpu_s)
+        return Played(self.scenario, "hil", self.seed, seen, watch, tuple(self.samples), safe, cpu_s)
 
     async def _through(self) -> None:
         left = list(self.scenario.steps)

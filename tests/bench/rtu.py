@@ -23,10 +23,10 @@ from edge.clock import SystemClock
 from edge.config import options
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
-from edge.field.port import TtyPort
+from edge.field.line.port import TtyPort
+from edge.field.line.rtu import with_crc
 from edge.field.profile import Profile
 from edge.field.profiles.loader import FOLDER, parse_profile
-from edge.field.rtu import with_crc
 from edge.model import Reading
 
 COUNT, START, ROUNDS, TRANSACTIONS = 20, 0x2100, 7, 300

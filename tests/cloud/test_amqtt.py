@@ -50,7 +50,7 @@ def test_status_and_will_are_retained_over_3_1_1(tmp_path: Path, broker: Broker)
     while not seen and time.monotonic() < end_s:
         watcher()
     assert b'"online": true' in seen[TOPICS.status]
-    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]
+    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]  # cuts the socket inside
     while seen[TOPICS.status] != GONE and time.monotonic() < end_s:
         watcher()
     assert seen[TOPICS.status] == GONE

@@ -21,7 +21,7 @@ class Bench:
 
     def __init__(self, port: int, **more: object) -> None:
         self.leap_ms = 0
-        self.link = Link(LinkSettings("127.0.0.1", port, **more), backoff=Backoff(50, 100, 10**6))  # type: ignore[arg-type]
+        self.link = Link(LinkSettings("127.0.0.1", port, **more), backoff=Backoff(50, 100, 10**6))  # type: ignore[arg-type]  # forwarded
 
     def step(self) -> None:
         self.link.step(time.monotonic_ns() // 1_000_000 + self.leap_ms)

@@ -162,7 +162,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     assert wait_until(lambda: len(seen) == 2, 3, watcher)
     assert b'"online": true' in seen[TOPICS.status]
     assert schema_json() in seen.values()
-    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]
+    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]  # cuts the socket inside
     assert wait_until(lambda: seen[TOPICS.status] == GONE, 3, watcher)
 
 

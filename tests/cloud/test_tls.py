@@ -56,7 +56,7 @@ def test_the_right_ca_and_password_connect_with_tls_1_2_or_later(
     bench = Bench(closed.port, access=access(authority, tmp_path))
     bench.connect()
     assert bench.link._client is not None
-    assert bench.link._client.handed.version() in ("TLSv1.2", "TLSv1.3")  # type: ignore[attr-defined]
+    assert bench.link._client.handed.version() in ("TLSv1.2", "TLSv1.3")  # type: ignore[attr-defined]  # the socket inside
     seen: list[bytes] = []
     bench.link.subscribe("loop", lambda _, payload: seen.append(payload))
     big = bytes(range(256)) * 2_000  # many TLS records

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 
-from edge.field.rtu import with_crc
+from edge.field.line.rtu import with_crc
 
 Answer = list[tuple[float, bytes]]  # (delay in s, bytes)
 
@@ -32,7 +32,7 @@ class Register:
 
 
 class Line:
-    """Implements edge.field.port.Port; `spoil(request, reply)` may turn a reply into any bytes at any times."""
+    """Implements edge.field.line.port.Port; `spoil(request, reply)` may turn a reply into any bytes at any times."""
 
     def __init__(self, *devices: Register) -> None:
         self.name = "line"

@@ -9,8 +9,8 @@ import pytest
 from edge.config import options
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
+from edge.field.line.rtu import with_crc
 from edge.field.profiles.loader import load_profile
-from edge.field.rtu import with_crc
 from edge.model import Outcome, Reading
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.line import Answer, Line, Register

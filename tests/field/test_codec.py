@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from edge.errors import ConfigFault
 from edge.field.decode import BlockDecoder
 from edge.field.encode import encode
+from edge.field.line.rtu import Expect, read_request, with_crc, write_request
 from edge.field.profiles.loader import FOLDER, load_profile, parse_profile, read_profile
-from edge.field.rtu import Expect, read_request, with_crc, write_request
 from edge.model import Outcome
 
 PROFILES = sorted(path.stem for path in FOLDER.glob("*.toml"))

@@ -11,9 +11,9 @@ from edge.config import options
 from edge.errors import ConfigFault
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
+from edge.field.line.rtu import with_crc
 from edge.field.profile import Identify, Profile
 from edge.field.profiles.loader import FOLDER, load_profile, parse_profile
-from edge.field.rtu import with_crc
 from edge.model import Reading
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.line import Line, Register

@@ -16,8 +16,8 @@ from edge.field.budget import budget, check_budget
 from edge.field.decode import BlockDecoder
 from edge.field.device import BusDevice
 from edge.field.encode import encode, raw_reader
+from edge.field.line.rtu import with_crc
 from edge.field.profiles.loader import FOLDER, load_profile, parse_profile, read_profile
-from edge.field.rtu import with_crc
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.test_bus import PCS_SET, PCS_STATUS, Bench
 

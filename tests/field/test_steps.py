@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from edge.field.port import Steps
+from edge.field.line.port import Steps
 from edge.model import Reading
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.test_bus import Bench
@@ -99,7 +99,7 @@ def test_between_an_answer_and_the_next_request_there_is_always_the_silence() ->
     async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
         bench, heard = Bench(clock), []
         deliver = bench.line._deliver
-        bench.line._deliver = lambda data: (heard.append(loop.time()), deliver(data))  # type: ignore[method-assign]
+        bench.line._deliver = lambda data: (heard.append(loop.time()), deliver(data))  # type: ignore[method-assign]  # a spy of one call
         task = asyncio.create_task(bench.bus.run())
         for power_w in range(0, 20_000, 100):
             bench.bus.set_value("pcs", "power_set", power_w)

@@ -14,7 +14,7 @@ from edge.clock import SystemClock
 from edge.config import options
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
-from edge.field.port import TtyPort
+from edge.field.line.port import TtyPort
 from edge.field.profiles.loader import load_profile
 from edge.model import Reading
 

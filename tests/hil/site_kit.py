@@ -1,8 +1,8 @@
 """The demo site for these tests: one Site, five slaves on two lines, and how to ask them."""
 
 from edge.field.decode import BlockDecoder
+from edge.field.line.rtu import Expect, read_request
 from edge.field.profiles.loader import load_profile
-from edge.field.rtu import Expect, read_request
 from hil.plant.faces import bms_face, it_meter_face, pcs_face, poc_meter_face, pv_face
 from hil.plant.site import Site, SiteSpec
 from hil.slave import Slave

@@ -79,20 +79,25 @@ def test_a_killed_controller_leaves_the_pcs_at_zero_by_the_devices_own_timer(tmp
         (tmp_path / "site.toml").write_text(render(tables))
         edge = [sys.executable, "-m", "edge", "run", "-c", str(tmp_path / "site.toml")]
         process = await processes.start(edge, tmp_path / "edge.log")
-        for _ in range(300):
-            await asyncio.sleep(0.1)
-            move()
-            if site.units[0].pcs.power_w > 5_000:
-                break
-        assert site.units[0].pcs.power_w > 5_000, (tmp_path / "edge.log").read_text()
-        os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
-        for _ in range(80):  # the watchdog of the example is 5 s
-            await asyncio.sleep(0.1)
-            move()
-        assert abs(site.units[0].pcs.power_w) < 1 and site.units[0].pcs.comm_lost
-        for bus in buses.values():
-            bus.stop()
+        try:
+            for _ in range(300):
+                await asyncio.sleep(0.1)
+                move()
+                if site.units[0].pcs.power_w > 5_000:
+                    break
+            assert site.units[0].pcs.power_w > 5_000, (tmp_path / "edge.log").read_text()
+            os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
+            for _ in range(80):  # the watchdog of the example is 5 s
+                await asyncio.sleep(0.1)
+                move()
+            assert abs(site.units[0].pcs.power_w) < 1 and site.units[0].pcs.comm_lost
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            for bus in buses.values():
+                bus.stop()
 
     asyncio.run(play())
 

@@ -6,7 +6,7 @@ import pytest
 import tomli
 
 from edge.errors import ConfigFault
-from edge.field.rtu import Expect, read_request
+from edge.field.line.rtu import Expect, read_request
 from edge.model import Outcome
 from hil.faults import FOREVER_S, PARAMS, Arrivals, Fault, FaultBox, load_faults, parse_faults
 from hil.plant.bms import Bms

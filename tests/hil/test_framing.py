@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.field.rtu import crc16
+from edge.field.line.rtu import crc16
 from hil import framing
 
 
@@ -36,4 +36,4 @@ def test_framing_and_slave_import_nothing_of_the_drivers_framing() -> None:
     for module in ("framing", "slave", "wire", "pty", "faults"):
         text = (Path(framing.__file__).parent / f"{module}.py").read_text()
         assert "import edge._kernel" not in text and "from edge._kernel" not in text
-        assert "from edge.field.rtu" not in text and "from edge.field import rtu" not in text
+        assert "from edge.field.line.rtu" not in text and "from edge.field import rtu" not in text

@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 from pymodbus.client import AsyncModbusSerialClient
 
-from edge.field.rtu import Expect, read_request, write_request
+from edge.field.line.rtu import Expect, read_request, write_request
 from hil.faults import Fault, FaultBox
 from hil.pty import PtyBus
 from tests.hil.site_kit import Kit

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.field.decode import BlockDecoder
+from edge.field.line.rtu import Expect, read_request, write_request
 from edge.field.profile import Block, Link, Point, Profile
 from edge.field.profiles.loader import load_profile
-from edge.field.rtu import Expect, read_request, write_request
 from edge.roles import FLAGS
 from hil.framing import sealed
 from hil.plant.faces import Face
@@ -170,7 +170,7 @@ def test_every_number_form_comes_back(data: st.DataObject) -> None:
     factor = data.draw(st.sampled_from([Fraction(1), Fraction(100), Fraction(1, 10), Fraction(1000, 3)]))
     sign, offset = data.draw(st.sampled_from([1, -1])), data.draw(st.sampled_from([0, -400, 25]))
     order = data.draw(st.sampled_from(["big", "little"]))
-    point = Point("p", "meter.power", 100, kind, order, factor, offset, sign, (), None, None, ())  # type: ignore[arg-type]
+    point = Point("p", "meter.power", 100, kind, order, factor, offset, sign, (), None, None, ())  # type: ignore[arg-type]  # drawn, not typed
     value = float(sign * raw * factor + offset)
     slave = Slave(a_profile(point), 7, Face({"meter.power": value}, lambda: 0))
     request = read_request(7, 3, 98, 8)

@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from edge.errors import EdgeError
-from edge.field.rtu import read_request
+from edge.field.line.rtu import read_request
 from hil.faults import Fault, FaultBox
 from hil.virtual import VirtualClock, VirtualLoop, run, run_virtual
 from hil.wire import WirePort

@@ -1,6 +1,6 @@
 """The transition table, pair by pair, against the one printed in deploy/handbook/kernel.md; the site's mode; orders.
 
-`pytest tests/kernel/test_modes.py -s` prints the kernel's own table.
+`python -m tests.kernel.diagram` prints the kernel's own table and diagram, which modes.md shows.
 """
 
 import re
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from edge.control.kernel import Event, Mode, Order, SiteFlag, lib
+from tests.kernel.diagram import diagram, table
 from tests.kernel.rig import BMS_OK, ESTOP, HOLD, PCS_OK, RUN, SERVICE, Rig
 
-HANDBOOK = Path(__file__).resolve().parents[2] / "deploy" / "handbook" / "kernel.md"
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "handbook"
+HANDBOOK = FOLDER / "kernel.md"
 
 
 def handbook_table() -> dict[tuple[Mode, Event], Mode]:
@@ -36,9 +38,20 @@ def test_the_handbook_has_every_pair() -> None:
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
 def test_every_pair_leads_where_the_handbook_says(mode: Mode) -> None:
-    print(f"{mode.name:9}", *(f"{Mode(lib.tw_next_mode(mode, event)).name:9}" for event in Event))
     for event in Event:
         assert lib.tw_next_mode(mode, event) == TABLE[mode, event], event.name
+
+
+def test_the_handbook_shows_the_kernels_own_table_and_diagram() -> None:
+    print("\n".join([*table(), *diagram()]))
+    shown = (FOLDER / "modes.md").read_text()
+    for part in (table(), diagram()):
+        assert "\n".join(part) in shown, "run `python -m tests.kernel.diagram` and put what it prints into modes.md"
+
+
+def test_into_run_leads_only_a_start_that_is_done() -> None:
+    into = [(mode, event) for mode in Mode for event in Event if lib.tw_next_mode(mode, event) == Mode.RUN != mode]
+    assert into == [(Mode.START, Event.DONE)]
 
 
 def test_what_does_not_exist_stays_or_begins_again() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from edge.config.options import Signal
 from edge.errors import ConfigFault, DataFault
+from edge.plan.message import PAYLOAD_MAX_BYTES
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import SLICE_ROWS, FileSignal
-from edge.plan.signals.pushed import PAYLOAD_MAX_BYTES, Push, PushedSignal, parse_push
+from edge.plan.signals.pushed import Push, PushedSignal, parse_push
 from edge.plan.signals.rows import parse_time_ms, parse_value_mg, read_rows
 
 HOUR_MS = 3_600_000

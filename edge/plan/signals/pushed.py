@@ -5,20 +5,16 @@ message changes nothing: the last good value goes on ageing. `valid_from` may be
 its arrival, unless the broker had kept it (retained), because nobody can say how old such a value is.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
 
+from edge.plan.message import read_message, read_utc_ms
 from edge.plan.signals.base import INTENSITY_MAX_G_PER_KWH, IntensityReading, rate_reading
-from edge.plan.signals.rows import parse_time_ms
 
-PAYLOAD_MAX_BYTES = 1_024
 SOURCE_MAX = 64
 FUTURE_MAX_MS = 3_600_000  # one interval of the slowest grids ahead; farther is a wrong clock or a forecast
 KEYS = frozenset({"intensity_g_per_kwh", "source"})
-KEYS_TIMED = KEYS | {"valid_from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +26,11 @@ class Push:
     source: str
 
 
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice")
-    return found
-
-
 def parse_push(payload: bytes) -> Push | str:
     """The message, or in a few words why it is refused; never raises."""
-    if len(payload) > PAYLOAD_MAX_BYTES:
-        return f"longer than {PAYLOAD_MAX_BYTES} bytes"
-    try:
-        data = json.loads(
-            payload.decode("utf-8"),
-            parse_float=Decimal,
-            parse_int=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
-        )
-    except (ValueError, InvalidOperation, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        return "not a JSON object with unique keys"
-    if not isinstance(data, dict) or set(data) not in (KEYS, KEYS_TIMED):
-        return f"keys must be exactly {', '.join(sorted(KEYS))}, and valid_from or not"
+    data = read_message(payload, KEYS, {"valid_from"})
+    if isinstance(data, str):
+        return data
     value, source = data["intensity_g_per_kwh"], data["source"]
     if not isinstance(value, Decimal) or not 0 <= value <= INTENSITY_MAX_G_PER_KWH:
         return f"intensity_g_per_kwh must be a number 0..{INTENSITY_MAX_G_PER_KWH}"
@@ -65,19 +39,10 @@ def parse_push(payload: bytes) -> Push | str:
     value_mg = int((value * 1000).to_integral_value())
     if "valid_from" not in data:
         return Push(value_mg, None, source)
-    valid_from_ms = _parse_utc_ms(data["valid_from"])
+    valid_from_ms = read_utc_ms(data["valid_from"])
     if valid_from_ms is None:
         return "valid_from must be a UTC time such as 2026-07-01T00:00:00Z"
     return Push(value_mg, valid_from_ms, source)
-
-
-def _parse_utc_ms(text: Any) -> int | None:
-    if not isinstance(text, str) or not text.endswith(("Z", "+00:00")):
-        return None
-    try:
-        return parse_time_ms(text)
-    except ValueError:
-        return None
 
 
 class PushedSignal:
