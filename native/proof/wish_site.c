@@ -13,7 +13,7 @@ void prove_site_functions(void)
 {
     tw_config_t config;
     config.unit_count = UNIT_COUNT;
-    GIVEN(config_accepted(&config));
+    GIVEN(site_accepted(&config) && wish_accepted(&config));
     tw_input_t input;
     tw_view_t view = nondet_view();
     tw_now_t now = any_now(&config, &input, &view);

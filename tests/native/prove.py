@@ -54,7 +54,7 @@ def load(native: Path = tools.NATIVE) -> tuple[dict[str, Proof], list[Break]]:
 
 def each_count(proof: Proof, short: bool) -> list[Proof]:
     """The proof for each number of units that its row names."""
-    counts = proof.counts[-1:] if short else proof.counts
+    counts = proof.counts[:1] if short else proof.counts
     named = [replace(proof, name=f"{proof.name}, {n} units", defines=[*proof.defines, f"UNIT_COUNT={n}"]) for n in counts]
     return named or [proof]
 
