@@ -9,6 +9,7 @@ STEPS ?= 1000000
 SEED ?= 0
 
 .PHONY: help setup demo test check oracle day scenarios bench replay clean coverage cross golden fuzz stack misra mutate native
+.PHONY: help setup demo test check oracle prove day scenarios bench replay clean
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -16,6 +17,7 @@ help:
 	@echo "make test     every test; sets up what it needs"
 	@echo "make check    ruff, mypy, and the oracle's long run"
 	@echo "make oracle   the guard in C beside its oracle in Python, every field compared (STEPS=1000000 SEED=0)"
+	@echo "make prove    the guard, the gate and the clever half proved for all inputs, then broken on purpose (SHORT=1: 3 minutes)"
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
@@ -67,6 +69,9 @@ check: $(STAMP)
 
 oracle: $(STAMP)
 	@$(BIN)/python -m tests.kernel.duel --steps $(STEPS) --seed $(SEED)
+
+prove: $(STAMP)
+	@$(BIN)/python -m tests.native.prove $(if $(SHORT),--short)
 
 day: $(STAMP)
 	@$(BIN)/python -m hil day --level $(LEVEL) --seconds $(SECONDS)

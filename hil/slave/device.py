@@ -55,6 +55,8 @@ class Slave:
         self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
         self._writes = {write.addr: write for write in profile.writes if write.type != "bit"}
         self._switches = {write.addr: write for write in profile.writes if write.type == "bit"}
+        named = {part.fc for part in (*profile.blocks, *profile.writes, *profile.commands)}
+        self._has_coils = not named.isdisjoint((1, 5, 15))
         self._layout()
 
     # ---- the wire
@@ -88,6 +90,8 @@ class Slave:
         function = frame[1]
         if function in READ_FUNCTIONS:
             return self._first_read(frame)
+        if function in (5, 15) and not self._has_coils:
+            return refusal(self.address, function, 1)
         if function in WRITE_FUNCTIONS:
             code = self._obey(frame)
             if code:

@@ -120,11 +120,11 @@ void prove_modes(void)
         const tw_unit_state_t *unit = &state.unit[i];
         bool here = i < config.unit_count;
         follow = follow && (!here || (mode_follows(before.unit[i].mode, output.unit[i].event, unit->mode)
-                                      && output.unit[i].mode == unit->mode));
+                                      && output.unit[i].mode == unit->mode && order_fits(unit->mode, output.unit[i].order)));
         same = same && mode_only(&before.unit[i], unit);
         runs = runs || (here && unit->mode == TW_MODE_RUN);
     }
-    HOLDS(follow, "(e) every unit's mode follows from its event");
+    HOLDS(follow, "(e) every unit's mode follows from its event, and its order from its mode");
     HOLDS(cycle.running == runs, "running: some unit is in RUN");
     HOLDS(same, "modes change no cause, latch, limit or setpoint");
     HOLDS(state.mode < TW_MODES && output.mode == state.mode, "the site's mode is one");
@@ -140,7 +140,7 @@ void prove_order(void)
     input.commands = nondet_uint32();
     int32_t index = any_between(0, TW_UNITS - 1);
     state.unit[index] = nondet_unit_state();
-    uint32_t order = tw_order_for(&state, &input, index);
+    uint32_t order = order_for(&state, &state.unit[index], &input);
     SHOW(mode, state.unit[index].mode);
     SHOW(order, order);
     HOLDS(order_fits(state.unit[index].mode, order), "(e) an order to connect, start or form a grid only on that way");

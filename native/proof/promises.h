@@ -179,9 +179,10 @@ static inline bool no_power(const tw_unit_output_t *output)
     return output->charge_max_w == 0 && output->discharge_max_w == 0;
 }
 
-static inline bool forbidden_is_zero(const tw_unit_state_t *state, bool plausible, const tw_unit_output_t *output)
+static inline bool forbidden_is_zero(const tw_unit_state_t *state, bool plausible, const tw_cycle_t *cycle,
+                                     const tw_unit_output_t *output)
 {
-    return (plausible || no_power(output)) && (state->mode == TW_MODE_RUN || no_power(output))
+    return (cycle->usable || no_power(output)) && (plausible || no_power(output)) && (state->mode == TW_MODE_RUN || no_power(output))
         && (state->latched == 0U || no_power(output))
         && (!(state->active & TW_UNIT_AT(TW_LEVELS_ZERO)) || no_power(output))
         && (!(state->active & TW_UNIT_AT(TW_LEVEL_BIT(NO_CHARGE))) || output->charge_max_w == 0)
@@ -225,13 +226,13 @@ static inline bool battery_in_bands(const tw_config_t *config, const tw_cycle_t 
         && (!cycle->usable || battery_w <= site_high_w(config, output) || battery_w == output->band_min_w);
 }
 
-/* By no more than the step from where it was, as far as the bands let it be there. */
-static inline bool battery_ramps(const tw_config_t *config, const tw_cycle_t *cycle, int32_t before_w, int64_t step_w,
-                                 const tw_output_t *output)
+/* By no more than the step from where it was, as far as the bands let it be there; an old meter's fade is quicker, and a bound. */
+static inline bool battery_ramps(const tw_config_t *config, const tw_cycle_t *cycle, uint32_t active, int32_t before_w,
+                                 int64_t step_w, const tw_output_t *output)
 {
     int64_t home_w = into(before_w, site_low_w(config, output), site_high_w(config, output));
     home_w = into(home_w, output->band_min_w, output->band_max_w);
-    return !cycle->usable || (output->battery_w - home_w <= step_w && home_w - output->battery_w <= step_w);
+    return !cycle->usable || (active & SITE(POC_FADE)) != 0U || (output->battery_w - home_w <= step_w && home_w - output->battery_w <= step_w);
 }
 
 /* ---- shares: allocate.c -------------------------------------------------------------------------------------- */

@@ -197,6 +197,49 @@ void prove_share(void)
     END;
 }
 
+#define PLACES ((1U << UNIT_COUNT) - 1U)
+
+/* What `best of` proves, and no more: a unit of the set, or none. */
+int32_t any_of(const void *at, uint32_t set)
+{
+    const tw_shares_t *shares = at;
+    int32_t one = any_between(-1, TW_UNITS - 1);
+    GIVEN(one == -1 ? (set & PLACES) == 0U : one < shares->count && has(set, one));
+    return one;
+}
+
+int32_t any_cap(const void *shares, uint32_t set)
+{
+    (void)shares;
+    (void)set;
+    return any_between(0, TW_BATTERY_LIMIT_W);
+}
+
+int32_t any_size(uint32_t set)
+{
+    (void)set;
+    return any_between(0, TW_UNITS);
+}
+
+/* Those that stand in the choice. */
+void prove_best(void)
+{
+    tw_shares_t shares = any_shares();
+    uint32_t set = nondet_uint32();
+    int32_t best = best_of(&shares, set);
+    int32_t worst = worst_of(&shares, set);
+    SHOW(best, best);
+    SHOW(worst, worst);
+    HOLDS(best >= -1 && worst >= -1 && best < UNIT_COUNT && worst < UNIT_COUNT, "one of the units, or none");
+    HOLDS((best == -1 || has(set, best)) && (worst == -1 || has(set, worst)), "one of the set");
+    HOLDS((best == -1) == ((set & PLACES) == 0U) && (worst == -1) == ((set & PLACES) == 0U), "none only of none");
+    int32_t cap_w = cap_of(&shares, set);
+    HOLDS(cap_w >= 0 && cap_w <= TW_BATTERY_LIMIT_W, "what a set can is bounded");
+    int32_t size = size_of(set);
+    HOLDS(size >= 0 && size <= TW_UNITS, "the size of a set is bounded");
+    END;
+}
+
 /* The choice of units itself: no fault, for any shares. */
 void prove_choose(void)
 {
@@ -208,6 +251,8 @@ void prove_choose(void)
     uint32_t set = nondet_uint32() & shares.able;
     int32_t want_w = any_between(1, TW_BATTERY_LIMIT_W);
     uint32_t chosen = choose(&config, &shares, set, want_w);
+    SHOW(chosen, chosen);
+    SHOW(able, shares.able);
     HOLDS((chosen & ~shares.able) == 0U, "only units that are able are chosen");
     END;
 }

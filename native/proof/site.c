@@ -90,8 +90,11 @@ void prove_battery(void)
     SHOW(net_load_w, output.net_load_w);
     HOLDS(battery_in_bands(&config, &cycle, &output),
           "(b) the battery is within the units' band, within the site's as far as the units can, and 0 when not usable");
-    HOLDS(battery_ramps(&config, &cycle, before_w, step_w, &output),
+    HOLDS(battery_ramps(&config, &cycle, state.active, before_w, step_w, &output),
           "(c) the battery moves by no more than the ramp's step from where it was");
+    int32_t faded_w = output.stage_w[TW_STAGE_FADE];
+    HOLDS(!(state.active & SITE(POC_FADE)) || (before_w < 0 ? faded_w >= before_w && faded_w <= 0 : faded_w <= before_w && faded_w >= 0),
+          "(d) with an old meter the battery goes towards 0, whatever is wished");
     HOLDS(output.wish_w == (asked_w < -TW_BATTERY_LIMIT_W ? -TW_BATTERY_LIMIT_W
           : asked_w > TW_BATTERY_LIMIT_W ? TW_BATTERY_LIMIT_W : asked_w), "the wish is reported, clamped");
     END;

@@ -1,6 +1,7 @@
 /* A whole step, with the body of tw_step and promises (promises.h) in the place of its parts: what reaches the output, whatever the
  * state was, whatever the input holds, and whatever is wished. By induction on the cycles, since any state is allowed. */
 #include "promises.h"
+#include "view.h"
 
 void typed_clear(void *at, size_t size);
 
@@ -56,6 +57,7 @@ void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *in
     const uint32_t had = state->latched;
     state->latched = nondet_uint32();
     state->clear_ms = nondet_int32();
+    state->held = nondet_uint32();
     GIVEN(site_latch_kept(config, had, state->latched, state->clear_ms, cycle) && site_latches(state->active, state->latched));
     bool all = true;
     for (int32_t i = 0; i < config->unit_count; i++) {
@@ -82,6 +84,8 @@ void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_
         GIVEN(event_fits(state, &before, input, cycle, event) && mode_follows(before.mode, event, state->unit[i].mode));
         output->unit[i].event = event;
         output->unit[i].mode = state->unit[i].mode;
+        output->unit[i].order = nondet_uint32();
+        GIVEN(order_fits(state->unit[i].mode, output->unit[i].order));
         cycle->running = cycle->running || state->unit[i].mode == TW_MODE_RUN;
     }
     state->mode = nondet_uint32();
@@ -92,14 +96,13 @@ void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_
 void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
                     const tw_cycle_t *cycle, tw_output_t *output)
 {
-    (void)cycle;
     for (int32_t i = 0; i < config->unit_count; i++) {
         tw_unit_output_t *unit = &output->unit[i];
         state->unit[i].charge_limit_mw = nondet_int64();
         state->unit[i].discharge_limit_mw = nondet_int64();
         unit->charge_max_w = nondet_int32();
         unit->discharge_max_w = nondet_int32();
-        GIVEN(within_rating(&config->unit[i], unit) && forbidden_is_zero(&state->unit[i], facts[i].plausible, unit)
+        GIVEN(within_rating(&config->unit[i], unit) && forbidden_is_zero(&state->unit[i], facts[i].plausible, cycle, unit)
               && stops_are_zero(&config->unit[i], &input->unit[i], input->commands, unit));
     }
 }
@@ -122,7 +125,7 @@ void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t
 {
     (void)config;
     (void)input;
-    HOLDS(view->dt_ms >= 0 && view->dt_ms <= 2000 && view->soc_cpct >= 0 && view->soc_cpct <= 10000, "the view is one");
+    HOLDS(view_fits(view), "every number of the view is within the range that the clever half counts on");
     *state = nondet_wish_state();
     *wish = nondet_wish();
 }
@@ -130,7 +133,6 @@ void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t
 void tw_battery_power(const tw_config_t *config, const tw_state_t *state, const tw_cycle_t *cycle, int32_t asked_w,
                       int32_t before_w, tw_output_t *output)
 {
-    (void)state;
     (void)asked_w;
     HOLDS(before_w >= -TW_BATTERY_LIMIT_W && before_w <= TW_BATTERY_LIMIT_W, "the last setpoints add up within the limit");
     ramp_before_w = before_w;
@@ -139,7 +141,7 @@ void tw_battery_power(const tw_config_t *config, const tw_state_t *state, const 
     output->wish_w = nondet_int32();
     output->why |= nondet_uint32();
     GIVEN(ramp_step_w >= 0 && ramp_step_w <= 2 * (int64_t)TW_POWER_LIMIT_W && battery_in_bands(config, cycle, output)
-          && battery_ramps(config, cycle, before_w, ramp_step_w, output));
+          && battery_ramps(config, cycle, state->active, before_w, ramp_step_w, output));
 }
 
 void tw_allocate(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, tw_output_t *output)
@@ -160,14 +162,6 @@ void tw_curtail(const tw_config_t *config, tw_state_t *state, const tw_input_t *
     (void)cycle;
     state->pv_limit_w = output->pv_limit_w = any_between(0, config->pv_rated_w);
     output->why |= nondet_uint32();
-}
-
-uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t index)
-{
-    (void)input;
-    uint32_t order = nondet_uint32();
-    GIVEN(order_fits(state->unit[index].mode, order));
-    return order;
 }
 
 int64_t tw_part(int64_t whole, int64_t part, int64_t of)
@@ -199,6 +193,7 @@ static void look_at_unit(const tw_config_t *config, const tw_state_t *before, co
     HOLDS(power_w == 0 || (in->soc_cpct >= 0 && in->soc_cpct <= 10000 && in->cell_voltage_min_mv >= 0
                            && in->cell_voltage_max_mv <= 5000 && in->cell_temp_min_dc >= -600 && in->cell_temp_max_dc <= 1500),
           "(d) a unit whose values are missing is at 0 W");
+    HOLDS((out->charge_max_w == 0 && out->discharge_max_w == 0) || state->mode == TW_MODE_RUN, "(e) nothing for the gate to pass but in RUN");
     HOLDS(power_w == 0 || state->mode == TW_MODE_RUN, "(e) no power but in RUN");
     HOLDS(state->mode != TW_MODE_RUN || before->unit[i].mode == TW_MODE_RUN || before->unit[i].mode == TW_MODE_START,
           "(e) into RUN leads START only");

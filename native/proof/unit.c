@@ -115,8 +115,8 @@ void prove_unit_limits(void)
     HOLDS(output.charge_max_w == output.charge_after_w[TW_BOUND_RISE]
           && output.discharge_max_w == output.discharge_after_w[TW_BOUND_RISE], "(a) the band is the last bound");
     HOLDS(within_rating(&config, &output), "(a) the band is within the rating");
-    HOLDS(forbidden_is_zero(&state, facts.plausible, &output),
-          "(d) (e) (f) no power unless plausible, in RUN, not latched, and not forbidden by a cause");
+    HOLDS(forbidden_is_zero(&state, facts.plausible, &cycle, &output),
+          "(d) (e) (f) no power unless usable, plausible, in RUN, not latched, and not forbidden by a cause");
     HOLDS(stops_are_zero(&config, &input, commands, &output),
           "(g) no charge at or above soc_max, a full or a cold cell; no discharge at or below soc_min, an empty or a hot one");
     HOLDS(limits_only(&before, &state) && output.mode == was.mode && output.event == was.event, "limits change nothing else");

@@ -105,6 +105,7 @@ void prove_latch_site(void)
     state.latched = nondet_uint32();
     state.active = nondet_uint32();
     state.clear_ms = nondet_int32();
+    state.held = nondet_uint32();
     const uint32_t had = state.latched & TW_SITE_LATCHING;
     const int32_t before_ms = state.clear_ms;
     tw_cycle_t cycle = nondet_cycle();
@@ -117,6 +118,7 @@ void prove_latch_site(void)
     SHOW(reset, cycle.reset);
     HOLDS(site_latch_kept(&config, had, state.latched, state.clear_ms, &cycle),
           "(f) a latch of the site ends only by a reset after the hold time");
+    HOLDS(!(had & ~state.latched & (SITE(ESTOP) | SITE(SMOKE))) || state.held == 1U, "(f) after an emergency a reset starts nothing");
     HOLDS(site_latches(state.active, state.latched), "(f) an active site cause that latches is latched, and no other");
     bool causing = (state.active & TW_SITE_LATCHING) != 0U;
     HOLDS(state.clear_ms == (causing ? 0 : grown_ms(before_ms, cycle.dt_ms)), "(f) the hold time counts likewise");

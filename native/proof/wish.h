@@ -7,18 +7,26 @@
 #undef TW_INNER_H /* its tw_size is wish.h's too */
 #define tw_size tw_size_of_wish
 #include "../wish.h"
+#include "view.h"
 
 #define WIDE (INT64_C(1) << 50)
 
 tw_view_t nondet_view(void);
+
+/* What the low-pass is asked: scores are 32 bits wide, and may be asked for a longer time. */
+static inline bool towards_fits(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
+{
+    bool wide = among(-WIDE, value, WIDE) && among(-WIDE, goal, WIDE) && among(0, dt_ms, 4000);
+    bool narrow = among(INT32_MIN, value, INT32_MAX) && among(INT32_MIN, goal, INT32_MAX) && among(0, dt_ms, 8000);
+    return (wide || narrow) && among(1, tau_ms, 100000);
+}
 
 int64_t any_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms);
 
 /* The low-pass by its contract: what `towards` and `between` prove of it. */
 int64_t any_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
-    HOLDS(among(-WIDE, value, WIDE) && among(-WIDE, goal, WIDE) && among(0, dt_ms, 2000) && among(0, tau_ms, 100000),
-          "a low-pass is asked within its range");
+    HOLDS(towards_fits(value, goal, dt_ms, tau_ms), "a low-pass is asked within its range");
     int64_t answer = nondet_int64();
     GIVEN(value <= goal ? among(value, answer, goal) : among(goal, answer, value));
     return answer;
@@ -34,6 +42,7 @@ static inline tw_now_t any_now(const tw_config_t *config, const tw_input_t *inpu
     now.measured = nondet_bool();
     now.usable = nondet_bool();
     now.smoothing = nondet_bool();
+    GIVEN(view_fits(view));
     return now;
 }
 
@@ -67,6 +76,11 @@ static inline bool slow_kept(const tw_wish_state_t *before, const tw_wish_state_
 static inline bool slow_within(const tw_wish_state_t *state, int64_t limit_w)
 {
     return among(-limit_w * 1000, state->slow_mw, limit_w * 1000) && among(-limit_w * 1000, state->slower_mw, limit_w * 1000);
+}
+
+static inline bool doubt_fits(const tw_wish_state_t *state)
+{
+    return among(0, state->distrust_permille, 1000);
 }
 
 static inline bool gains_fit(const tw_wish_state_t *state)

@@ -124,6 +124,7 @@ void prove_wish(void)
     GIVEN(config_accepted(&config));
     tw_input_t input;
     tw_view_t view = nondet_view();
+    GIVEN(view_fits(&view));
     tw_wish_state_t state;
     tw_wish_t wish = nondet_wish();
     tw_wish(&config, &state, &input, &view, &wish);

@@ -13,7 +13,7 @@ void prove_site_functions(void)
 {
     tw_config_t config;
     config.unit_count = UNIT_COUNT;
-    GIVEN(config_accepted(&config));
+    GIVEN(site_accepted(&config) && wish_accepted(&config));
     tw_input_t input;
     tw_view_t view = nondet_view();
     tw_now_t now = any_now(&config, &input, &view);
@@ -74,9 +74,9 @@ void prove_towards(void)
 {
     int64_t value = nondet_int64();
     int64_t goal = nondet_int64();
-    int32_t dt_ms = any_between(0, 2000);
-    int32_t tau_ms = any_between(0, 100000);
-    GIVEN(among(-WIDE, value, WIDE) && among(-WIDE, goal, WIDE));
+    int32_t dt_ms = nondet_int32();
+    int32_t tau_ms = nondet_int32();
+    GIVEN(towards_fits(value, goal, dt_ms, tau_ms));
     (void)tw_towards(value, goal, dt_ms, tau_ms);
     END;
 }

@@ -2,7 +2,7 @@
  * a solver takes one product at a time. */
 #include "wish.h"
 
-int64_t any_fast(const tw_wish_state_t *state, int64_t direct_w, int64_t repeat_w);
+int64_t any_fast(int64_t direct_w, int32_t gain, int64_t repeat_w, int32_t repeat_gain, int32_t blend);
 int32_t any_counts(const tw_now_t *now, int64_t power_w);
 void any_follow(tw_wish_state_t *state, const tw_now_t *now);
 int64_t any_estimate(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish);
@@ -12,6 +12,7 @@ void any_correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery_w,
 #define FAST_W (INT64_C(1) << 34)      /* what the parts of the estimate may be */
 #define FAST_MW (INT64_C(1) << 46)     /* weak: what they make */
 #define ESTIMATE_W (INT64_C(1) << 40)
+#define ESTIMATE_MW (ESTIMATE_W * 1000)
 #define REFERENCE_MW (TW_LOAD_LIMIT_W * 6000)
 
 #include "../smooth.c"
@@ -43,16 +44,22 @@ void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
     (void)now;
     (void)agrees;
     HOLDS(among(-32767, deviation, 32767) && among(-32767, predicted, 32767) && among(-32767, grid, 32767), "all are counts");
+    HOLDS(gains_fit(state) && doubt_fits(state), "gains, blend and distrust are permille");
     state->gain_permille[0] = nondet_int32();
     state->gain_permille[1] = nondet_int32();
     state->blend_permille = nondet_int32();
     GIVEN(gains_fit(state));
 }
 
-int64_t any_fast(const tw_wish_state_t *state, int64_t direct_w, int64_t repeat_w)
+static bool fast_fits(int64_t direct_w, int32_t gain, int64_t repeat_w, int32_t repeat_gain, int32_t blend)
 {
-    (void)state;
-    HOLDS(among(-FAST_W, direct_w, FAST_W) && among(-FAST_W, repeat_w, FAST_W), "parts of the estimate are within their range");
+    return among(-FAST_W, direct_w, FAST_W) && among(-FAST_W, repeat_w, FAST_W) && among(-1000, gain, 1000)
+        && among(-1000, repeat_gain, 1000) && among(0, blend, 1000);
+}
+
+int64_t any_fast(int64_t direct_w, int32_t gain, int64_t repeat_w, int32_t repeat_gain, int32_t blend)
+{
+    HOLDS(fast_fits(direct_w, gain, repeat_w, repeat_gain, blend), "parts of the estimate are within their range");
     int64_t fast = nondet_int64();
     GIVEN(among(-FAST_MW, fast, FAST_MW));
     return fast;
@@ -84,7 +91,7 @@ int64_t any_estimate(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wis
     state->held_mw = nondet_int64();
     wish->functions |= nondet_uint32();
     int64_t estimate = nondet_int64();
-    GIVEN(among(-ESTIMATE_W, estimate, ESTIMATE_W));
+    GIVEN(among(-ESTIMATE_MW, estimate, ESTIMATE_MW));
     return estimate;
 }
 
@@ -131,11 +138,13 @@ static tw_now_t smooth_now(void)
 void prove_parts(void)
 {
     tw_now_t now = smooth_now();
-    tw_wish_state_t state;
     int64_t direct_w = nondet_int64();
     int64_t repeat_w = nondet_int64();
-    GIVEN(among(-FAST_W, direct_w, FAST_W) && among(-FAST_W, repeat_w, FAST_W));
-    HOLDS(among(-FAST_MW, fast_mw(&state, direct_w, repeat_w), FAST_MW), "the fast part is bounded");
+    int32_t gain = nondet_int32();
+    int32_t repeat_gain = nondet_int32();
+    int32_t blend = nondet_int32();
+    GIVEN(fast_fits(direct_w, gain, repeat_w, repeat_gain, blend));
+    HOLDS(among(-FAST_MW, fast_mw(direct_w, gain, repeat_w, repeat_gain, blend), FAST_MW), "the fast part is bounded");
     int64_t power_w = nondet_int64();
     GIVEN(among(-ESTIMATE_W, power_w, ESTIMATE_W));
     HOLDS(among(-32767, counts(&now, power_w), 32767), "a count is one");
@@ -160,7 +169,7 @@ void prove_estimate(void)
     const tw_wish_state_t before = state;
     GIVEN(slow_within(&state, 4 * TW_LOAD_LIMIT_W));
     tw_wish_t wish = nondet_wish();
-    HOLDS(among(-ESTIMATE_W, estimate_w(&state, &now, &wish), ESTIMATE_W), "the estimate is bounded");
+    HOLDS(among(-ESTIMATE_MW, estimate_mw(&state, &now, &wish), ESTIMATE_MW), "the estimate is bounded");
     HOLDS(state.reference_mw == before.reference_mw && state.trim_mw == before.trim_mw && state.flags == before.flags, "the reference waits");
     END;
 }
@@ -173,12 +182,10 @@ void prove_reference(void)
     int64_t goal_w = nondet_int64();
     GIVEN(among(-4 * TW_LOAD_LIMIT_W, goal_w, 4 * TW_LOAD_LIMIT_W) && among(-4000 * TW_LOAD_LIMIT_W, state.reference_mw, 4000 * TW_LOAD_LIMIT_W));
     const int64_t before_mw = state.reference_mw;
-    const int64_t up_w_per_s = config.wish.ramp_up_max_w_per_s;
     move_reference(&state, &now, goal_w, &wish);
     SHOW(before_mw, before_mw);
     SHOW(reference_mw, state.reference_mw);
     HOLDS(among(-REFERENCE_MW, state.reference_mw, REFERENCE_MW), "the reference is bounded");
-    HOLDS(up_w_per_s == 0 || state.reference_mw <= before_mw + up_w_per_s * now.dt_ms, "it rises no faster than the ramp");
     END;
 }
 

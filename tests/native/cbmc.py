@@ -51,7 +51,7 @@ class Proof:
     checks: bool = True  # false: only what the harness says; the same code's arithmetic is checked by another proof
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     solver: str = ""
-    counts: list[int] = field(default_factory=list)  # of units: a run each (UNIT_COUNT); the short form takes the last
+    counts: list[int] = field(default_factory=list)  # of units: a run each, with UNIT_COUNT defined; in the short form the first
     slow: bool = False  # not in the short form
 
 
@@ -151,7 +151,7 @@ def read_answer(text: str, took_s: float, reached: bool) -> Result:
     errors = [m["messageText"] for m in messages if m.get("messageType") == "ERROR"]
     ends = [answer["status"] for answer in answers if answer["description"] == REACHED]
     fault = ""
-    if any(answer["status"] not in ("SUCCESS", "FAILURE") for answer in answers):
+    if not failed and any(answer["status"] not in ("SUCCESS", "FAILURE") for answer in answers):
         fault = "the solver gave up"
     elif not answers and not stopped:
         fault = "; ".join(errors) or "no result"
@@ -208,9 +208,7 @@ def prove_lemma(path: Path) -> Result:
     out = WORK / f"{path.stem}.txt"
     took_s, _ = execute([*tools.prover("z3"), str(path)], out)
     answer = out.read_text().strip()
-    return Result(
-        1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer
-    )
+    return Result(1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer)
 
 
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE) -> Result:
