@@ -55,7 +55,7 @@ class Slave:
         self._functions: dict[int, set[int]] = {}  # address -> functions that can read it
         self._writes = {write.addr: write for write in profile.writes if write.type != "bit"}
         self._switches = {write.addr: write for write in profile.writes if write.type == "bit"}
-        named = {part.fc for part in (*profile.blocks, *profile.writes, *profile.commands)}
+        named = {b.fc for b in profile.blocks} | {w.fc for w in profile.writes} | {c.fc for c in profile.commands}
         self._has_coils = not named.isdisjoint((1, 5, 15))
         self._layout()
 

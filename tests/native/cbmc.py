@@ -51,7 +51,9 @@ class Proof:
     checks: bool = True  # false: only what the harness says; the same code's arithmetic is checked by another proof
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     solver: str = ""
-    counts: list[int] = field(default_factory=list)  # of units: a run each, with UNIT_COUNT defined; in the short form the first
+    counts: list[int] = field(
+        default_factory=list
+    )  # of units: a run each, with UNIT_COUNT defined; in the short form the first
     slow: bool = False  # not in the short form
 
 
@@ -171,7 +173,7 @@ def execute(command: list[str], out: Path) -> tuple[float, bool]:
     with out.open("wb") as answer:
         process = subprocess.Popen(
             command, stdout=answer, stderr=subprocess.STDOUT, env={**os.environ, "PATH": path, "TMPDIR": str(out.parent)},
-            preexec_fn=limit_time,
+            preexec_fn=limit_time,  # noqa: PLW1509  # it only sets a limit: no lock, no memory
         )  # fmt: skip
         timer = threading.Timer(WAIT_MAX_S, process.kill)
         timer.start()
@@ -208,7 +210,9 @@ def prove_lemma(path: Path) -> Result:
     out = WORK / f"{path.stem}.txt"
     took_s, _ = execute([*tools.prover("z3"), str(path)], out)
     answer = out.read_text().strip()
-    return Result(1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer)
+    return Result(
+        1, ["counterexample"] if answer == "sat" else [], "", took_s, "" if answer in ("sat", "unsat") else answer
+    )
 
 
 def prove(proof: Proof, machine: str, native: Path = tools.NATIVE) -> Result:

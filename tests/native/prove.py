@@ -55,7 +55,9 @@ def load(native: Path = tools.NATIVE) -> tuple[dict[str, Proof], list[Break]]:
 def each_count(proof: Proof, short: bool) -> list[Proof]:
     """The proof for each number of units that its row names."""
     counts = proof.counts[:1] if short else proof.counts
-    named = [replace(proof, name=f"{proof.name}, {n} units", defines=[*proof.defines, f"UNIT_COUNT={n}"]) for n in counts]
+    named = [
+        replace(proof, name=f"{proof.name}, {n} units", defines=[*proof.defines, f"UNIT_COUNT={n}"]) for n in counts
+    ]
     return named or [proof]
 
 
@@ -89,7 +91,9 @@ def prove_all(proofs: list[Proof], machines: list[str], native: Path, short: boo
 def break_all(breaks: list[Break], proofs: dict[str, Proof], native: Path, jobs_count: int) -> bool:
     def attempt(each: Break) -> bool:
         label = "break-" + re.sub(r"\W+", "-", each.name)
-        return print_break(each, refute(each_count(proofs[each.proof], short=False)[0], broken_native(each, native), label))
+        return print_break(
+            each, refute(each_count(proofs[each.proof], short=False)[0], broken_native(each, native), label)
+        )
 
     print(f"\n{'the kernel broken on purpose':<55} {'seconds':>7}  result")
     with ThreadPoolExecutor(jobs_count) as pool:
@@ -120,7 +124,9 @@ def main() -> int:
     picked = [each for each in breaks if re.search(given.only, each.name) or re.search(given.only, each.proof)]
     picked = [] if given.no_breaks else picked
     refuted = break_all(picked, proofs, given.native, given.jobs) if picked else True
-    print(f"\n{len(chosen)} proofs on {len(machines)} machines, {len(picked)} breaks, {time.monotonic() - begin_s:.0f} s")
+    print(
+        f"\n{len(chosen)} proofs on {len(machines)} machines, {len(picked)} breaks, {time.monotonic() - begin_s:.0f} s"
+    )
     return 0 if holds and refuted else 1
 
 
