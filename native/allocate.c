@@ -14,6 +14,11 @@ static bool has(uint32_t set, int32_t index)
     return ((set >> index) & 1U) != 0U;
 }
 
+static bool several(uint32_t set)
+{
+    return (set & (set - 1U)) != 0U;
+}
+
 static int32_t head_of(const tw_unit_config_t *config, int32_t soc_cpct, bool charges)
 {
     int32_t floor_cpct = tw_most(config->soc_min_cpct, config->soc_reserve_cpct);
@@ -95,8 +100,8 @@ static uint32_t grow(const tw_config_t *config, const tw_shares_t *shares, uint3
 
 static uint32_t shrink(const tw_config_t *config, const tw_shares_t *shares, uint32_t set, int32_t want_w)
 {
-    if ((set & (set - 1U)) == 0U) {
-        return set; /* one, or none */
+    if (!several(set)) {
+        return set;
     }
     int32_t size = size_of(set);
     int32_t worst = worst_of(shares, set);
@@ -164,7 +169,10 @@ void tw_allocate(const tw_config_t *config, tw_state_t *state, const tw_input_t 
     tw_shares_t shares;
     look(config, input, output, &shares);
     state->sharing &= shares.able;
-    if (want_w > 0) {
+    if (want_w > 0 && !several(shares.able)) { /* there is nothing to choose */
+        state->sharing = shares.able;
+        (void)top_up(&shares, shares.able, want_w);
+    } else if (want_w > 0) {
         state->sharing = choose(config, &shares, state->sharing, want_w);
         int32_t left_w = divide(&shares, state->sharing, want_w);
         left_w = top_up(&shares, state->sharing, left_w);

@@ -51,7 +51,7 @@ int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     const int32_t limit_w = (int32_t)TW_LOAD_LIMIT_W;
     const tw_announcement_t *one = now->input->announcement;
-    if (one[0].delta_w == 0 && one[1].delta_w == 0 && one[2].delta_w == 0 && one[3].delta_w == 0 && state->announced_w == 0) {
+    if ((one[0].delta_w | one[1].delta_w | one[2].delta_w | one[3].delta_w | state->announced_w) == 0) { /* as nearly always */
         state->announced_left_ms = 0;
         return 0;
     }

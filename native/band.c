@@ -51,7 +51,7 @@ static int32_t into_units(const tw_output_t *output, int32_t battery_w)
     return tw_clamp(battery_w, output->band_min_w, output->band_max_w);
 }
 
-/* A meter that is growing old: towards 0 at a quarter of the ratings a second, whatever is wished. */
+/* A meter that is growing old: towards 0 at a quarter of the ratings a second, whatever is wished. A bound: no ramp holds it up. */
 static int32_t fade(const tw_config_t *config, int32_t before_w, int32_t dt_ms)
 {
     int32_t rating_w = 0;
@@ -99,7 +99,7 @@ void tw_battery_power(const tw_config_t *config, const tw_state_t *state, const 
     bool fades = (state->active & TW_SITE_BIT(POC_FADE)) != 0U;
     int32_t faded_w = fades ? fade(config, before_w, cycle->dt_ms) : wish_w;
     int32_t home_w = into_units(output, into_site(config, output, before_w));
-    int32_t ramped_w = ramp(config, home_w, faded_w, cycle->dt_ms);
+    int32_t ramped_w = fades ? faded_w : ramp(config, home_w, faded_w, cycle->dt_ms);
     int32_t site_w = into_site(config, output, ramped_w);
     int32_t battery_w = into_units(output, site_w);
     output->why |= ramped_w != faded_w ? TW_SITE_BIT(RAMP) : 0U;

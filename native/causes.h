@@ -51,7 +51,7 @@
     X(a, OVERCURRENT_FAST, STOP, HOURLY, 2, CONSOLE, 1000, 60000)       \
     X(a, INSULATION_WARN, WARN, NO, 0, AUTO, 10000, 10000)              \
     X(a, INSULATION, OPEN, YES, 0, CONSOLE, 5000, 0)                    \
-    X(a, CONNECT_FAILED, STOP, YES, 0, CONSOLE, 0, 0)                   \
+    X(a, CONNECT_FAILED, OPEN, YES, 0, CONSOLE, 0, 0)                   \
     X(a, START_FAILED, STOP, YES, 0, CONSOLE, 0, 0)                     \
     X(a, STOP_FAILED, OPEN, YES, 0, CONSOLE, 5000, 0)                   \
     X(a, DEVIATION, STOP, YES, 0, CONSOLE, 5000, 0)                     \

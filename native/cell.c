@@ -43,19 +43,31 @@ static void judge_low(tw_judged_t *judged, int32_t cause, int32_t value, int32_t
     tw_judge(judged, cause, value <= limit, value >= limit + back);
 }
 
+/* 100 mV a cell of a pack whose cells may go from 2.95 to 3.55 V. */
+static int32_t pack_back_of(const tw_unit_config_t *config)
+{
+    return (int32_t)((uint32_t)(config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 6U); /* max is above min (init.c) */
+}
+
+/* An eighth below a limit of at least 1 (init.c). */
+static int32_t below(int32_t limit)
+{
+    return limit - (int32_t)((uint32_t)limit / 8U);
+}
+
 /* The comfortable middle of each value, where nothing is wrong and everything is clear: as nearly always, so it is asked first.
  * Thresholds ascend (init.c), so what clears the innermost clears them all. */
 static bool comfortable(const tw_unit_config_t *config, const tw_unit_input_t *input)
 {
-    int32_t pack_back_dv = (config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 16;
+    int32_t pack_back_dv = pack_back_of(config);
     return input->cell_voltage_min_mv >= config->cell_voltage_min_mv + config->cell_voltage_hysteresis_mv
         && input->cell_voltage_max_mv <= config->cell_voltage_max_mv - config->cell_voltage_hysteresis_mv
         && input->pack_voltage_dv > config->pack_voltage_min_dv + pack_back_dv
         && input->pack_voltage_dv < config->pack_voltage_max_dv - pack_back_dv
         && input->cell_temp_min_dc >= config->temp_charge_min_dc + config->temp_hysteresis_dc
         && input->cell_temp_max_dc <= config->temp_charge_max_dc - config->temp_hysteresis_dc
-        && input->cell_voltage_max_mv - input->cell_voltage_min_mv < config->cell_spread_warn_mv - config->cell_spread_warn_mv / 8
-        && input->cell_temp_max_dc - input->cell_temp_min_dc < config->temp_spread_warn_dc - config->temp_spread_warn_dc / 8;
+        && input->cell_voltage_max_mv - input->cell_voltage_min_mv < below(config->cell_spread_warn_mv)
+        && input->cell_temp_max_dc - input->cell_temp_min_dc < below(config->temp_spread_warn_dc);
 }
 
 static void judge_charge(const tw_unit_config_t *config, uint32_t mode, const tw_unit_input_t *input, uint32_t commands,
@@ -80,7 +92,7 @@ static void judge_voltages(const tw_unit_config_t *config, const tw_unit_input_t
     int32_t low_mv = input->cell_voltage_min_mv;
     int32_t high_mv = input->cell_voltage_max_mv;
     int32_t pack_dv = input->pack_voltage_dv;
-    int32_t back_dv = (config->pack_voltage_max_dv - config->pack_voltage_min_dv) / 16;
+    int32_t back_dv = pack_back_of(config);
     judge_low(judged, TW_UNIT_C_CELL_VOLTAGE_LOW, low_mv, config->cell_voltage_min_mv, config->cell_voltage_hysteresis_mv);
     judge_high(judged, TW_UNIT_C_CELL_VOLTAGE_HIGH, high_mv, config->cell_voltage_max_mv,
                config->cell_voltage_hysteresis_mv);
@@ -114,7 +126,7 @@ static void judge_rise(const tw_unit_config_t *config, const tw_unit_state_t *st
 
 static void judge_spread(tw_judged_t *judged, int32_t cause, int32_t spread, int32_t limit)
 {
-    tw_judge(judged, cause, spread >= limit, spread < limit - limit / 8);
+    tw_judge(judged, cause, spread >= limit, spread < below(limit));
 }
 
 static void judge_spreads(const tw_unit_config_t *config, const tw_unit_input_t *input, tw_judged_t *judged)
@@ -149,12 +161,24 @@ static void judge_insulation(const tw_unit_config_t *config, int32_t kohm, tw_ju
     tw_trip(judged, TW_UNIT_C_INSULATION, known && kohm < config->insulation_trip_kohm);
 }
 
-tw_judged_t tw_judge_cells(const tw_unit_config_t *config, const tw_unit_state_t *state, const tw_unit_input_t *input,
-                           uint32_t commands)
+/* The warmest cell a minute ago; judge_rise has looked at it. */
+static void age_temp(tw_unit_state_t *state, int32_t warm_dc, int32_t dt_ms)
+{
+    int32_t age_ms = state->temp_then_ms < 0 ? MINUTE_MS : tw_longer(state->temp_then_ms, dt_ms);
+    if (age_ms >= MINUTE_MS) {
+        state->temp_then_dc = warm_dc;
+        age_ms = 0;
+    }
+    state->temp_then_ms = age_ms;
+}
+
+tw_judged_t tw_judge_cells(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
+                           uint32_t commands, int32_t dt_ms)
 {
     tw_judged_t judged = {0, 0};
     judge_charge(config, state->mode, input, commands, &judged);
     judge_rise(config, state, input->cell_temp_max_dc, &judged);
+    age_temp(state, input->cell_temp_max_dc, dt_ms);
     judge_current(input, &judged);
     judge_insulation(config, input->insulation_kohm, &judged);
     if (comfortable(config, input)) {
@@ -166,18 +190,4 @@ tw_judged_t tw_judge_cells(const tw_unit_config_t *config, const tw_unit_state_t
     }
     tw_clear_rest(&judged, PLAIN);
     return judged;
-}
-
-void tw_age_temp(tw_unit_state_t *state, const tw_unit_input_t *input, bool plausible, int32_t dt_ms)
-{
-    if (!plausible) {
-        state->temp_then_ms = -1;
-        return;
-    }
-    int32_t age_ms = state->temp_then_ms < 0 ? MINUTE_MS : tw_longer(state->temp_then_ms, dt_ms);
-    if (age_ms >= MINUTE_MS) {
-        state->temp_then_dc = input->cell_temp_max_dc;
-        age_ms = 0;
-    }
-    state->temp_then_ms = age_ms;
 }

@@ -31,8 +31,8 @@ static bool calibrating(tw_wish_state_t *state, const tw_now_t *now)
         return false;
     }
     int32_t held_ms = tw_within32(state->calibrate_ms, 0, TW_AGE_NEVER - 2000);
-    state->calibrate_ms = now->view->full && now->usable ? held_ms + now->dt_ms : held_ms;
-    if (state->calibrate_ms >= now->config->wish.calibrate_hold_ms && now->view->full && now->usable) {
+    state->calibrate_ms = now->view->full ? held_ms + now->dt_ms : held_ms;
+    if (state->calibrate_ms >= now->config->wish.calibrate_hold_ms && now->view->full) {
         state->flags |= (uint32_t)TW_WISH_CALIBRATED;
     }
     return (state->flags & (uint32_t)TW_WISH_CALIBRATED) == 0;

@@ -21,6 +21,10 @@ void tw_curtail(const tw_config_t *config, tw_state_t *state, const tw_input_t *
                 tw_output_t *output)
 {
     int32_t rated_w = config->pv_rated_w;
+    if (rated_w == 0) { /* none to curtail */
+        state->pv_limit_w = output->pv_limit_w = 0;
+        return;
+    }
     bool lost = (state->active & TW_SITE_BIT(POC_STALE)) != 0U;
     int32_t limit_w = tw_clamp(state->pv_limit_w, 0, rated_w);
     if (lost) {
@@ -28,6 +32,6 @@ void tw_curtail(const tw_config_t *config, tw_state_t *state, const tw_input_t *
     } else {
         limit_w = limit_now(config, limit_w, input, cycle, output);
     }
-    output->why |= rated_w > 0 && (lost || limit_w < rated_w) ? TW_SITE_BIT(PV_CURTAILED) : 0U;
+    output->why |= lost || limit_w < rated_w ? TW_SITE_BIT(PV_CURTAILED) : 0U;
     state->pv_limit_w = output->pv_limit_w = limit_w;
 }

@@ -13,7 +13,6 @@
 #define COUNT_MIN 16       /* times, before it is believed */
 #define DEFAULT_CYCLES 3   /* until it is measured and the configuration does not know */
 #define DEAD_TIME_MAX_MS 5000
-#define AGE_MAX_MS 10000
 #define QUICK_CYCLES 8
 #define SPAN 16            /* cycles in which movement is summed */
 #define LIMIT_MW (TW_LOAD_LIMIT_W * 1000)
@@ -23,11 +22,19 @@ static int32_t first(const tw_wish_state_t *state)
     return tw_within32(state->setpoint_index, 0, TW_DELAYS - 1);
 }
 
-/* Without its slow part: a PCS that is a percent off, or a long slope, says nothing about delay. */
+/* Without its slow part: a PCS that is a percent off, or a long slope, says nothing about delay. Both are within
+ * TW_LOAD_LIMIT_W, so it fits. */
 static int32_t quick_w(int64_t *slow_mw, int64_t power_w)
 {
-    *slow_mw = tw_towards(tw_sane(*slow_mw, LIMIT_MW), power_w * 1000, 1, QUICK_CYCLES);
-    return tw_within32(power_w - *slow_mw / 1000, -(int32_t)TW_LOAD_LIMIT_W, (int32_t)TW_LOAD_LIMIT_W);
+    int64_t slow = tw_sane(*slow_mw, LIMIT_MW);
+    *slow_mw = slow + (power_w * 1000 - slow) / QUICK_CYCLES;
+    return (int32_t)(power_w - *slow_mw / 1000);
+}
+
+/* The sum of the last sizes, of any sum before. */
+static int32_t summed(int64_t sum_w, int64_t size_w)
+{
+    return tw_within32(sum_w - sum_w / SPAN + size_w, 0, (int32_t)TW_LOAD_LIMIT_W);
 }
 
 /* Keeps the last setpoints, newest first. True if they move, and not so fast that a cycle is a large part of a period. */
@@ -39,11 +46,8 @@ static bool moved(tw_wish_state_t *state, const tw_now_t *now)
     index = tw_next_place(index, TW_DELAYS);
     state->setpoint_index = index;
     state->setpoint_then_w[index] = state->setpoint_then_w[index + TW_DELAYS] = setpoint_w;
-    int32_t limit_w = (int32_t)TW_LOAD_LIMIT_W;
-    int64_t steps_w = tw_within(state->steps_w, 0, limit_w);
-    int64_t sizes_w = tw_within(state->sizes_w, 0, limit_w);
-    state->steps_w = tw_within32(steps_w - steps_w / SPAN + step_w, 0, limit_w);
-    state->sizes_w = tw_within32(sizes_w - sizes_w / SPAN + tw_size(setpoint_w), 0, limit_w);
+    state->steps_w = summed(state->steps_w, step_w);
+    state->sizes_w = summed(state->sizes_w, tw_size(setpoint_w));
     return state->steps_w > now->rating_w / MOVED_PART && state->steps_w < state->sizes_w / 10 * 6;
 }
 
@@ -92,10 +96,10 @@ void tw_measure_delay(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
     bool moving = moved(state, now);
-    state->poc_age_q8_ms = (int32_t)tw_towards(tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256),
-                                               now->poc_age_ms * 256, 1, 15);
-    int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    int32_t quick = quick_w(&state->power_slow_mw, power_w);
+    if (now->measured) { /* a lost meter's age says nothing of the loop */
+        state->poc_age_q8_ms = (int32_t)tw_towards(state->poc_age_q8_ms, now->poc_age_ms * 256, 1, 15);
+    }
+    int32_t quick = quick_w(&state->power_slow_mw, now->view->power_w);
     if (!now->measured || !now->usable || !moving) {
         return;
     }
@@ -126,9 +130,8 @@ int32_t tw_dead_time_ms(const tw_wish_state_t *state, const tw_now_t *now)
         int32_t given_ms = now->config->wish.dead_time_ms;
         return given_ms > 0 ? given_ms : DEFAULT_CYCLES * now->config->cycle_ms;
     }
-    int64_t sum_ms = (tw_within(state->actuation_q8_ms, 0, DEAD_TIME_MAX_MS * 256) +
-                      tw_within(state->poc_age_q8_ms, 0, AGE_MAX_MS * 256)) / 256;
-    return tw_within32(sum_ms, 1, DEAD_TIME_MAX_MS);
+    int64_t sum_q8_ms = (int64_t)state->actuation_q8_ms + state->poc_age_q8_ms;
+    return tw_within32(tw_of_q8(sum_q8_ms), 1, DEAD_TIME_MAX_MS);
 }
 
 bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
@@ -139,10 +142,10 @@ bool tw_dead_time_known(const tw_wish_state_t *state, const tw_now_t *now)
 int64_t tw_misaligned_w(tw_wish_state_t *state, const tw_now_t *now)
 {
     int32_t cycle_ms = now->config->cycle_ms;
-    int64_t power_w = tw_within(now->view->power_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
+    int32_t power_w = now->view->power_w;
     int32_t index = tw_next_place(state->power_index, TW_DELAYS);
     state->power_index = index;
-    state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = (int32_t)power_w;
+    state->power_then_w[index] = state->power_then_w[index + TW_DELAYS] = power_w;
     int32_t older_ms = tw_within32(now->poc_age_ms - now->pcs_age_ms, -cycle_ms / 2, (TW_DELAYS - 2) * cycle_ms);
     const int32_t *then_w = &state->power_then_w[index + (older_ms > 0 ? older_ms / cycle_ms : 0)];
     int64_t part_ms = older_ms > 0 ? older_ms % cycle_ms : older_ms; /* a younger meter: straight on */

@@ -7,18 +7,18 @@
 
 #include "kernel.h"
 
-typedef struct {
+typedef struct { /* every power within 9 * TW_POWER_LIMIT_W: the wish half counts on the ranges that stand here */
     int64_t net_load_w;          /* POC meter and PCS as they are now, each with its own age; 0 while not measured */
-    int32_t dt_ms;               /* 0 in a cycle whose clock is not to be believed */
+    int32_t dt_ms;               /* 0..2000; 0 in a cycle whose clock is not to be believed */
     int32_t before_w;            /* sum of the last cycle's setpoints */
     int32_t power_w;             /* measured power of the units whose PCS is fresh */
-    int32_t pcs_age_ms;          /* the oldest of them */
-    int32_t band_min_w, band_max_w; /* what the units may do now */
-    int32_t soc_cpct;            /* mean of the running units; the target's own value when none runs */
+    int32_t pcs_age_ms;          /* the oldest of them; >= 0 */
+    int32_t band_min_w, band_max_w; /* what the units may do now; <= 0, >= 0 */
+    int32_t soc_cpct;            /* 0..10000: mean of the running units; the target's own value when none runs */
     int32_t cell_voltage_max_mv; /* the highest of the running units */
     bool usable;                 /* the battery may be used in this cycle */
     bool measured;               /* POC meter and every running PCS fresh, and the meter not fading */
-    bool full;                   /* every running unit may charge no more */
+    bool full;                   /* usable, and every running unit may charge no more */
     bool island;                 /* some unit forms the grid */
 } tw_view_t;
 

@@ -30,18 +30,18 @@ static bool contradicted(const tw_wish_state_t *state)
 }
 
 /* Learns how much the load usually swings: at once while nothing is done about it, else slowly. */
-static void learn_usual(tw_wish_state_t *state, const tw_now_t *now)
+static void learn_usual(tw_wish_state_t *state, int32_t dt_ms)
 {
     int32_t usual = tw_within32(state->load_usual, QUIET, INT32_MAX);
     int32_t swing = state->score_short[TW_SCORE_NONE];
     bool alone = state->applied_short < ONE * 256 / 10;
     state->load_usual = alone && swing > usual
                             ? swing
-                            : (int32_t)tw_towards(usual, state->score_long[TW_SCORE_NONE], now->dt_ms, USUAL_MS);
+                            : (int32_t)tw_towards(usual, state->score_long[TW_SCORE_NONE], dt_ms, USUAL_MS);
 }
 
 /* For how long the load has swung out of all proportion without a pause: a single step is half forgotten after 2 s. */
-static int32_t grown_ms(tw_wish_state_t *state, const tw_now_t *now, int32_t before_ms)
+static int32_t grown_ms(tw_wish_state_t *state, int32_t dt_ms, int32_t before_ms)
 {
     int32_t swing = state->score_short[TW_SCORE_NONE];
     if (state->applied_short <= ONE * 256 / 10 || swing / GROWN <= state->load_usual) {
@@ -50,20 +50,20 @@ static int32_t grown_ms(tw_wish_state_t *state, const tw_now_t *now, int32_t bef
     }
     bool goes_on = swing > state->load_asked / 2;
     state->load_asked = goes_on && swing < state->load_asked ? state->load_asked : swing;
-    return goes_on ? before_ms + now->dt_ms : 0;
+    return goes_on ? before_ms + dt_ms : 0;
 }
 
 /* Asks, and reads the answer. asking_ms: below 0 it has swung for so long; above, what is left of the question. */
-static bool suspected(tw_wish_state_t *state, const tw_now_t *now)
+static bool suspected(tw_wish_state_t *state, int32_t dt_ms)
 {
     int32_t swing = state->score_short[TW_SCORE_NONE];
     int32_t asking_ms = tw_within32(state->asking_ms, -GROWN_MS, ASK_MS);
-    state->locked_ms = tw_within32((int64_t)state->locked_ms - now->dt_ms, 0, LOCKED_MS);
+    state->locked_ms = tw_within32((int64_t)state->locked_ms - dt_ms, 0, LOCKED_MS);
     if (asking_ms <= 0) {
-        int32_t swung_ms = grown_ms(state, now, -asking_ms);
+        int32_t swung_ms = grown_ms(state, dt_ms, -asking_ms);
         asking_ms = swung_ms >= GROWN_MS ? ASK_MS : -swung_ms;
-    } else if (asking_ms > now->dt_ms) {
-        asking_ms -= now->dt_ms;
+    } else if (asking_ms > dt_ms) {
+        asking_ms -= dt_ms;
     } else {
         asking_ms = 0;
         bool silent = swing < state->load_asked / 4;
@@ -75,16 +75,15 @@ static bool suspected(tw_wish_state_t *state, const tw_now_t *now)
     return asking_ms > 0 || state->locked_ms > 0;
 }
 
-void tw_doubt(tw_wish_state_t *state, const tw_now_t *now, int64_t applied_permille)
+void tw_doubt(tw_wish_state_t *state, const tw_now_t *now)
 {
+    const int32_t dt_ms = 2 * now->dt_ms; /* in every second cycle */
     bool running = now->usable && (state->flags & (uint32_t)TW_WISH_RUNNING) != 0;
-    int32_t goal = running ? (int32_t)applied_permille * 256 : 0;
-    state->applied_short =
-        (int32_t)tw_towards(tw_within(state->applied_short, 0, ONE * 256), goal, now->dt_ms, SHORT_MS);
-    state->applied_long = (int32_t)tw_towards(tw_within(state->applied_long, 0, ONE * 256), goal, now->dt_ms, LONG_MS);
-    learn_usual(state, now);
-    bool harm = suspected(state, now);
+    int32_t goal = running ? tw_applied_permille(state) * 256 : 0;
+    state->applied_short = (int32_t)tw_towards(state->applied_short, goal, dt_ms, SHORT_MS);
+    state->applied_long = (int32_t)tw_towards(state->applied_long, goal, dt_ms, LONG_MS);
+    learn_usual(state, dt_ms);
+    bool harm = suspected(state, dt_ms);
     harm = harm || (state->announced_left_ms <= 0 && contradicted(state)); /* an announcement is not the estimate's fault */
-    state->distrust_permille =
-        tw_moved_permille(state->distrust_permille, harm ? ONE : 0, CUT_PER_S, RETURN_PER_S, now->dt_ms);
+    state->distrust_permille = tw_moved_permille(state->distrust_permille, harm ? ONE : 0, CUT_PER_S, RETURN_PER_S, dt_ms);
 }

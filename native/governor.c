@@ -29,27 +29,28 @@ enum { GAIN_DIRECT, GAIN_PREDICTED };
 #define LATE 120
 #define NEVER_MS 800       /* and from here on nothing */
 
-/* Two first-order high-passes; in and out in counts. */
+/* Two first-order high-passes; in and out in counts. In range but for a state of any bits, which heals. */
 static int32_t band(int32_t slow[2], int32_t value, int32_t dt_ms)
 {
-    slow[0] = (int32_t)tw_towards(tw_sane(slow[0], 1 << 24), value * 256, dt_ms, BAND_MS);
-    int32_t once = value * 256 - slow[0];
-    slow[1] = (int32_t)tw_towards(tw_sane(slow[1], 1 << 25), once, dt_ms, BAND_MS);
-    return tw_within32((once - slow[1]) / 256, -32767, 32767);
+    slow[0] = (int32_t)tw_towards(slow[0], value * 256, dt_ms, BAND_MS);
+    int64_t once = (int64_t)value * 256 - slow[0];
+    slow[1] = (int32_t)tw_towards(slow[1], once, dt_ms, BAND_MS);
+    return tw_within32(tw_of_q8(once - slow[1]), -32767, 32767);
 }
 
-/* The band this long ago, straight between cycles. */
+/* The band this long ago, straight between cycles; ago_q8 >= 0. */
 static int32_t then(const int16_t ring[TW_RING], int32_t index, int32_t ago_q8)
 {
-    int32_t newer = ring[(index + ago_q8 / 256) & (TW_RING - 1)];
-    int32_t older = ring[(index + ago_q8 / 256 + 1) & (TW_RING - 1)];
-    return (newer * (256 - ago_q8 % 256) + older * (ago_q8 % 256)) / 256;
+    int32_t at = index + (ago_q8 >> 8);
+    int32_t newer = ring[at & (TW_RING - 1)];
+    int32_t older = ring[(at + 1) & (TW_RING - 1)];
+    return newer + (int32_t)tw_of_q8((older - newer) * (ago_q8 & 255));
 }
 
 static void note(int32_t score[TW_SCORES], const int32_t product[TW_SCORES], int32_t dt_ms, int32_t tau_ms)
 {
     for (int32_t i = 0; i < TW_SCORES; i++) { /* ends between the two, so it fits */
-        score[i] += (int32_t)(((int64_t)product[i] - score[i]) * dt_ms / (tau_ms + dt_ms));
+        score[i] = (int32_t)tw_towards(score[i], product[i], dt_ms, tau_ms);
     }
 }
 
@@ -73,16 +74,19 @@ static void score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation
     }
 }
 
+/* cross / power, from WORTH on, stretched so that WHOLE is all. */
 static int32_t best_gain(int64_t cross, int64_t power)
 {
-    int64_t gain = cross <= 0 || power <= 0 ? 0 : tw_within(cross * ONE / power, 0, ONE);
-    return tw_within32((gain - WORTH) * ONE / (WHOLE - WORTH), 0, ONE);
+    if (power <= 0 || cross * ONE <= power * WORTH) {
+        return 0;
+    }
+    return tw_within32((cross * ONE - power * WORTH) * ONE / (power * (WHOLE - WORTH)), 0, ONE);
 }
 
-/* What the gain would have taken away. */
+/* What the gain would have taken away; gain 0..ONE. */
 static int64_t benefit(int64_t cross, int64_t power, int64_t gain)
 {
-    return 2 * gain * ONE * cross - gain * gain * power;
+    return (2 * ONE * cross - gain * power) * gain;
 }
 
 /* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself. */
@@ -104,46 +108,46 @@ static int32_t event_cap(int32_t dead_time_ms, int32_t goal)
     return tw_within32((NEVER_MS - dead_time_ms) * LATE / (NEVER_MS - LATE_MS), 0, LATE);
 }
 
-static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which, int32_t cap)
+static void move_gain(tw_wish_state_t *state, const tw_now_t *now, int32_t which)
 {
     int32_t power = which == GAIN_DIRECT ? TW_SCORE_DIRECT : TW_SCORE_PREDICTED;
     int32_t quiet = state->score_long[TW_SCORE_NONE] / 16;
-    int64_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
+    int32_t goal = state->gain_permille[which]; /* stays as it is while nothing is to be known */
     if (which == GAIN_DIRECT && now->dead_time_ms <= SURE_MS) {
         goal = ONE;
     }
     if (state->score_long[TW_SCORE_NONE] > QUIET) {
         goal = best_gain(state->score_long[power + 1], state->score_long[power]);
     }
-    int32_t event = which == GAIN_DIRECT ? event_cap(now->dead_time_ms, (int32_t)goal) : ONE;
+    int32_t event = which == GAIN_DIRECT ? event_cap(now->dead_time_ms, goal) : ONE;
     if (state->score_short[TW_SCORE_NONE] > (quiet > QUIET ? quiet : QUIET)) {
         int32_t now_best = best_gain(state->score_short[power + 1], state->score_short[power]);
         goal = goal < now_best ? goal : now_best;
     }
+    int32_t cap = loop_cap(state, now);
     cap = cap < event ? cap : event;
     goal = (goal < cap ? goal : cap) * (ONE - state->distrust_permille) / ONE;
     state->gain_permille[which] = tw_moved_permille(state->gain_permille[which], goal, RISE_PER_S, FALL_PER_S, 2 * now->dt_ms);
+}
+
+static void move_blend(tw_wish_state_t *state, const tw_now_t *now, bool agrees)
+{
+    const int32_t *seen = state->score_long;
+    int64_t by_direct = benefit(seen[TW_SCORE_DIRECT_CROSS], seen[TW_SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
+    int64_t by_repeat = benefit(seen[TW_SCORE_PREDICTED_CROSS], seen[TW_SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
+    int32_t goal = agrees && by_repeat > by_direct + (by_direct > 0 ? by_direct / 8 : 0) ? ONE : 0;
+    state->blend_permille = tw_moved_permille(state->blend_permille, goal, BLEND_RISE_PER_S, BLEND_FALL_PER_S, 2 * now->dt_ms);
 }
 
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
                bool agrees)
 {
     score(state, now, deviation, predicted, grid);
-    int64_t blend = tw_within(state->blend_permille, 0, ONE);
-    int32_t direct = tw_within32(state->gain_permille[GAIN_DIRECT], 0, ONE);
-    int32_t repeat = tw_within32(state->gain_permille[GAIN_PREDICTED], 0, ONE);
-    state->gain_permille[GAIN_DIRECT] = direct;
-    state->gain_permille[GAIN_PREDICTED] = repeat;
-    tw_doubt(state, now, (direct * (ONE - blend) + repeat * blend) / ONE);
-    int32_t cap = loop_cap(state, now);
-    if (state->ring_index % 2 != 0) { /* by turns */
-        move_gain(state, now, GAIN_DIRECT, cap);
+    if (state->ring_index % 2 != 0) { /* by turns: nothing here is quicker than a few cycles */
+        tw_doubt(state, now);
+        move_gain(state, now, GAIN_DIRECT);
     } else {
-        move_gain(state, now, GAIN_PREDICTED, cap);
+        move_gain(state, now, GAIN_PREDICTED);
+        move_blend(state, now, agrees);
     }
-    const int32_t *seen = state->score_long;
-    int64_t by_direct = benefit(seen[TW_SCORE_DIRECT_CROSS], seen[TW_SCORE_DIRECT], state->gain_permille[GAIN_DIRECT]);
-    int64_t by_repeat = benefit(seen[TW_SCORE_PREDICTED_CROSS], seen[TW_SCORE_PREDICTED], state->gain_permille[GAIN_PREDICTED]);
-    int64_t goal = agrees && by_repeat > by_direct + (by_direct > 0 ? by_direct / 8 : 0) ? ONE : 0;
-    state->blend_permille = tw_moved_permille(state->blend_permille, goal, BLEND_RISE_PER_S, BLEND_FALL_PER_S, now->dt_ms);
 }

@@ -39,7 +39,7 @@ static inline int32_t tw_clamp(int64_t value, int64_t low, int64_t high)
 
 static inline int32_t tw_power(int32_t value_w)
 {
-    return tw_clamp(value_w, -TW_POWER_LIMIT_W, TW_POWER_LIMIT_W);
+    return value_w < -TW_POWER_LIMIT_W ? -TW_POWER_LIMIT_W : value_w > TW_POWER_LIMIT_W ? TW_POWER_LIMIT_W : value_w;
 }
 
 static inline int32_t tw_least(int32_t a, int32_t b)
@@ -60,11 +60,11 @@ static inline int64_t tw_size(int64_t value)
 /* A duration that grows by dt >= 0 and saturates; never negative. */
 static inline int32_t tw_longer(int32_t value_ms, int32_t dt_ms)
 {
-    int32_t from_ms = value_ms < 0 ? 0 : value_ms;
-    return from_ms > TW_AGE_NEVER - dt_ms ? TW_AGE_NEVER : from_ms + dt_ms;
+    uint32_t sum_ms = (uint32_t)(value_ms < 0 ? 0 : value_ms) + (uint32_t)dt_ms;
+    return sum_ms > TW_AGE_NEVER ? TW_AGE_NEVER : (int32_t)sum_ms;
 }
 
-/* An age from outside: a negative one is no age. */
+/* An age from outside: a negative one is no age, and older than any limit. */
 static inline bool tw_older(int32_t age_ms, int32_t limit_ms)
 {
     return age_ms < 0 || age_ms > limit_ms;
@@ -131,9 +131,8 @@ const tw_cause_row_t *tw_site_rows(void);
 void tw_unit_causes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, int32_t dt_ms,
                     tw_facts_t *facts);
 bool tw_plausible(const tw_unit_input_t *input);
-tw_judged_t tw_judge_cells(const tw_unit_config_t *config, const tw_unit_state_t *state, const tw_unit_input_t *input,
-                           uint32_t commands);
-void tw_age_temp(tw_unit_state_t *state, const tw_unit_input_t *input, bool plausible, int32_t dt_ms);
+tw_judged_t tw_judge_cells(const tw_unit_config_t *config, tw_unit_state_t *state, const tw_unit_input_t *input,
+                           uint32_t commands, int32_t dt_ms);
 
 /* site.c: what is wrong with the site now. */
 void tw_site_causes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
@@ -144,12 +143,11 @@ bool tw_third_within_hour(int32_t recent_ms[2], bool rose, int32_t dt_ms);
 void tw_latch(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
               tw_cycle_t *cycle);
 
-/* mode.c, event.c: every unit's mode and event into state and output, and the site's. */
+/* mode.c, event.c: every unit's mode into state and output with its event and order, and the site's. */
 uint32_t tw_choose_event(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
                          const tw_facts_t *facts, const tw_cycle_t *cycle, int32_t index);
 void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
                    tw_cycle_t *cycle, tw_output_t *output);
-uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t index);
 
 /* limit.c: the bounds of each unit in this cycle. */
 void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,

@@ -28,6 +28,9 @@ static int32_t bms_age_of(const tw_unit_config_t *config, tw_unit_state_t *state
 
 static void note_seen(tw_unit_state_t *state, const tw_unit_input_t *input)
 {
+    if (state->seen == 3U) {
+        return; /* as nearly always */
+    }
     state->seen &= 3U;
     state->seen |= input->bms_age_ms >= 0 && input->bms_age_ms != TW_AGE_NEVER ? 1U : 0U;
     state->seen |= input->pcs_age_ms >= 0 && input->pcs_age_ms != TW_AGE_NEVER ? 2U : 0U;
@@ -46,11 +49,12 @@ static void judge_ages(const tw_unit_config_t *config, const tw_unit_state_t *st
     bool pcs_counts = (state->seen & 2U) != 0U && !attended;
     bool drives = facts->plausible && tw_size(input->pack_current_da) > PACK_STILL_DA;
     tw_trip(judged, TW_UNIT_C_BMS_STALE, !facts->bms_fresh);
-    tw_judge(judged, TW_UNIT_C_BMS_LOST, bms_counts && bms_age_ms > config->bms_age_stop_ms, facts->bms_fresh);
-    tw_judge(judged, TW_UNIT_C_BMS_GONE, bms_counts && bms_age_ms > config->bms_age_open_ms, facts->bms_fresh);
+    tw_judge(judged, TW_UNIT_C_BMS_LOST, bms_counts && tw_older(bms_age_ms, config->bms_age_stop_ms), facts->bms_fresh);
+    tw_judge(judged, TW_UNIT_C_BMS_GONE, bms_counts && tw_older(bms_age_ms, config->bms_age_open_ms), facts->bms_fresh);
     tw_trip(judged, TW_UNIT_C_PCS_STALE, !facts->pcs_fresh);
-    tw_judge(judged, TW_UNIT_C_PCS_LOST, pcs_counts && input->pcs_age_ms > config->pcs_age_stop_ms, facts->pcs_fresh);
-    tw_judge(judged, TW_UNIT_C_PCS_GONE, pcs_counts && drives && input->pcs_age_ms > config->pcs_age_open_ms,
+    tw_judge(judged, TW_UNIT_C_PCS_LOST, pcs_counts && tw_older(input->pcs_age_ms, config->pcs_age_stop_ms),
+             facts->pcs_fresh);
+    tw_judge(judged, TW_UNIT_C_PCS_GONE, pcs_counts && drives && tw_older(input->pcs_age_ms, config->pcs_age_open_ms),
              facts->pcs_fresh);
 }
 
@@ -126,13 +130,16 @@ static void judge_sequence(const tw_config_t *config, const tw_unit_state_t *sta
 }
 
 static tw_judged_t judge_unit(const tw_config_t *site, int32_t index, tw_unit_state_t *state,
-                              const tw_unit_input_t *input, uint32_t commands, int32_t bms_age_ms, const tw_facts_t *facts)
+                              const tw_unit_input_t *input, uint32_t commands, int32_t bms_age_ms, int32_t dt_ms,
+                              const tw_facts_t *facts)
 {
     const tw_unit_config_t *config = &site->unit[index];
     uint64_t plain = PLAIN;
     tw_judged_t judged = {0, 0};
     if (facts->plausible) {
-        judged = tw_judge_cells(config, state, input, commands);
+        judged = tw_judge_cells(config, state, input, commands, dt_ms);
+    } else {
+        state->temp_then_ms = -1; /* what was a minute ago is not known any more */
     }
     tw_trip(&judged, TW_UNIT_C_BMS_FROZEN, state->heartbeat_ms > config->heartbeat_max_ms);
     judge_ages(config, state, input, bms_age_ms, facts, &judged);
@@ -165,12 +172,11 @@ static void look_at(const tw_config_t *site, int32_t index, tw_unit_state_t *sta
     facts->plausible = facts->bms_fresh && tw_plausible(input);
     note_seen(state, input);
 
-    tw_judged_t judged = judge_unit(site, index, state, input, commands, bms_age_ms, facts);
+    tw_judged_t judged = judge_unit(site, index, state, input, commands, bms_age_ms, dt_ms, facts);
     uint64_t quick = 0;
     if (state->mode == TW_MODE_BOOT) { /* nothing has begun yet that a short silence could have disturbed */
         quick = TW_UNIT_BIT(BMS_STALE) | TW_UNIT_BIT(PCS_STALE) | TW_UNIT_BIT(VALUE_MISSING);
     }
-    tw_age_temp(state, input, facts->plausible, dt_ms);
 
     uint64_t before = state->active & TW_UNIT_JUDGED;
     uint64_t among = judged.trip | before;

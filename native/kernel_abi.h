@@ -3,8 +3,8 @@
  *
  * Signs: grid + import, battery + discharge, PV + production, load + consumption, reactive + supplied by the site.
  * Units are the last word of each name: w, dv (0.1 V), da (0.1 A), mv, dc (0.1 degC), cpct (0.01 %), mhz, kohm, ms.
- * An age is the time since the value was taken; TW_AGE_NEVER means it was never seen. Causes, functions and stages are
- * indices; a set of them is a mask of 1 << index. What each means: deploy/handbook/kernel.md.
+ * An age is the time since the value was taken; TW_AGE_NEVER, and any negative one, means it was never seen. Causes,
+ * functions and stages are indices; a set of them is a mask of 1 << index. What each means: deploy/handbook/kernel.md.
  */
 
 #define TW_ABI 3
@@ -280,7 +280,7 @@ typedef struct {
     uint32_t active, latched;    /* sets of tw_site_cause */
     int32_t timer_ms[TW_SITE_CAUSES];
     int32_t overrun_recent_ms[2], clear_ms, grid_good_ms;
-    uint32_t held, mode;         /* held: a safe action HOLD waits for `resume` */
+    uint32_t held, mode;         /* held: a safe action HOLD, or the end of an emergency, waits for a reset */
     int32_t first_out, first_out_unit; /* index of a cause, -1: none; unit -1: a cause of the site */
     uint32_t cycle_count, sharing; /* units that share the power now */
     int32_t pv_limit_w;

@@ -3,6 +3,7 @@
 #include "inner.h"
 
 #define HOUR_MS 3600000
+#define EMERGENCIES (TW_SITE_BIT(ESTOP) | TW_SITE_BIT(SMOKE))
 
 static inline bool never(const int32_t recent_ms[2])
 {
@@ -58,6 +59,7 @@ static uint32_t latch_site(const tw_config_t *config, tw_state_t *state, const t
     uint32_t now = state->active & TW_SITE_LATCHING;
     state->clear_ms = now != 0U ? 0 : tw_longer(state->clear_ms, cycle->dt_ms);
     if (cycle->reset && state->clear_ms >= config->reset_hold_ms) {
+        state->held = (latched & EMERGENCIES) != 0U ? 1U : state->held; /* a reset makes a start possible, and gives none */
         latched = 0;
     }
     state->latched = latched | now;

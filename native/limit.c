@@ -2,7 +2,7 @@
  * each reported. Falls at once, rises slowly. */
 #include "inner.h"
 
-/* w beyond full, 0 at zero, a straight line between; rising is the distance from zero towards full. Never above w. */
+/* Between full and zero, a straight line; rising is the distance from zero towards full. Never above w. */
 static int32_t slope(int32_t w, int32_t rising, int32_t span)
 {
     if (rising <= 0) {
@@ -11,21 +11,22 @@ static int32_t slope(int32_t w, int32_t rising, int32_t span)
     return rising >= span ? w : tw_clamp(tw_part(w, rising, span), 0, w);
 }
 
+/* w below full, as nearly always; 0 at zero, which is never below full (init.c). */
 static int32_t taper_high(int32_t w, int32_t value, int32_t full, int32_t zero)
 {
-    return slope(w, zero - value, zero - full);
+    return value < full ? w : slope(w, zero - value, zero - full);
 }
 
 static int32_t taper_low(int32_t w, int32_t value, int32_t full, int32_t zero)
 {
-    return slope(w, value - zero, full - zero);
+    return value > full ? w : slope(w, value - zero, full - zero);
 }
 
 /* da * dv is watts times 100. */
 static int32_t allowed_by_bms(int32_t w, int32_t current_da, int32_t voltage_dv)
 {
-    bool all = (int64_t)current_da * voltage_dv >= (int64_t)w * 100;
-    return all ? w : tw_clamp(tw_part(current_da, voltage_dv, 100), 0, w);
+    int64_t allowed_cw = (int64_t)current_da * voltage_dv;
+    return allowed_cw >= (int64_t)w * 100 ? w : tw_clamp(tw_part(allowed_cw, 1, 100), 0, w);
 }
 
 /* From BMS_CURRENT to SOC; the values are plausible. */
@@ -98,13 +99,15 @@ static void bound_unit(const tw_unit_config_t *config, tw_unit_state_t *state, c
     bool idle = state->mode != TW_MODE_RUN || state->latched != 0U;
     const uint64_t no_charge = TW_UNIT_AT(TW_LEVELS_ZERO | TW_LEVEL_BIT(NO_CHARGE));
     const uint64_t no_discharge = TW_UNIT_AT(TW_LEVELS_ZERO | TW_LEVEL_BIT(NO_DISCHARGE));
-    in[TW_BOUND_FORBIDDEN] = in_w = idle || (state->active & no_charge) != 0U ? 0 : in_w;
-    out[TW_BOUND_FORBIDDEN] = out_w = idle || (state->active & no_discharge) != 0U ? 0 : out_w;
+    in_w = idle || (state->active & no_charge) != 0U ? 0 : in_w;
+    out_w = idle || (state->active & no_discharge) != 0U ? 0 : out_w;
+    in[TW_BOUND_FORBIDDEN] = cycle->usable ? in_w : 0; /* what the gate sees; a unit's own limit rises all the same */
+    out[TW_BOUND_FORBIDDEN] = cycle->usable ? out_w : 0;
 
     in_w = rise(&state->charge_limit_mw, in_w, config->limit_rise_w_per_s, cycle->dt_ms);
     out_w = rise(&state->discharge_limit_mw, out_w, config->limit_rise_w_per_s, cycle->dt_ms);
-    in[TW_BOUND_RISE] = output->charge_max_w = in_w;
-    out[TW_BOUND_RISE] = output->discharge_max_w = out_w;
+    in[TW_BOUND_RISE] = output->charge_max_w = cycle->usable ? in_w : 0;
+    out[TW_BOUND_RISE] = output->discharge_max_w = cycle->usable ? out_w : 0;
 }
 
 void tw_unit_limits(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,

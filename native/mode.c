@@ -76,29 +76,6 @@ static uint32_t site_mode(uint32_t present)
     return TW_MODE_BOOT;
 }
 
-void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
-                   tw_cycle_t *cycle, tw_output_t *output)
-{
-    uint32_t present = 0;
-    for (int32_t i = 0; i < config->unit_count; i++) {
-        tw_unit_state_t *unit = &state->unit[i];
-        age_unit(unit, &facts[i], cycle);
-        uint32_t event = tw_choose_event(config, state, input, &facts[i], cycle, i);
-        uint32_t next = tw_next_mode(unit->mode, event);
-        if (next != unit->mode) {
-            note_change(config, unit, event, next);
-        }
-        unit->mode_ms = next == unit->mode ? tw_longer(unit->mode_ms, cycle->dt_ms) : 0;
-        unit->mode = next;
-        output->unit[i].event = event;
-        output->unit[i].mode = next;
-        present |= 1U << next;
-    }
-    state->mode = site_mode(present);
-    output->mode = state->mode;
-    cycle->running = ((present >> TW_MODE_RUN) & 1U) != 0U;
-}
-
 static uint32_t fault_order(const tw_state_t *state, const tw_unit_state_t *unit)
 {
     bool open = (unit->latched & TW_UNIT_AT(TW_LEVEL_BIT(OPEN))) != 0U
@@ -106,9 +83,8 @@ static uint32_t fault_order(const tw_state_t *state, const tw_unit_state_t *unit
     return open ? TW_ORDER_OPEN : TW_ORDER_STOP;
 }
 
-uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t index)
+static uint32_t order_for(const tw_state_t *state, const tw_unit_state_t *unit, const tw_input_t *input)
 {
-    const tw_unit_state_t *unit = &state->unit[index];
     bool wanted = tw_asked(input, TW_COMMAND_RUN) && !(state->active & TW_SITE_BIT(HOLD));
     switch (unit->mode) {
     case TW_MODE_CONNECT:
@@ -128,4 +104,28 @@ uint32_t tw_order_for(const tw_state_t *state, const tw_input_t *input, int32_t 
     default: /* nothing to tell: it runs, or somebody else has it */
         return TW_ORDER_NONE;
     }
+}
+
+void tw_move_modes(const tw_config_t *config, tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
+                   tw_cycle_t *cycle, tw_output_t *output)
+{
+    uint32_t present = 0;
+    for (int32_t i = 0; i < config->unit_count; i++) {
+        tw_unit_state_t *unit = &state->unit[i];
+        age_unit(unit, &facts[i], cycle);
+        uint32_t event = tw_choose_event(config, state, input, &facts[i], cycle, i);
+        uint32_t next = tw_next_mode(unit->mode, event);
+        if (next != unit->mode) {
+            note_change(config, unit, event, next);
+        }
+        unit->mode_ms = next == unit->mode ? tw_longer(unit->mode_ms, cycle->dt_ms) : 0;
+        unit->mode = next;
+        output->unit[i].event = event;
+        output->unit[i].mode = next;
+        output->unit[i].order = order_for(state, unit, input);
+        present |= 1U << next;
+    }
+    state->mode = site_mode(present);
+    output->mode = state->mode;
+    cycle->running = ((present >> TW_MODE_RUN) & 1U) != 0U;
 }

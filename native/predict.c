@@ -23,8 +23,10 @@ static void correlate(tw_wish_state_t *state, int32_t deviation)
     state->history[index + TW_LAGS] = (int16_t)deviation;
     const int16_t *then = &state->history[index];
     const int16_t newest = (int16_t)deviation;
-    for (int32_t i = 0; i < TW_LAGS; i++) { /* >> of a negative: towards minus infinity in gcc and clang; a count is nothing */
-        state->lag_mean[i] += ((newest * then[i]) >> MEMORY_BITS) - (state->lag_mean[i] >> MEMORY_BITS);
+    for (int32_t i = 0; i < TW_LAGS; i++) { /* products and their means stay below 2^30; other bits may wrap */
+        uint32_t mean = (uint32_t)state->lag_mean[i];
+        int32_t off = (int32_t)((uint32_t)(newest * then[i]) - mean);
+        state->lag_mean[i] = (int32_t)(mean + (uint32_t)(off >> MEMORY_BITS));
     }
 }
 
@@ -70,8 +72,8 @@ static void seek_period(tw_wish_state_t *state)
 /* The deviation this long ago, straight between cycles; 0 <= ago_q8 < (TW_LAGS - 1) * 256. */
 static int32_t deviation_then(const tw_wish_state_t *state, int32_t ago_q8)
 {
-    const int16_t *then = &state->history[(state->history_index & (TW_LAGS - 1)) + ago_q8 / 256];
-    return (then[0] * (256 - ago_q8 % 256) + then[1] * (ago_q8 % 256)) / 256;
+    const int16_t *then = &state->history[(state->history_index & (TW_LAGS - 1)) + (ago_q8 >> 8)];
+    return then[0] + (int32_t)tw_of_q8((then[1] - then[0]) * (ago_q8 & 255));
 }
 
 int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, bool *agrees)
@@ -89,8 +91,7 @@ int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviat
     int32_t off = deviation - deviation_then(state, period_q8);
     int64_t disagreement = tw_within(state->disagreement, 0, 1LL << 33);
     state->disagreement = tw_towards(disagreement, (int64_t)off * off, now->dt_ms, AGREE_MS);
-    state->innovation = (int32_t)tw_towards(tw_sane(state->innovation, 65536 * 16), off * 16, now->dt_ms,
-                                            INNOVATION_MS);
+    state->innovation = (int32_t)tw_towards(state->innovation, off * 16, now->dt_ms, INNOVATION_MS);
     int32_t ahead_q8 = period_q8 - dead_q8;
     if (ahead_q8 < 0) { /* the answer comes after more than one period */
         ahead_q8 += (-ahead_q8 + period_q8 - 1) / period_q8 * period_q8;

@@ -13,6 +13,10 @@
     (TW_SITE_BIT(SMOKE) | TW_SITE_BIT(SMOKE_WARN) | TW_SITE_BIT(WATER) | TW_SITE_BIT(DOOR)               \
      | TW_SITE_BIT(AIRCON) | TW_SITE_BIT(SURGE) | TW_SITE_BIT(LOCAL))
 
+#define IO_FLAGS                                                                                         \
+    ((uint32_t)TW_SITE_SMOKE_1 | TW_SITE_SMOKE_2 | TW_SITE_WATER | TW_SITE_DOOR | TW_SITE_AIRCON         \
+     | TW_SITE_SURGE | TW_SITE_LOCAL)
+
 static bool estop_now(const tw_config_t *config, const tw_input_t *input, const tw_facts_t *facts, bool io)
 {
     bool seen = tw_asked(input, TW_COMMAND_ESTOP) || (io && (input->flags & TW_SITE_ESTOP) != 0U);
@@ -65,7 +69,7 @@ static void judge_site(const tw_config_t *config, const tw_input_t *input, const
     judge_flag(judged, TW_SITE_C_CHANGED, input->flags, TW_SITE_CHANGED);
     judge_flag(judged, TW_SITE_C_SELF_TEST, input->flags, TW_SITE_SELF_TEST);
     tw_judge(judged, TW_SITE_C_GRID_LOST, grid_lost_now(config, input, cycle), cycle->io && cycle->poc_fresh);
-    if (cycle->io) {
+    if (cycle->io && (input->flags & IO_FLAGS) != 0U) {
         judge_io(input->flags, judged);
     }
     tw_clear_rest(judged, cycle->io ? PLAIN | PLAIN_IO : PLAIN);
@@ -81,6 +85,9 @@ static void watch(tw_state_t *state, uint32_t among, tw_judged_t judged, uint32_
 /* The safe action HOLD waits for a person; a site that is only starting has nothing to hold. */
 static void hold(const tw_config_t *config, tw_state_t *state, uint32_t rose, const tw_cycle_t *cycle)
 {
+    if ((rose | state->held) == 0U) {
+        return; /* as nearly always */
+    }
     const uint32_t three = TW_SITE_BIT(POC_STALE) | TW_SITE_BIT(GRID_LOST) | TW_SITE_BIT(DOOR);
     uint32_t holding = config->safe_poc == TW_SAFE_HOLD && !cycle->booting ? TW_SITE_BIT(POC_STALE) : 0U;
     holding |= config->safe_grid == TW_SAFE_HOLD ? TW_SITE_BIT(GRID_LOST) : 0U;

@@ -18,14 +18,17 @@ static void follow_load(tw_wish_state_t *state, const tw_now_t *now)
     const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t load_mw = now->load_w * 1000;
     int32_t seen_ms = (state->flags & (uint32_t)TW_WISH_STARTED) == 0 ? 0 : tw_within32(state->seen_ms, 0, MEAN_MS);
+    state->flags |= (uint32_t)TW_WISH_STARTED;
+    state->seen_ms = seen_ms < MEAN_MS ? seen_ms + now->dt_ms : MEAN_MS;
+    if (seen_ms == 0) {
+        state->mean_mw = state->slow_mw = state->slower_mw = load_mw;
+        return;
+    }
     /* Before the battery is used, the mean of what has been seen; a quick low-pass in use would pass what swings. */
     int32_t slow_ms = seen_ms < SLOW_MS && !now->usable ? seen_ms : SLOW_MS;
-    state->flags |= (uint32_t)TW_WISH_STARTED;
     state->mean_mw = tw_towards(tw_sane(state->mean_mw, limit_mw), load_mw, now->dt_ms, seen_ms);
     state->slow_mw = tw_towards(tw_sane(state->slow_mw, limit_mw), load_mw, now->dt_ms, slow_ms);
-    state->slower_mw =
-        tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
-    state->seen_ms = tw_within32((int64_t)seen_ms + now->dt_ms, 0, MEAN_MS);
+    state->slower_mw = tw_towards(tw_sane(state->slower_mw, limit_mw), state->slow_mw, now->dt_ms, slow_ms);
 }
 
 static int32_t counts(const tw_now_t *now, int64_t power_w)
@@ -33,13 +36,10 @@ static int32_t counts(const tw_now_t *now, int64_t power_w)
     return tw_within32(power_w * TW_COUNTS / now->rating_w, -32767, 32767);
 }
 
-/* Parts of the estimate beside the slow one, as the gains stand. */
-static int64_t fast_mw(const tw_wish_state_t *state, int64_t direct_w, int64_t repeat_w)
+/* What the battery does of two ways to estimate the fast part, by the gain and the share of each; w times permille is mW. */
+static int64_t fast_mw(int64_t direct_w, int32_t gain, int64_t repeat_w, int32_t repeat_gain, int32_t blend)
 {
-    int64_t blend = tw_within(state->blend_permille, 0, ONE);
-    int64_t direct = direct_w * tw_within(state->gain_permille[0], 0, ONE);
-    int64_t repeat = repeat_w * tw_within(state->gain_permille[1], 0, ONE);
-    return (direct * (ONE - blend) + repeat * blend) / ONE;
+    return (direct_w * gain * (ONE - blend) + repeat_w * repeat_gain * blend) / ONE;
 }
 
 static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
@@ -47,35 +47,46 @@ static void report(const tw_wish_state_t *state, const tw_now_t *now, tw_wish_t 
     int32_t blend = state->blend_permille;
     wish->functions |= state->gain_permille[0] > 0 && blend < ONE ? 1U << TW_FUNCTION_FEED_FORWARD : 0U;
     wish->functions |= state->gain_permille[1] > 0 && blend > 0 ? 1U << TW_FUNCTION_PREDICTOR : 0U;
-    wish->gain_permille = (state->gain_permille[0] * (ONE - blend) + state->gain_permille[1] * blend) / ONE;
+    wish->gain_permille = tw_applied_permille(state);
     wish->functions |= wish->gain_permille < ONE * 9 / 10 ? 1U << TW_FUNCTION_GOVERNED : 0U;
-    wish->period_ms = tw_within32((int64_t)state->period_q8 * now->config->cycle_ms / 256, 0, TW_LAGS * 1000);
+    wish->period_ms = tw_within32(tw_of_q8((int64_t)state->period_q8 * now->config->cycle_ms), 0, TW_LAGS * 1000);
+}
+
+/* What a change of gain would make jump is held and fades: else the governor would make the ripple it forbids. A change from
+ * direct to predicted is no change of gain. */
+static void hold(tw_wish_state_t *state, const tw_now_t *now, int64_t jump_mw)
+{
+    const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
+    int64_t held_mw = tw_towards(tw_sane(state->held_mw, limit_mw), 0, now->dt_ms, SLOW_MS);
+    state->held_mw = jump_mw == 0 ? held_mw : tw_within(held_mw + jump_mw, -limit_mw, limit_mw);
 }
 
 /* The load as the battery should answer it: slow part, announcement, and the parts of direct and predicted deviation that
- * do good. What a change of gain would make jump is held and fades: else the governor would make the ripple it forbids. */
-static int64_t estimate_w(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
+ * do good. */
+static int64_t estimate_mw(tw_wish_state_t *state, const tw_now_t *now, tw_wish_t *wish)
 {
-    const int64_t limit_mw = TW_LOAD_LIMIT_W * 4000;
     int64_t announced_w = tw_announced_w(state, now); /* first: it moves the slow part */
     wish->functions |= announced_w != 0 ? 1U << TW_FUNCTION_ANNOUNCED : 0U;
-    int64_t slow_w = state->slower_mw / 1000;
+    int64_t slow_w = state->slower_mw / ONE;
     int64_t off_w = now->load_w - slow_w;
     int32_t off = counts(now, off_w);
     bool agrees;
     int32_t repeat = tw_within32(tw_predicted(state, now, off, &agrees), -32767, 32767);
     int64_t repeat_w = repeat * now->rating_w / TW_COUNTS;
-    int64_t blend = state->blend_permille;
-    int64_t before_mw = fast_mw(state, off_w, repeat_w);
+    int32_t blend = tw_within32(state->blend_permille, 0, ONE);
+    int32_t gain = tw_within32(state->gain_permille[0], 0, ONE);
+    int32_t repeat_gain = tw_within32(state->gain_permille[1], 0, ONE);
+    state->blend_permille = blend;
+    state->gain_permille[0] = gain;
+    state->gain_permille[1] = repeat_gain;
+    state->distrust_permille = tw_within32(state->distrust_permille, 0, ONE);
     tw_govern(state, now, off, repeat, counts(now, now->grid_w - slow_w), agrees);
-    int64_t next = state->blend_permille;
-    state->blend_permille = (int32_t)blend; /* a change from direct to predicted is no change of gain */
-    before_mw -= fast_mw(state, off_w, repeat_w);
-    state->blend_permille = (int32_t)next;
-    state->held_mw = tw_within(tw_towards(tw_sane(state->held_mw, limit_mw), 0, now->dt_ms, SLOW_MS) + before_mw,
-                               -limit_mw, limit_mw);
+    gain -= state->gain_permille[0];
+    repeat_gain -= state->gain_permille[1];
+    hold(state, now, gain == 0 && repeat_gain == 0 ? 0 : fast_mw(off_w, gain, repeat_w, repeat_gain, blend));
     report(state, now, wish);
-    return slow_w + (fast_mw(state, off_w, repeat_w) + state->held_mw) / ONE + announced_w;
+    return state->slower_mw + announced_w * ONE + state->held_mw
+        + fast_mw(off_w, state->gain_permille[0], repeat_w, state->gain_permille[1], state->blend_permille);
 }
 
 static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w, tw_wish_t *wish)
@@ -93,9 +104,7 @@ static void move_reference(tw_wish_state_t *state, const tw_now_t *now, int64_t 
  * learns what is left. */
 static void correct(tw_wish_state_t *state, const tw_now_t *now, int64_t battery_w, int64_t droop_w)
 {
-    int64_t low_w = tw_within(now->view->band_min_w, -TW_LOAD_LIMIT_W, 0);
-    int64_t high_w = tw_within(now->view->band_max_w, 0, TW_LOAD_LIMIT_W);
-    int64_t over_mw = (battery_w - tw_within(battery_w, low_w, high_w)) * 1000;
+    int64_t over_mw = (battery_w - tw_within(battery_w, now->view->band_min_w, now->view->band_max_w)) * 1000;
     int64_t trim_max_mw = now->rating_w * 1000 / TRIM_PART;
     if (over_mw != 0) {
         state->reference_mw += over_mw * now->dt_ms / (BOUND_MS + now->dt_ms);
@@ -119,15 +128,15 @@ int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w,
         return now->before_w - droop_w;
     }
     follow_load(state, now);
-    int64_t load_w = estimate_w(state, now, wish);
+    int64_t load_mw = estimate_mw(state, now, wish);
     if (!now->usable || (state->flags & (uint32_t)TW_WISH_RUNNING) == 0) { /* begin where the grid is now */
-        state->reference_mw = tw_within((load_w - now->before_w) * 1000, -limit_mw, limit_mw);
+        state->reference_mw = tw_within(load_mw - now->before_w * ONE, -limit_mw, limit_mw);
         state->trim_mw = 0;
     }
     state->flags = now->usable ? state->flags | (uint32_t)TW_WISH_RUNNING : state->flags & ~(uint32_t)TW_WISH_RUNNING;
     move_reference(state, now, tw_within(goal_w, -4 * TW_LOAD_LIMIT_W, 4 * TW_LOAD_LIMIT_W), wish);
     wish->reference_w = tw_within32(state->reference_mw / 1000, -(int32_t)TW_LOAD_LIMIT_W, (int32_t)TW_LOAD_LIMIT_W);
-    int64_t battery_w = load_w - (state->reference_mw - state->trim_mw) / 1000;
+    int64_t battery_w = (load_mw - state->reference_mw + state->trim_mw) / ONE;
     correct(state, now, battery_w + droop_w, droop_w);
     return battery_w;
 }

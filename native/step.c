@@ -51,13 +51,18 @@ static void forbid(const tw_config_t *config, tw_state_t *state, const tw_input_
     tw_latch(config, state, input, facts, cycle);
 }
 
+static int32_t mean_of(int32_t soc_cpct, int32_t count)
+{
+    return count == 1 ? soc_cpct : tw_clamp(tw_part(soc_cpct, 1, count), 0, 10000);
+}
+
 /* What the clever half sees of the units. */
 static void view_units(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
                        const tw_facts_t *facts, const tw_output_t *output, tw_view_t *view)
 {
     int32_t running = 0;
     int32_t soc_cpct = 0;
-    view->full = true;
+    view->full = view->usable;
     for (int32_t i = 0; i < config->unit_count; i++) {
         const tw_unit_input_t *unit = &input->unit[i];
         if (facts[i].pcs_fresh) {
@@ -74,8 +79,7 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
             view->full = view->full && output->unit[i].charge_after_w[TW_BOUND_FORBIDDEN] == 0;
         }
     }
-    view->full = view->full && running > 0;
-    view->soc_cpct = running > 0 ? tw_clamp(tw_part(soc_cpct, 1, running), 0, 10000) : config->wish.soc_target_cpct;
+    view->soc_cpct = running > 0 ? mean_of(soc_cpct, running) : config->wish.soc_target_cpct;
 }
 
 static void look(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input, const tw_facts_t *facts,
@@ -116,15 +120,13 @@ static void share(const tw_config_t *config, tw_state_t *state, const tw_input_t
     }
 }
 
-static void report_units(const tw_config_t *config, const tw_state_t *state, const tw_input_t *input,
-                         tw_output_t *output)
+static void report_units(const tw_config_t *config, const tw_state_t *state, tw_output_t *output)
 {
     for (int32_t i = 0; i < config->unit_count; i++) {
         const tw_unit_state_t *unit = &state->unit[i];
         output->unit[i].why = unit->active | (unit->latched != 0U ? TW_UNIT_BIT(LATCHED) : 0U)
             | (unit->cooldown_ms > 0 ? TW_UNIT_BIT(COOLDOWN) : 0U);
         output->unit[i].latched = unit->latched;
-        output->unit[i].order = tw_order_for(state, input, i);
         output->unit[i].reserved = 0;
     }
     for (int32_t i = config->unit_count; i < TW_UNITS; i++) {
@@ -164,15 +166,15 @@ void tw_step(const tw_config_t *config, tw_state_t *state, const tw_input_t *inp
     output->why = 0;
     forbid(config, state, input, facts, &cycle);
     tw_move_modes(config, state, input, facts, &cycle, output);
+    cycle.usable = cycle.running && !cycle.forbidden && state->latched == 0U;
     tw_unit_limits(config, state, input, facts, &cycle, output);
     tw_site_band(config, input, facts, output);
-    cycle.usable = cycle.running && !cycle.forbidden && state->latched == 0U;
     look(config, state, input, facts, &cycle, output, &view);
     tw_wish(config, &state->wish, input, &view, &wish);
     report_wish(&wish, output);
     tw_battery_power(config, state, &cycle, wish.battery_w, view.before_w, output);
     share(config, state, input, &cycle, wish.reactive_permille, output);
     tw_curtail(config, state, input, &cycle, output);
-    report_units(config, state, input, output);
+    report_units(config, state, output);
     report(state, input, &cycle, output);
 }

@@ -14,13 +14,13 @@ static tw_now_t look(const tw_config_t *config, const tw_input_t *input, const t
                                                                                : unit->power_discharge_max_w;
     }
     now.rating_w = tw_within(now.rating_w, 1, TW_LOAD_LIMIT_W);
-    now.load_w = tw_within(view->net_load_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
+    now.load_w = view->net_load_w;
     now.grid_w = tw_within(input->poc_power_w, -TW_POWER_LIMIT_W, TW_POWER_LIMIT_W);
-    now.before_w = tw_within(view->before_w, -TW_LOAD_LIMIT_W, TW_LOAD_LIMIT_W);
-    now.dt_ms = tw_within32(view->dt_ms, 0, 2000);
-    now.poc_age_ms = tw_within32(input->poc_age_ms, 0, AGE_MAX_MS);
-    now.pcs_age_ms = tw_within32(view->pcs_age_ms, 0, AGE_MAX_MS);
-    now.soc_cpct = tw_within32(view->soc_cpct, 0, 10000);
+    now.before_w = view->before_w;
+    now.dt_ms = view->dt_ms;
+    now.poc_age_ms = input->poc_age_ms < 0 || input->poc_age_ms > AGE_MAX_MS ? AGE_MAX_MS : input->poc_age_ms; /* < 0: never */
+    now.pcs_age_ms = view->pcs_age_ms > AGE_MAX_MS ? AGE_MAX_MS : view->pcs_age_ms;
+    now.soc_cpct = view->soc_cpct;
     now.measured = view->measured;
     now.usable = view->usable;
     now.smoothing = config->wish.ramp_up_max_w_per_s > 0 || config->wish.ramp_down_max_w_per_s > 0;

@@ -60,17 +60,35 @@ static inline int32_t tw_next_place(int32_t index, int32_t size)
     return index > 0 && index < size ? index - 1 : size - 1;
 }
 
-/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 2000. */
-static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
+/* Of 1/256: rounded down, for >> of a negative goes towards minus infinity in gcc and clang. */
+static inline int64_t tw_of_q8(int64_t value_q8)
 {
-    return tau_ms + dt_ms == 0 ? goal : value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+    return value_q8 >> 8;
 }
 
-/* A permille on its way to a goal, at these speeds. */
-static inline int32_t tw_moved_permille(int32_t value, int64_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
+/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 4000, tau_ms > 0. The result lies
+ * between the two: where they fit 32 bits, it does. */
+static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
-    value = tw_within32(value, 0, 1000);
-    return tw_within32(goal, value - fall_per_s * dt_ms / 1000, value + rise_per_s * dt_ms / 1000);
+    return value + (goal - value) * dt_ms / (tau_ms + dt_ms);
+}
+
+/* A permille on its way to a goal, at these speeds; all of them 0..5000. */
+static inline int32_t tw_moved_permille(int32_t value, int32_t goal, int32_t rise_per_s, int32_t fall_per_s, int32_t dt_ms)
+{
+    if (goal >= value) {
+        int32_t most = value + rise_per_s * dt_ms / 1000;
+        return goal < most ? goal : most;
+    }
+    int32_t least = value - fall_per_s * dt_ms / 1000;
+    return goal > least ? goal : least;
+}
+
+/* The gain that is applied: from the direct estimate's to the predicted one's. */
+static inline int32_t tw_applied_permille(const tw_wish_state_t *state)
+{
+    int32_t blend = state->blend_permille;
+    return (state->gain_permille[0] * (1000 - blend) + state->gain_permille[1] * blend) / 1000;
 }
 
 /* deadtime.c: measures the delay of the loop; aligns the battery's power with the meter's sample. */
@@ -96,12 +114,12 @@ int64_t tw_smoothed(tw_wish_state_t *state, const tw_now_t *now, int64_t goal_w,
 /* predict.c: the load's deviation from its slow part at the time when the battery will answer, from one period before. */
 int64_t tw_predicted(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, bool *agrees);
 
-/* governor.c: how much of the fast estimate does good; updates the gains and the blend. */
+/* governor.c: how much of the fast estimate does good; updates the gains and the blend, which are 0..1000. */
 void tw_govern(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, int32_t predicted, int32_t grid,
                bool agrees);
 
-/* doubt.c: cuts the gains (distrust_permille) while the meter contradicts, or the load seems to swing by our own doing. */
-void tw_doubt(tw_wish_state_t *state, const tw_now_t *now, int64_t applied_permille);
+/* doubt.c, in every second cycle: cuts the gains (distrust_permille) while the meter contradicts, or the load seems to swing by our own doing. */
+void tw_doubt(tw_wish_state_t *state, const tw_now_t *now);
 
 /* announce.c: the part of an announced change that the meter does not show yet. */
 int64_t tw_announced_w(tw_wish_state_t *state, const tw_now_t *now);

@@ -29,7 +29,7 @@ GROUND = {"errors", "units", "clock", "roles", "model", "config"}
 LAYERS |= {name: GROUND for name in ("control", "field", "plan", "carbon", "store", "ops")}
 LAYERS |= {
     name: GROUND | {"control", "field", "plan", "carbon", "store", "ops"}
-    for name in ("cycle", "console", "cloud", "fleet")
+    for name in ("cycle", "console", "cloud", "fleet", "commission")
 }
 LAYERS["fleet"] = LAYERS["fleet"] | {"cloud", "_kernel"}  # the ingest reads what cloud writes
 LAYERS["console"] = LAYERS["console"] | {"cycle"}  # the picture of a running cycle
@@ -38,6 +38,7 @@ LAYERS["logbook"] = LAYERS["cycle"] | {
     "console",
     "_kernel",
 }  # reads cycles and samples, draws as the console does
+LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
     *GROUND,
@@ -46,6 +47,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "cloud",
     "fleet",
     "logbook",
+    "commission",
     "app",
     "uplink",
     "_kernel",

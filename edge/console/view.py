@@ -3,9 +3,9 @@
 The words of the console never reach the field, the kernel or the uplink: only this.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge.control.narrowing import Narrowing
 from edge.model import DeviceHealth, Event, PortHealth, Request, UplinkStatus
@@ -70,6 +70,15 @@ class StatusView:
     devices: tuple[DeviceHealth, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a technician's question: lines for people, data for machines. Not ok: data is {"error": why}."""
+
+    lines: list[str]
+    data: Any = None
+    ok: bool = True
+
+
 class PlantView(Protocol):
     def status(self) -> StatusView:
         """Cheap: called for each prompt."""
@@ -80,4 +89,8 @@ class PlantView(Protocol):
     @property
     def events(self) -> Callable[[], tuple[Event, ...]]:
         """The newest events of the logbook, oldest first."""
+        ...
+
+    def bench(self, word: str, args: tuple[str, ...]) -> Coroutine[Any, Any, Told]:
+        """A technician's word that has to ask the devices; cancelled, it ends what it does."""
         ...

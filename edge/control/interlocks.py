@@ -42,14 +42,14 @@ BOOT: waiting for the first answers of all devices
     0 kW | `show devices`: one is silent, or not what its profile says
 NOT_ASKED: nobody has asked the site to run
     standby | `resume`, or auto_run = true in the site file
-HOLD: held at the console, by the fleet, or by a safe action of the site
-    0 kW, PCS stopped | `resume`, or `reset` after a safe action
+HOLD: held at the console, by the fleet, by a safe action of the site, or since an emergency stop
+    0 kW, PCS stopped | `resume`; after a safe action or an emergency stop: `reset`
 SERVICE: service mode
     0 kW, no start | `resume` ends service mode
 ESTOP: emergency stop
-    PCS stopped, battery opened | release the button, find out why, wait {reset_hold_ms}, then `reset`
+    PCS stopped, battery opened | release it, find out why; `reset` after {reset_hold_ms}, again until `why` is empty
 SMOKE: two smoke or gas detectors at once
-    PCS stopped, battery opened | keep out, call the fire service; `reset` only when cleared
+    PCS stopped, battery opened | keep out, call the fire service; `reset` only when cleared, another lets it start
 SMOKE_WARN: a smoke or gas detector
     warning only: a second one stops the site | look, carefully, now
 WATER: water in the container
@@ -85,7 +85,7 @@ LOCAL: the site's key switch is on local
 LATCHED: a trip is latched
     0 kW | `why` names the first cause; mend it, wait {reset_hold_ms}, then `reset`
 NO_UNIT: no battery unit can carry power
-    0 kW | the unit's own reasons are listed below
+    0 kW | the site's other reasons and the unit's own say why
 IMPORT_LIMIT: import is at its limit
     discharges, or charges less | normal; the limit is import_max_w
 FUSE_LIMIT: import is at what the fuse carries
@@ -124,7 +124,7 @@ PCS_LOST: no PCS data for {pcs_age_stop_ms}
 PCS_GONE: no PCS data for {pcs_age_open_ms}, and the battery still carries current
     open requested | look at the PCS itself, then `reset`
 PCS_FAULT: the PCS reports a fault
-    PCS stopped | read its display, mend the cause, `reset`
+    PCS stopped | read its display, mend it; `reset` clears the PCS, a second one {reset_hold_ms} later the latch
 PCS_LOCAL: the PCS is in local control
     left alone | set its switch to remote
 PCS_STOPPED: the PCS is not running
@@ -198,7 +198,7 @@ INSULATION_WARN: insulation below {insulation_warn_kohm}
 INSULATION: insulation below {insulation_trip_kohm}
     PCS stopped, open requested | do not touch; find the leak, then `reset`
 CONNECT_FAILED: the contactor did not close in three tries
-    PCS stopped | read the BMS; let the precharge resistor cool, then `reset`
+    PCS stopped, open requested | read the BMS; let the precharge resistor cool, then `reset`
 START_FAILED: the PCS did not start in three tries
     PCS stopped | read its display, then `reset`
 STOP_FAILED: the PCS did not stop in time

@@ -138,7 +138,7 @@ def latch_never_clears_by_itself(config: Any, before: Any, tw_input: Any, after:
 
 
 def ramp_kept_unless_forbidden(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """The battery moves by no more than its ramp.
+    """The battery moves by no more than its ramp, or, while it fades, by no more than the fade.
 
     From where it was, as far as the bands still allow that.
     """
@@ -147,6 +147,9 @@ def ramp_kept_unless_forbidden(config: Any, before: Any, tw_input: Any, after: A
     was_w = sum(clamp(unit.setpoint_w, -POWER_LIMIT_W, POWER_LIMIT_W) for _, (_, unit) in units_of(config, before))
     home_w = clamp(clamp(was_w, *site_band(config, output)), output.band_min_w, output.band_max_w)
     step_w = config.setpoint_ramp_w_per_s * elapsed_ms(config, before, tw_input) // 1000
+    if is_old(tw_input.poc_age_ms, config.poc_age_fade_ms):
+        ratings_w = [max(unit.power_charge_max_w, unit.power_discharge_max_w) for _, (unit,) in units_of(config)]
+        step_w = sum(ratings_w) // 4 * elapsed_ms(config, before, tw_input) // 1000
     if abs(output.battery_w - home_w) > step_w:
         return [f"battery {output.battery_w} is more than {step_w} from {home_w}"]
     return []
@@ -185,8 +188,8 @@ def power_only_in_run(config: Any, before: Any, tw_input: Any, after: Any, outpu
             not unit.pcs_flags & PcsFlag.RUNNING or unit.pcs_flags & (PcsFlag.FAULT | PcsFlag.LOCAL)
         ):
             found.append(f"unit {index}: power for a PCS with flags {unit.pcs_flags:#x}")
-        if power and site_forbids(config, after):
-            found.append(f"unit {index}: power while the site forbids, active {after.active:#x}")
+        if (power or out.charge_max_w or out.discharge_max_w) and site_forbids(config, after):
+            found.append(f"unit {index}: power or a band while the site forbids, active {after.active:#x}")
     return found
 
 

@@ -30,6 +30,7 @@ void prove_inside(void)
     SHOW(discharge_max_w, unit.discharge_max_w);
     HOLDS(!inside || (power_w >= -(int64_t)unit.charge_max_w && power_w <= unit.discharge_max_w && rule.scale_w != 0),
           "(h) a power that passes is within the unit's band");
+    END;
 }
 
 static bool mode_listed(uint32_t modes, uint32_t mode)
@@ -83,6 +84,7 @@ void prove_rule(void)
     HOLDS(!passed || may, "(h) what passes is listed, in range, of its kind, in its mode and after its interval");
     HOLDS(passed || !may, "what the rule lists passes");
     HOLDS(written_ms == (passed ? write.mono_ms : before_ms), "a row is stamped when it passes, and only then");
+    END;
 }
 
 bool any_passes(const tw_gate_rule_t *rule, int64_t written_mono_ms, const tw_output_t *output, const tw_write_t *write)
@@ -116,4 +118,5 @@ void prove_rows(void)
         HOLDS(!may || (row >= 0 && row <= k), "no row before it does");
         HOLDS(written_ms[k] == (row == k ? write.mono_ms : before_ms[k]), "that row is stamped, no other");
     }
+    END;
 }

@@ -1,6 +1,6 @@
 /* The battery power of the site: whatever is wished and whatever the division answers, the battery stays within the units' band and
  * near where it was. */
-#include "proof.h"
+#include "promises.h"
 
 int64_t any_part(int64_t whole, int64_t part, int64_t of);
 
@@ -60,6 +60,7 @@ void prove_site_band(void)
     }
     HOLDS(output.band_min_w == low_w && output.band_max_w == high_w, "(b) the units' band is the sum of their bands");
     HOLDS(output.net_load_w >= -9 * TW_POWER_LIMIT_W && output.net_load_w <= 9 * TW_POWER_LIMIT_W, "net load is bounded");
+    END;
 }
 
 void prove_battery(void)
@@ -79,30 +80,24 @@ void prove_battery(void)
 
     tw_battery_power(&config, &state, &cycle, asked_w, before_w, &output);
 
-    int64_t most_w = config.import_max_w < config.fuse_max_w ? config.import_max_w : config.fuse_max_w;
-    int64_t low_w = output.net_load_w - most_w;
-    int64_t high_w = (int64_t)output.net_load_w + config.export_max_w;
-    int64_t battery_w = output.battery_w;
-    int64_t home_w = before_w < low_w ? low_w : before_w > high_w ? high_w : before_w;
-    home_w = home_w < output.band_min_w ? output.band_min_w : home_w > output.band_max_w ? output.band_max_w : home_w;
-    int64_t step_w = answer < 0 ? 0 : answer > 2 * TW_POWER_LIMIT_W ? 2 * TW_POWER_LIMIT_W : answer;
-    SHOW(battery_w, battery_w);
+    int64_t step_w = into(answer, 0, 2 * TW_POWER_LIMIT_W);
+    SHOW(battery_w, output.battery_w);
+    SHOW(before_w, before_w);
     SHOW(band_min_w, output.band_min_w);
     SHOW(band_max_w, output.band_max_w);
-    SHOW(home_w, home_w);
     SHOW(step_w, step_w);
     SHOW(asked_w, asked_w);
     SHOW(net_load_w, output.net_load_w);
-    HOLDS(battery_w >= output.band_min_w && battery_w <= output.band_max_w, "(b) the battery is within the units' band");
-    HOLDS(cycle.usable || battery_w == 0, "(d) no power when the battery may not be used");
-    HOLDS(!cycle.usable || battery_w >= low_w || battery_w == output.band_max_w,
-          "(b) import and fuse hold, as far as the units can discharge");
-    HOLDS(!cycle.usable || battery_w <= high_w || battery_w == output.band_min_w,
-          "(b) export holds, as far as the units can charge");
-    HOLDS(!cycle.usable || (battery_w - home_w <= step_w && home_w - battery_w <= step_w),
+    HOLDS(battery_in_bands(&config, &cycle, &output),
+          "(b) the battery is within the units' band, within the site's as far as the units can, and 0 when not usable");
+    HOLDS(battery_ramps(&config, &cycle, state.active, before_w, step_w, &output),
           "(c) the battery moves by no more than the ramp's step from where it was");
+    int32_t faded_w = output.stage_w[TW_STAGE_FADE];
+    HOLDS(!(state.active & SITE(POC_FADE)) || (before_w < 0 ? faded_w >= before_w && faded_w <= 0 : faded_w <= before_w && faded_w >= 0),
+          "(d) with an old meter the battery goes towards 0, whatever is wished");
     HOLDS(output.wish_w == (asked_w < -TW_BATTERY_LIMIT_W ? -TW_BATTERY_LIMIT_W
           : asked_w > TW_BATTERY_LIMIT_W ? TW_BATTERY_LIMIT_W : asked_w), "the wish is reported, clamped");
+    END;
 }
 
 /* The one division: exact where its contract says so; and the ramp's step is its answer to these numbers. */
@@ -113,4 +108,5 @@ void prove_ramp_step(void)
     int64_t step_w = tw_part(ramp_w_per_s, dt_ms, 1000);
     HOLDS(step_w == (int64_t)ramp_w_per_s * dt_ms / 1000, "(c) the ramp's step is ramp times dt");
     HOLDS(step_w >= 0 && step_w <= 2 * (int64_t)TW_POWER_LIMIT_W, "and within the bounds that its caller clamps to");
+    END;
 }

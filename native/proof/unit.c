@@ -1,26 +1,26 @@
 /* One unit: what its devices say becomes causes, and causes become limits. Stale, missing or implausible values, and a cell at its
  * stop, leave nothing to charge or discharge; whatever the division answers. */
-#include "proof.h"
+#include "promises.h"
 
 uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                    int32_t *timer_ms, int32_t dt_ms);
 int64_t any_part(int64_t whole, int64_t part, int64_t of);
 
-#include "../init.c"
-#undef AGE_LIMIT_MS
 #include "../interlock.c"
 #include "../limit.c"
 
 #define INSTANT_TERM(unused, name, level, latch, hourly, reset, on, off) | ((on) == 0 ? TW_UNIT_BIT(name) : UINT64_C(0))
 #define INSTANT (UINT64_C(0) TW_UNIT_CAUSE_LIST(INSTANT_TERM, 0))
 
-/* What `watch` and `rows` prove of tw_watch: nothing turns but by its condition, and what has no on-delay turns at once. */
+/* What `watch` proves of tw_watch with the rows of the kernel: nothing turns but by its condition, and what has no on-delay turns
+ * at once. */
 uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                    int32_t *timer_ms, int32_t dt_ms)
 {
     (void)rows;
     (void)quick;
     (void)dt_ms;
+    HOLDS((judged.trip & judged.clear) == 0U, "no cause trips and is clear at once");
     uint64_t after = nondet_uint64();
     GIVEN((after & ~active & ~(judged.trip & among)) == 0U);
     GIVEN((active & ~after & ~(judged.clear & among)) == 0U);
@@ -39,12 +39,6 @@ int64_t any_part(int64_t whole, int64_t part, int64_t of)
     return nondet_int64();
 }
 
-static bool unit_ok(const tw_unit_config_t *unit)
-{
-    return unit_power_ok(unit) && unit_soc_ok(unit) && unit_voltage_ok(unit) && unit_temp_ok(unit)
-        && unit_spread_ok(unit) && unit_ages_ok(unit);
-}
-
 void prove_unit_causes(void)
 {
     tw_config_t config;
@@ -53,7 +47,7 @@ void prove_unit_causes(void)
     config.start_max_ms = nondet_int32();
     config.stop_max_ms = nondet_int32();
     const tw_unit_config_t *unit = &config.unit[0];
-    GIVEN(unit_ok(unit));
+    GIVEN(unit_accepted(unit));
     tw_unit_state_t state = nondet_unit_state();
     tw_unit_input_t input = nondet_unit_input();
     const tw_unit_state_t before = state;
@@ -64,34 +58,26 @@ void prove_unit_causes(void)
     look_at(&config, 0, &state, &input, commands, dt_ms, &facts);
 
     SHOW(bms_age_ms, input.bms_age_ms);
+    SHOW(bms_age_max_ms, unit->bms_age_max_ms);
     SHOW(pcs_age_ms, input.pcs_age_ms);
     SHOW(soc_cpct, input.soc_cpct);
     SHOW(active, state.active);
-    HOLDS(!facts.bms_fresh || (input.bms_age_ms >= 0 && input.bms_age_ms <= unit->bms_age_max_ms),
-          "(d) a fresh BMS has an age, and it is within its limit");
-    HOLDS(!facts.pcs_fresh || (input.pcs_age_ms >= 0 && input.pcs_age_ms <= unit->pcs_age_max_ms),
-          "(d) a fresh PCS has an age, and it is within its limit");
+    HOLDS(fresh_is_young(unit, &input, &facts), "(d) a fresh device has an age, and it is within its limit");
+    HOLDS(missing_is_a_cause(&state, &facts), "(d) a stale device and missing values are a cause at once");
+    HOLDS(plausible_is_in_range(&input, &facts), "(d) plausible values are fresh and in range");
+    HOLDS(causes_only(&before, &state), "causes change no latch, mode, limit or setpoint, and none is active that nothing judges");
     HOLDS(!facts.bms_fresh || input.bms_heartbeat == TW_UNKNOWN || state.heartbeat_ms <= unit->heartbeat_max_ms
           || state.heartbeat_ms <= unit->bms_age_max_ms, "(d) a BMS whose counter stands still is not fresh");
-    HOLDS(!facts.plausible || (facts.bms_fresh && input.soc_cpct >= 0 && input.soc_cpct <= 10000
-          && input.pack_voltage_dv > 0 && input.cell_voltage_min_mv >= 0 && input.cell_voltage_max_mv <= 5000
-          && input.cell_temp_min_dc >= -600 && input.cell_temp_max_dc <= 1500), "(d) plausible values are fresh and in range");
-    HOLDS(facts.bms_fresh || (state.active & TW_UNIT_BIT(BMS_STALE)) != 0U, "(d) a stale BMS is a cause at once");
-    HOLDS(facts.pcs_fresh || (state.active & TW_UNIT_BIT(PCS_STALE)) != 0U, "(d) a stale PCS is a cause at once");
-    HOLDS(facts.plausible || (state.active & (TW_UNIT_BIT(BMS_STALE) | TW_UNIT_BIT(VALUE_MISSING))) != 0U,
-          "(d) missing values are a cause at once");
-    HOLDS(!facts.plausible || input.soc_cpct > unit->soc_min_cpct || (state.active & TW_UNIT_BIT(SOC_LOW)) != 0U,
+    HOLDS(!facts.plausible || input.soc_cpct > unit->soc_min_cpct || (state.active & BIT(SOC_LOW)) != 0U,
           "(g) at soc_min a cause forbids to discharge");
-    HOLDS(!facts.plausible || input.soc_cpct < tw_soc_top(unit, commands) || (state.active & TW_UNIT_BIT(SOC_HIGH)) != 0U,
+    HOLDS(!facts.plausible || input.soc_cpct < tw_soc_top(unit, commands) || (state.active & BIT(SOC_HIGH)) != 0U,
           "(g) at soc_max a cause forbids to charge");
-    HOLDS(!facts.plausible || input.cell_temp_max_dc < unit->temp_max_dc || (state.active & TW_UNIT_BIT(TEMP_HIGH)) != 0U,
+    HOLDS(!facts.plausible || input.cell_temp_max_dc < unit->temp_max_dc || (state.active & BIT(TEMP_HIGH)) != 0U,
           "(g) a cell too warm is a cause");
-    HOLDS(!facts.plausible || input.cell_temp_min_dc > unit->temp_min_dc || (state.active & TW_UNIT_BIT(TEMP_LOW)) != 0U,
+    HOLDS(!facts.plausible || input.cell_temp_min_dc > unit->temp_min_dc || (state.active & BIT(TEMP_LOW)) != 0U,
           "(g) a cell too cold is a cause");
-    HOLDS(!(state.active & ~TW_UNIT_JUDGED), "no cause is active that nothing judges");
     HOLDS(facts.rose == (state.active & ~(before.active & TW_UNIT_JUDGED)), "what rose is what is new");
-    HOLDS(state.latched == before.latched && state.mode == before.mode && state.setpoint_w == before.setpoint_w,
-          "causes change no latch, mode or setpoint");
+    END;
 }
 
 static void falls(const int32_t *after_w, int32_t rating_w)
@@ -105,42 +91,36 @@ static void falls(const int32_t *after_w, int32_t rating_w)
 void prove_unit_limits(void)
 {
     tw_unit_config_t config = nondet_unit_config();
-    GIVEN(unit_ok(&config));
+    GIVEN(unit_accepted(&config));
     tw_unit_state_t state = nondet_unit_state();
+    const tw_unit_state_t before = state;
     tw_unit_input_t input = nondet_unit_input();
     tw_cycle_t cycle = nondet_cycle();
     GIVEN(cycle.dt_ms >= 0 && cycle.dt_ms <= 2000);
     uint32_t commands = nondet_uint32();
-    bool plausible = nondet_bool();
-    GIVEN(!plausible || tw_plausible(&input));
-    tw_unit_output_t output;
+    const tw_facts_t facts = {.bms_fresh = true, .plausible = nondet_bool()};
+    GIVEN(plausible_is_in_range(&input, &facts) && (!facts.plausible || tw_plausible(&input)));
+    tw_unit_output_t output = nondet_unit_output();
+    const tw_unit_output_t was = output;
 
-    bound_unit(&config, &state, &input, commands, plausible, &cycle, &output);
+    bound_unit(&config, &state, &input, commands, facts.plausible, &cycle, &output);
 
     SHOW(charge_max_w, output.charge_max_w);
     SHOW(discharge_max_w, output.discharge_max_w);
     SHOW(soc_cpct, input.soc_cpct);
+    SHOW(mode, state.mode);
+    SHOW(latched, state.latched);
     falls(output.charge_after_w, config.power_charge_max_w);
     falls(output.discharge_after_w, config.power_discharge_max_w);
     HOLDS(output.charge_max_w == output.charge_after_w[TW_BOUND_RISE]
           && output.discharge_max_w == output.discharge_after_w[TW_BOUND_RISE], "(a) the band is the last bound");
-    bool none = output.charge_max_w == 0 && output.discharge_max_w == 0;
-    HOLDS(plausible || none, "(d) no power without plausible values");
-    HOLDS(state.mode == TW_MODE_RUN || none, "(e) no power but in RUN");
-    HOLDS(state.latched == 0U || none, "(f) no power while something is latched");
-    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVELS_ZERO)) || none, "(d) no power while a cause forbids it");
-    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVEL_BIT(NO_CHARGE))) || output.charge_max_w == 0, "(g) a cause forbids to charge");
-    HOLDS(!(state.active & TW_UNIT_AT(TW_LEVEL_BIT(NO_DISCHARGE))) || output.discharge_max_w == 0,
-          "(g) a cause forbids to discharge");
-    HOLDS(input.soc_cpct < tw_soc_top(&config, commands) || output.charge_max_w == 0, "(g) no charge at or above soc_max");
-    HOLDS(input.soc_cpct > config.soc_min_cpct || output.discharge_max_w == 0, "(g) no discharge at or below soc_min");
-    HOLDS(input.cell_voltage_max_mv < config.cell_voltage_max_mv || output.charge_max_w == 0,
-          "(g) no charge with a cell at its upper voltage");
-    HOLDS(input.cell_voltage_min_mv > config.cell_voltage_min_mv || output.discharge_max_w == 0,
-          "(g) no discharge with a cell at its lower voltage");
-    HOLDS((input.cell_temp_min_dc > config.temp_charge_min_dc && input.cell_temp_max_dc < config.temp_charge_max_dc)
-          || output.charge_max_w == 0, "(g) no charge with a cell too cold or too warm for it");
-    HOLDS(input.cell_temp_max_dc < config.temp_max_dc || output.discharge_max_w == 0, "(g) no discharge with a cell too warm");
+    HOLDS(within_rating(&config, &output), "(a) the band is within the rating");
+    HOLDS(forbidden_is_zero(&state, facts.plausible, &cycle, &output),
+          "(d) (e) (f) no power unless usable, plausible, in RUN, not latched, and not forbidden by a cause");
+    HOLDS(stops_are_zero(&config, &input, commands, &output),
+          "(g) no charge at or above soc_max, a full or a cold cell; no discharge at or below soc_min, an empty or a hot one");
+    HOLDS(limits_only(&before, &state) && output.mode == was.mode && output.event == was.event, "limits change nothing else");
+    END;
 }
 
 /* Limits rise no faster than configured: one step of it. */
@@ -153,7 +133,12 @@ void prove_rise(void)
     int32_t rise_w_per_s = any_between(1, TW_POWER_LIMIT_W);
     int32_t dt_ms = any_between(0, 2000);
     int32_t bound_w = rise(&limit_mw, w, rise_w_per_s, dt_ms);
+    SHOW(before_mw, before_mw);
+    SHOW(limit_mw, limit_mw);
+    SHOW(rise_w_per_s, rise_w_per_s);
+    SHOW(dt_ms, dt_ms);
     HOLDS(bound_w >= 0 && bound_w <= w, "(a) the slewed bound is within the bound before it");
     HOLDS(limit_mw >= 0 && limit_mw <= (int64_t)w * 1000, "what has risen is kept within the bound");
     HOLDS(limit_mw <= before_mw + (int64_t)rise_w_per_s * dt_ms, "limits rise no faster than configured");
+    END;
 }

@@ -1,6 +1,6 @@
 /* The clock that every cause runs by, latches and their history: each step of them against the rule, for any state. By induction
  * over cycles: a cause acts only after its condition has held for the on-delay, and a latch ends only by a reset. */
-#include "proof.h"
+#include "promises.h"
 
 /* what stands for others in some of the proofs */
 uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64_t rose, const tw_cycle_t *cycle);
@@ -8,17 +8,12 @@ int32_t any_lowest(uint64_t set);
 
 #include "../latch.c"
 
-static int32_t grown(int32_t before_ms, int32_t dt_ms)
-{
-    int64_t now_ms = (before_ms < 0 ? 0 : (int64_t)before_ms) + dt_ms;
-    return now_ms > TW_AGE_NEVER ? TW_AGE_NEVER : (int32_t)now_ms;
-}
-
 void prove_longer(void)
 {
     int32_t before_ms = nondet_int32();
     int32_t dt_ms = any_between(0, 2000);
-    HOLDS(tw_longer(before_ms, dt_ms) == grown(before_ms, dt_ms), "a duration grows by dt, saturates, is never negative");
+    HOLDS(tw_longer(before_ms, dt_ms) == grown_ms(before_ms, dt_ms), "a duration grows by dt, saturates, is never negative");
+    END;
 }
 
 /* Every cause of an arbitrary set with arbitrary rows, against the handbook's two lines. */
@@ -47,27 +42,30 @@ void prove_watch(void)
         bool is = ((after >> k) & 1U) != 0U;
         bool turns = (((was ? judged.clear : judged.trip) >> k) & 1U) != 0U;
         int32_t delay_ms = !was ? rows[k].on_ms : ((quick >> k) & 1U) != 0U ? 0 : rows[k].off_ms;
-        bool done = turns && tw_longer(before_ms[k], dt_ms) >= delay_ms;
+        int32_t longer_ms = tw_longer(before_ms[k], dt_ms);
+        bool done = turns && longer_ms >= delay_ms;
         bool asked = ((among >> k) & 1U) != 0U;
-        int32_t rule_ms = turns && !done ? tw_longer(before_ms[k], dt_ms) : 0;
+        int32_t rule_ms = turns && !done ? longer_ms : 0;
         turned = turned && is == (asked ? was != done : was);
         counted = counted && timer_ms[k] == (asked ? rule_ms : before_ms[k]);
     }
     HOLDS(turned, "a cause turns when its condition has held for the delay, and only then");
     HOLDS(counted, "its timer counts the condition");
+    END;
 }
 
 void prove_third(void)
 {
     int32_t recent_ms[2] = {nondet_int32(), nondet_int32()};
     int32_t dt_ms = any_between(0, 2000);
-    int32_t last_ms = grown(recent_ms[0], dt_ms);
-    int32_t before_ms = grown(recent_ms[1], dt_ms);
+    int32_t last_ms = grown_ms(recent_ms[0], dt_ms);
+    int32_t before_ms = grown_ms(recent_ms[1], dt_ms);
     bool rose = nondet_bool();
     bool third = tw_third_within_hour(recent_ms, rose, dt_ms);
     HOLDS(third == (rose && before_ms < HOUR_MS), "it latches when the last but one rise was within the hour");
     HOLDS(recent_ms[0] == (rose ? 0 : last_ms), "the last rise is remembered");
     HOLDS(recent_ms[1] == (rose ? last_ms : before_ms), "the one before, too");
+    END;
 }
 
 /* What was latched stays unless a person resets it after the hold time; what latches is active and has a row for it. */
@@ -83,26 +81,20 @@ void prove_latch_unit(void)
 
     uint64_t fresh = latch_unit(&config, &unit, rose, &cycle);
 
-    const uint64_t can = TW_UNIT_LATCHING | TW_UNIT_COUNTED;
-    uint64_t lost = before.latched & can & ~unit.latched;
-    bool may = cycle.reset && unit.clear_ms >= config.reset_hold_ms;
+    uint64_t lost = before.latched & UNIT_CAN_LATCH & ~unit.latched;
     SHOW(lost, lost);
     SHOW(clear_ms, unit.clear_ms);
     SHOW(reset_hold_ms, config.reset_hold_ms);
     SHOW(reset, cycle.reset);
-    HOLDS(lost == 0U || may, "(f) a latch ends only by a reset, with its causes gone for the hold time");
-    HOLDS(!(lost & TW_UNIT_SERVICED) || before.mode == TW_MODE_SERVICE, "(f) a dead cell is reset in SERVICE only");
-    HOLDS(!(lost & before.active & can), "(f) no latch ends while its cause is active");
-    bool causing = (before.active & (TW_UNIT_LATCHING | (before.latched & can))) != 0U;
-    HOLDS(unit.clear_ms == (causing ? 0 : grown(before.clear_ms, cycle.dt_ms)),
-          "(f) the hold time counts while no latching cause is active");
-    HOLDS(!(before.active & TW_UNIT_LATCHING & ~unit.latched), "an active cause that latches is latched");
-    HOLDS(!(unit.latched & ~can), "nothing latches that has no row for it");
+    HOLDS(unit_latch_kept(&config, &before, &unit, &cycle),
+          "(f) a latch ends only by a reset, with its cause gone for the hold time; a dead cell in SERVICE only");
+    HOLDS(unit_hold_time_counts(&before, &unit, cycle.dt_ms), "(f) the hold time counts while no latching cause is active");
+    HOLDS(unit_latches(&before, &unit), "(f) an active cause that latches is latched, and nothing that has no row for it");
+    HOLDS(latch_only(&before, &unit), "nothing else changes");
     HOLDS(!(unit.latched & ~before.latched & ~(before.active & TW_UNIT_LATCHING) & ~(rose & TW_UNIT_COUNTED)),
           "nothing latches that is not active or has not risen");
     HOLDS(!(fresh & ~unit.latched), "what is told as newly latched is latched");
-    HOLDS(unit.active == before.active && unit.mode == before.mode && unit.setpoint_w == before.setpoint_w,
-          "nothing else changes");
+    END;
 }
 
 void prove_latch_site(void)
@@ -113,6 +105,7 @@ void prove_latch_site(void)
     state.latched = nondet_uint32();
     state.active = nondet_uint32();
     state.clear_ms = nondet_int32();
+    state.held = nondet_uint32();
     const uint32_t had = state.latched & TW_SITE_LATCHING;
     const int32_t before_ms = state.clear_ms;
     tw_cycle_t cycle = nondet_cycle();
@@ -120,15 +113,16 @@ void prove_latch_site(void)
 
     (void)latch_site(&config, &state, &cycle);
 
-    bool may = cycle.reset && state.clear_ms >= config.reset_hold_ms;
     SHOW(lost, had & ~state.latched);
     SHOW(clear_ms, state.clear_ms);
     SHOW(reset, cycle.reset);
-    HOLDS(!(had & ~state.latched) || may, "(f) a latch of the site ends only by a reset after the hold time");
-    HOLDS(!(state.active & TW_SITE_LATCHING & ~state.latched), "an active site cause that latches is latched");
+    HOLDS(site_latch_kept(&config, had, state.latched, state.clear_ms, &cycle),
+          "(f) a latch of the site ends only by a reset after the hold time");
+    HOLDS(!(had & ~state.latched & (SITE(ESTOP) | SITE(SMOKE))) || state.held == 1U, "(f) after an emergency a reset starts nothing");
+    HOLDS(site_latches(state.active, state.latched), "(f) an active site cause that latches is latched, and no other");
     bool causing = (state.active & TW_SITE_LATCHING) != 0U;
-    HOLDS(state.clear_ms == (causing ? 0 : grown(before_ms, cycle.dt_ms)), "(f) the hold time counts likewise");
-    HOLDS(!(state.latched & ~TW_SITE_LATCHING), "nothing latches that has no row for it");
+    HOLDS(state.clear_ms == (causing ? 0 : grown_ms(before_ms, cycle.dt_ms)), "(f) the hold time counts likewise");
+    END;
 }
 
 /* What stands for latch_unit in the next proof: all that was proved of it. */
@@ -137,7 +131,7 @@ uint64_t any_latch_unit(const tw_config_t *config, tw_unit_state_t *unit, uint64
     (void)config;
     (void)rose;
     (void)cycle;
-    unit->latched = nondet_uint64() & (TW_UNIT_LATCHING | TW_UNIT_COUNTED);
+    unit->latched = nondet_uint64() & UNIT_CAN_LATCH;
     return nondet_uint64() & unit->latched;
 }
 
@@ -154,6 +148,7 @@ void prove_lowest(void)
     int32_t index = lowest(set);
     HOLDS(index >= 0 && index < TW_UNIT_CAUSES, "the lowest of a set of causes is a cause");
     HOLDS(((set >> index) & 1U) != 0U && (set & ((UINT64_C(1) << index) - 1U)) == 0U, "and no other is lower");
+    END;
 }
 
 /* A cause of the site is below TW_SITE_CAUSES: the site's set has 32 bits. */
@@ -185,4 +180,5 @@ void prove_first_out(void)
           "first out is a cause of a unit or of the site, or none");
     HOLDS(any || state.first_out == -1, "nothing latched: no first out");
     HOLDS(cycle.latched == (state.latched != 0U || all), "the site counts as latched when it is, or every unit");
+    END;
 }

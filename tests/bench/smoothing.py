@@ -183,8 +183,10 @@ def _event_rows() -> Iterator[Row]:
         ]
         yield Row("meter lost for 1 s: worst step of 11 moments", "<= 0.10", f"{max(steps):.3f}", max(steps) <= 0.1)
     for what, half_ms in (("its age holds half of it", 250), ("its age says nothing of it", 0)):
-        found = run(loads.steps(300, 5, 2), replace(FAST, meter_ms=500, poc_half_ms=half_ms, measure_from_s=0))
-        yield Row(f"harm, meter averages 500 ms, {what}", "<= 1.05", f"{found['harm']:.3f}", found["harm"] <= 1.05)
+        loop = replace(FAST, meter_ms=500, poc_half_ms=half_ms, measure_from_s=0)
+        harm = [run(load, loop)["harm"] for load in (loads.steps(300, 5, 2), loads.iterations(2, 300))]
+        told = f"{harm[0]:.3f} steps, {harm[1]:.3f} iterations of 2 s"
+        yield Row(f"harm, meter averages 500 ms, {what}", "<= 1.05", told, max(harm) <= 1.05)
     longest_ms = FAST.poc_age_ms + FAST.age_jitter_ms + FAST.write_ms
     yield Row("LAT, meter sample to PCS register (assumed by the plant)", "<= 60 / 100 ms", f"<= {longest_ms} ms")
 
@@ -198,10 +200,12 @@ def rows() -> Iterator[Row]:
 
 def main() -> int:
     print(f"{'smoothing':<62}{'target':>16}  measured")
+    missed = False
     for row in rows():
         mark = "   NOT REACHED" if row.reached is False else ""
+        missed = missed or row.reached is False
         print(f"{row.what:<62}{row.target:>16}  {row.measured}{mark}", flush=True)
-    return 0
+    return int(missed)
 
 
 if __name__ == "__main__":

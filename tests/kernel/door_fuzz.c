@@ -87,8 +87,9 @@ static const char *wrong(const tw_config_t *config, const tw_state_t *state, con
         if (set_w < 0 && (i >= config->unit_count || -set_w > config->unit[i].power_charge_max_w)) {
             return "a charge beyond the rating";
         }
-        if (set_w != 0 && (unit->mode != TW_MODE_RUN || unit->latched != 0U || state->latched != 0U)) {
-            return "power out of RUN";
+        bool open = unit->charge_max_w != 0 || unit->discharge_max_w != 0;
+        if (open && (unit->mode != TW_MODE_RUN || unit->latched != 0U || state->latched != 0U)) {
+            return "a band out of RUN";
         }
         charging |= set_w < 0;
         discharging |= set_w > 0;

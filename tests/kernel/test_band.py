@@ -114,6 +114,22 @@ def test_a_fade_up_from_charging_ends_at_zero() -> None:
     assert rig.step().battery_w == 0
 
 
+def test_a_fade_waits_for_no_ramp() -> None:
+    rig = Rig(obedient=True, setpoint_ramp_w_per_s=1_000).run()
+    rig.wish(20_000, cycles=100)
+    assert rig.out.battery_w == 10_000 and rig.has(C.RAMP)
+    assert [rig.step(poc_age_ms=2_000).battery_w for _ in range(14)] == [*range(9_250, 0, -750), 0]
+    assert not rig.has(C.RAMP) and stages(rig)[1:] == [0, 0, 0, 0]
+    assert rig.step(poc_age_ms=50).battery_w == 100 and rig.has(C.RAMP), "and the way back is the ramp's"
+
+
+def test_the_bands_of_the_last_reading_hold_through_a_fade() -> None:
+    rig = Rig().run()
+    assert rig.step(poc_power_w=95_000).battery_w == 15_000
+    assert [rig.step(poc_age_ms=2_000).battery_w for _ in range(3)] == [15_000] * 3
+    assert rig.has(C.IMPORT_LIMIT) and stages(rig)[1:] == [14_250, 14_250, 15_000, 15_000]
+
+
 def test_a_site_that_is_not_usable_says_the_net_load_all_the_same() -> None:
     rig = Rig().run()
     rig.wish(10_000)

@@ -45,6 +45,15 @@ def test_power_passes_only_inside_the_band_of_the_last_output() -> None:
     assert asked(0) and not asked(-1) and not asked(1)
 
 
+@pytest.mark.parametrize("spoiled", [{"io_age_ms": 2_001}, {"poc_age_ms": 3_001}])
+def test_no_power_passes_while_only_the_site_forbids(spoiled: dict[str, int]) -> None:
+    rig = Rig().run()
+    asked = Asked(rig, POWER)
+    assert asked(10)
+    rig.step(**spoiled)
+    assert not asked(1) and not asked(-1) and asked(0)
+
+
 def test_a_scale_with_a_sign_turns_the_band() -> None:
     rig = Rig().run()
     rig.step(current_charge_max_da=100)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.control.kernel import Bound, Command
+from edge.control.kernel import Bound, Command, Mode, SiteCause
 from tests.kernel.rig import RUN, Rig
 
 
@@ -101,6 +101,17 @@ def test_a_rise_of_less_than_a_watt_a_cycle_is_exact_over_time() -> None:
     rig.step(20)
     before_w = rig.unit().discharge_max_w
     assert rig.step(1_000).unit[0].discharge_max_w - before_w == 300
+
+
+def test_while_the_site_forbids_there_is_no_band_but_the_units_own_limit_stays() -> None:
+    rig = Rig(limit_rise_w_per_s=10_000)
+    rig.step(60)
+    unit = rig.step(io_age_ms=2_001).unit[0]
+    assert chain(rig, "charge") == chain(rig, "discharge")
+    assert list(unit.charge_after_w) == [30_000] * 6 + [0, 0]
+    assert (unit.mode, unit.charge_max_w, rig.out.band_max_w) == (Mode.RUN, 0, 0) and rig.has(SiteCause.NO_UNIT)
+    rig.step(11, io_age_ms=100)
+    assert rig.unit().charge_max_w == rig.unit().discharge_max_w == 30_000, "at once: only the site forbade it"
 
 
 def test_a_limit_does_not_rise_in_a_cycle_whose_time_is_unknown() -> None:

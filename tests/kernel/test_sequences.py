@@ -119,7 +119,8 @@ def test_a_start_is_tried_three_times_with_a_pause_between(cause: UnitCause, lim
         rig.step(38)
         assert now(rig)[0] == Mode.STANDBY and rig.has(C.COOLDOWN)
     rig.step(2 + (mode == Mode.START) + limit_ms // 100)
-    assert now(rig) == (Mode.FAULT, Order.STOP) and rig.latched(cause), rig.told()
+    order = Order.OPEN if cause == C.CONNECT_FAILED else Order.STOP
+    assert now(rig) == (Mode.FAULT, order) and rig.latched(cause), rig.told()
     rig.step(110)
     rig.reset()
     assert rig.state.unit[0].tries == 0 and not rig.latched(cause)
@@ -197,6 +198,17 @@ def test_an_island_is_entered_from_run_and_left_break_before_make() -> None:
     assert now(rig) == (Mode.STOPPING, Order.STOP) and rig.unit().event == Event.DONE
     modes = [Mode(rig.step().unit[0].mode).name for _ in range(4)]
     assert modes == ["STANDBY", "CONNECT", "START", "RUN"]
+
+
+def test_a_unit_that_forms_the_grid_has_no_band_whatever_the_site_says() -> None:
+    rig = Rig(obedient=True, safe_grid=Safe.ISLAND).run()
+    rig.wish(10_000)
+    rig.step(3, flags=SiteFlag.GRID_LOST, poc_age_ms=2**31 - 1, io_age_ms=100)
+    assert now(rig)[0] == Mode.ISLAND and rig.has(SiteCause.POC_STALE)
+    rig.step(3, flags=0, poc_age_ms=50)
+    assert now(rig)[0] == Mode.ISLAND and not rig.has(SiteCause.GRID_LOST)
+    unit = rig.unit()
+    assert (unit.setpoint_w, unit.charge_max_w, unit.discharge_max_w, rig.out.battery_w) == (0, 0, 0, 0)
 
 
 def test_an_island_ends_when_nobody_wants_it_or_the_battery_alarms() -> None:

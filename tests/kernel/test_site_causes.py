@@ -147,6 +147,11 @@ def test_a_latch_needs_the_cause_gone_the_hold_time_and_a_person(case: Case) -> 
     assert not rig.out.latched and not rig.has(C.LATCHED)
     assert rig.out.mode != Mode.RUN, "a reset leads to STANDBY"
     rig.step(20)
+    if case.cause in (C.ESTOP, C.SMOKE):
+        assert rig.has(C.HOLD) and rig.out.mode == Mode.STANDBY, "a reset after an emergency starts nothing"
+        rig.reset()
+        assert not rig.has(C.HOLD)
+        rig.step(20)
     assert rig.out.mode == Mode.RUN
 
 

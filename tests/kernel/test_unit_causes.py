@@ -60,9 +60,13 @@ CASES = [
     Case(C.BMS_STALE, OLD_BMS, {"bms_age_ms": 2_000}, BMS_BACK, {}, Level.ZERO, off_ms=10_000),
     Case(C.BMS_STALE, {"bms_age_ms": -1}, BMS_BACK, BMS_BACK, {}, Level.ZERO, off_ms=10_000),
     Case(C.BMS_LOST, {"bms_age_ms": 5_001}, {"bms_age_ms": 5_000}, {"bms_age_ms": 2_000}, OLD_BMS, Level.STOP, "yes"),
+    Case(C.BMS_GONE, {"bms_age_ms": -(2**31)}, {"bms_age_ms": 10_000}, {"bms_age_ms": 2_000}, OLD_BMS, Level.OPEN, "yes"),
     Case(C.BMS_GONE, {"bms_age_ms": 10_001}, {"bms_age_ms": 10_000}, {"bms_age_ms": 2_000}, OLD_BMS, Level.OPEN, "yes"),
     Case(C.PCS_STALE, OLD_PCS, {"pcs_age_ms": 1_000}, PCS_BACK, {}, Level.ZERO, off_ms=2_000),
     Case(C.PCS_LOST, {"pcs_age_ms": 5_001}, {"pcs_age_ms": 5_000}, PCS_BACK, OLD_PCS, Level.STOP, 0, off_ms=10_000),
+    Case(C.PCS_LOST, {"pcs_age_ms": -1}, {"pcs_age_ms": 5_000}, PCS_BACK, OLD_PCS, Level.STOP, 0, off_ms=10_000),
+    Case(C.PCS_GONE, {"pcs_age_ms": -1, "pack_current_da": 21}, {"pcs_age_ms": -1, "pack_current_da": 20},
+         PCS_BACK | {"pack_current_da": 0}, OLD_PCS, Level.OPEN, "yes"),
     Case(C.PCS_GONE, {"pcs_age_ms": 20_001, "pack_current_da": 21}, {"pcs_age_ms": 20_001, "pack_current_da": 20},
          PCS_BACK, OLD_PCS, Level.OPEN, "yes"),
     Case(C.PCS_GONE, {"pcs_age_ms": 20_001, "pack_current_da": -21}, {"pcs_age_ms": 20_000, "pack_current_da": -99},
@@ -99,9 +103,9 @@ CASES = [
          cells(3_640, 3_649) | ABSURD, Level.OPEN, "yes", on_ms=2_000),
     Case(C.CELL_DEAD, cells(2_000, 2_010), cells(2_001, 2_010), cells(2_001, 2_010) | FINE, cells(2_001, 2_010) | ABSURD,
          Level.OPEN, "service", on_ms=2_000),
-    Case(C.PACK_VOLTAGE_LOW, pack(6_720), pack(6_721), pack(6_832), pack(6_831), Level.NO_DISCHARGE, on_ms=2_000,
+    Case(C.PACK_VOLTAGE_LOW, pack(6_720), pack(6_721), pack(7_020), pack(7_019), Level.NO_DISCHARGE, on_ms=2_000,
          off_ms=60_000),
-    Case(C.PACK_VOLTAGE_HIGH, pack(8_520), pack(8_519), pack(8_408), pack(8_409), Level.NO_CHARGE, on_ms=2_000,
+    Case(C.PACK_VOLTAGE_HIGH, pack(8_520), pack(8_519), pack(8_220), pack(8_221), Level.NO_CHARGE, on_ms=2_000,
          off_ms=60_000),
     Case(C.PACK_VOLTAGE_TRIP, pack(6_000), pack(6_001), pack(6_001) | FINE, pack(6_001) | ABSURD, Level.OPEN, "yes",
          on_ms=2_000),
@@ -335,9 +339,20 @@ def test_the_short_delays_of_a_start_are_none_in_boot() -> None:
     assert not rig.has(C.BMS_STALE) and not rig.has(C.PCS_STALE)
 
 
-def test_a_device_that_never_answered_is_only_not_ready() -> None:
+@pytest.mark.parametrize("age_ms", [-1, -(2**31), 2**31 - 1])
+def test_an_age_that_is_none_is_older_than_every_step_of_the_ladder(age_ms: int) -> None:
+    rig = Rig().run()
+    rig.step(bms_age_ms=age_ms)
+    assert rig.has(C.BMS_STALE) and rig.latched(C.BMS_LOST) and rig.latched(C.BMS_GONE)
+    rig = Rig().run()
+    rig.step(pcs_age_ms=age_ms, pack_current_da=21)
+    assert rig.has(C.PCS_STALE) and rig.has(C.PCS_LOST) and rig.latched(C.PCS_GONE)
+
+
+@pytest.mark.parametrize("age_ms", [-1, 2**31 - 1])
+def test_a_device_that_never_answered_is_only_not_ready(age_ms: int) -> None:
     rig = Rig()
-    rig.step(200, bms_age_ms=2**31 - 1, pcs_age_ms=2**31 - 1, pack_current_da=99)
+    rig.step(200, bms_age_ms=age_ms, pcs_age_ms=age_ms, pack_current_da=99)
     assert rig.unit().latched == 0 and rig.unit().mode == Mode.BOOT
 
 

@@ -1,4 +1,4 @@
-/* Random bits in state, input and view, any configuration that is accepted: nothing undefined happens (built with the
+/* Random bits in state and input, any view that the guard may show, any configuration that is accepted: nothing undefined happens (built with the
  * sanitizers) and every byte of the answer is written. Half of the runs let the state live on, as it would in a site. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,18 +51,24 @@ static tw_config_t config_of(void)
     return config;
 }
 
+/* What the guard promises of its view (door.h), and no more. */
 static tw_view_t view_of(void)
 {
+    const int32_t most_w = 9 * TW_POWER_LIMIT_W;
     tw_view_t view;
     fill(&view, sizeof view);
+    view.net_load_w = between(-most_w, most_w);
+    view.before_w = between(-most_w, most_w);
+    view.power_w = between(-most_w, most_w);
+    view.band_min_w = between(-most_w, 0);
+    view.band_max_w = between(0, most_w);
+    view.dt_ms = between(0, 2000);
+    view.pcs_age_ms = between(0, INT32_MAX);
+    view.soc_cpct = between(0, 10000);
     view.usable = draw() % 4 != 0;
     view.measured = draw() % 4 != 0;
     view.full = draw() % 2;
     view.island = draw() % 8 == 0;
-    if (draw() % 2) {
-        view.dt_ms = between(0, 2000);
-        view.pcs_age_ms = between(0, 2000);
-    }
     return view;
 }
 

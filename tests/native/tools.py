@@ -18,7 +18,7 @@ NATIVE = ROOT / "native"
 BUILD = ROOT / "build" / "native"
 PROVER = ROOT / "build" / "prover"  # CBMC and the libraries of its own release
 RELEASE = "trixie"  # the first Debian release whose CBMC is 6.x
-PROVER_PACKAGES = ["cbmc", "minisat", "z3", "libz3-4", "libc6", "libstdc++6", "libgcc-s1", "zlib1g"]
+PROVER_PACKAGES = ["cbmc", "minisat", "kissat", "z3", "libz3-4", "libc6", "libstdc++6", "libgcc-s1", "zlib1g"]
 
 # command -> the Debian package that brings it
 PACKAGES = {
@@ -111,7 +111,7 @@ def unpack_prover() -> None:
 @cache
 def prover(tool: str = "cbmc") -> tuple[str, ...]:
     """The command that runs a tool of CBMC 6 (`cbmc`, `goto-cc`, `goto-instrument`). Raises Missing."""
-    if shutil.which(tool) and (tool == "z3" or run([tool, "--version"]).stdout.startswith("6.")):
+    if shutil.which(tool) and (tool in ("z3", "kissat") or run([tool, "--version"]).stdout.startswith("6.")):
         return (tool,)
     root = PROVER / "root"
     if not (root / "usr/bin" / tool).exists():
@@ -124,12 +124,13 @@ def prover(tool: str = "cbmc") -> tuple[str, ...]:
 
 @cache
 def solver_folder() -> Path:
-    """A folder with the command `z3`, which CBMC calls by its name."""
+    """A folder with the commands `z3` and `kissat`, which CBMC calls by their names."""
     folder = PROVER / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    script = folder / "z3"
-    script.write_text(f'#!/bin/sh\nexec {" ".join(prover("z3"))} "$@"\n')
-    script.chmod(0o755)
+    for name in ("z3", "kissat"):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {" ".join(prover(name))} "$@"\n')
+        script.chmod(0o755)
     return folder
 
 

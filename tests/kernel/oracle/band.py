@@ -61,7 +61,7 @@ def shape(c: Any, band: Band, wish_w: int, before: int, fading: bool, dt: int) -
     """FADE, RAMP, SITE_BAND, UNIT_BAND and the causes that they set."""
     faded = fade(c, before, dt) if fading else wish_w
     step, at = tdiv(c.setpoint_ramp_w_per_s * dt, 1000), band.home(before)
-    ramped = clamp(faded, at - step, at + step)
+    ramped = faded if fading else clamp(faded, at - step, at + step)
     why = RAMP if ramped != faded else 0
     inside = clamp(ramped, band.site_low_w, band.site_high_w)
     if inside > ramped:

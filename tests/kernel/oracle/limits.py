@@ -72,8 +72,8 @@ def rise(bound: int, limit_mw: int, rise_w_per_s: int, dt: int) -> int:
     return min(bound * 1000, clamp(limit_mw, 0, w.LIMIT * 1000) + rise_w_per_s * dt)
 
 
-def run_limits(v: Any, f: Any, s: Any, dt: int) -> tuple[list[int], list[int]]:
-    """Both chains of a unit after its transition; its band is their last value."""
+def run_limits(v: Any, f: Any, s: Any, dt: int, usable: bool) -> tuple[list[int], list[int]]:
+    """Both chains of a unit after its transition; its band is their last value: none while the battery is not usable."""
     derate = s.active & DERATE != 0 or v.state.active & v.table.level[w.L_DERATE] != 0
     dead = s.mode != w.RUN or s.latched != 0
     charge = charge_chain(f, derate, dead or s.active & NO_CHARGE != 0)
@@ -82,4 +82,6 @@ def run_limits(v: Any, f: Any, s: Any, dt: int) -> tuple[list[int], list[int]]:
     s.discharge_limit_mw = rise(discharge[-1], s.discharge_limit_mw, f.c.limit_rise_w_per_s, dt)
     charge.append(tdiv(s.charge_limit_mw, 1000))
     discharge.append(tdiv(s.discharge_limit_mw, 1000))
+    if not usable:
+        charge[-2:] = discharge[-2:] = [0, 0]
     return charge, discharge

@@ -20,6 +20,7 @@ from tests.kernel.oracle.words import LIMIT, clamp, site, tdiv, unit
 U_LATCHED, U_COOLDOWN = unit("LATCHED"), unit("COOLDOWN")
 BOOT, LATCHED, NO_UNIT, EXPIRED = site("BOOT"), site("LATCHED"), site("NO_UNIT"), site("WISH_EXPIRED")
 REFUSED = site("CONFIG", "BOOT")
+EMERGENCY = site("ESTOP", "SMOKE")
 NO_UNIT_OUTPUT = UnitOutput(*[0] * 10, [0] * len(w.BOUNDS), [0] * len(w.BOUNDS))
 NO_WISH = Wish(*[0] * 8, (0,) * len(w.STAGES))
 
@@ -102,13 +103,17 @@ def step(c: Any, state: State, i: Any, wish: Any = NO_WISH, accepted: bool = Tru
     facts = [see_unit(c, c.unit[n], i.unit[n], s, calibrate, dt) for n, s in enumerate(units)]
     table, seen = table_of(c), see_site(c, i, clock, facts)
     run_site(table, seen, state, reset, dt)
+    emergency = state.latched & EMERGENCY
     new_site, _ = run_latches(table, state, 0, reset, dt, False)
+    if emergency & ~state.latched:
+        state.held = 1
     new = [run_unit_causes(f, s, reset, dt) for f, s in zip(facts, units, strict=True)]
     note_first_out(state, new_site, new, len(w.SITE_CAUSES), len(w.UNIT_CAUSES))
     v = View(c, i, state, table, seen.poc_fresh)
     events = [modes.run_mode(v, f, s, dt) for f, s in zip(facts, units, strict=True)]
-    chains = [limits.run_limits(v, f, s, dt) for f, s in zip(facts, units, strict=True)]
-    output = finish(v, facts, wish, dt, events, chains)
+    usable = is_usable(v, units)
+    chains = [limits.run_limits(v, f, s, dt, usable) for f, s in zip(facts, units, strict=True)]
+    output = finish(v, facts, wish, dt, events, chains, usable)
     state.commands = i.commands
     return state, output
 
@@ -130,13 +135,12 @@ def site_why(v: View, units: Any, band: Band) -> int:
     return why | (EXPIRED if expired else 0)
 
 
-def finish(v: View, facts: Any, wish: Any, dt: int, events: Any, chains: Any) -> Output:
+def finish(v: View, facts: Any, wish: Any, dt: int, events: Any, chains: Any, usable: bool) -> Output:
     """From the units' bands to the whole of the output."""
     c, i, state = v.c, v.i, v.state
     units = state.unit[: c.unit_count]
     charge_w, discharge_w = [chain[0][-1] for chain in chains], [chain[1][-1] for chain in chains]
     band = find_band(c, i, facts, charge_w, discharge_w)
-    usable = is_usable(v, units)
     wish_w = clamp(wish.battery_w, -8 * LIMIT, 8 * LIMIT)
     stages, why = run_power(v, facts, wish_w, band, usable, dt)
     battery = stages[-1]

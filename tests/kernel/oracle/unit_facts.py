@@ -60,7 +60,7 @@ def see_unit(site: Any, c: Any, i: Any, s: Any, calibrate: bool, dt: int) -> Fac
     f.seen_bms, f.seen_pcs = s.seen & 1 != 0, s.seen & 2 != 0
     f.plausible = f.bms_fresh and is_plausible(i)
     f.soc_top = 10_000 if calibrate else c.soc_max_cpct
-    f.hp = tdiv(c.pack_voltage_max_dv - c.pack_voltage_min_dv, 16)
+    f.hp = tdiv(c.pack_voltage_max_dv - c.pack_voltage_min_dv, 6)
     f.setpoint = w.clamp(s.setpoint_w, -w.LIMIT, w.LIMIT)
     f.power = w.clamp(i.power_w, -w.LIMIT, w.LIMIT)
     f.gap = abs(f.power - f.setpoint)

@@ -9,7 +9,7 @@ from tests.kernel.oracle import words as w
 from tests.kernel.oracle.causes import Row, Table
 from tests.kernel.oracle.unit_facts import Facts
 from tests.kernel.oracle.words import LATCH_HOURLY as HOURLY
-from tests.kernel.oracle.words import LATCH_NO, RESET_AUTO, tdiv
+from tests.kernel.oracle.words import LATCH_NO, RESET_AUTO, old, tdiv
 from tests.kernel.oracle.words import LATCH_YES as YES
 from tests.kernel.oracle.words import RESET_CONSOLE as CONSOLE
 
@@ -20,11 +20,11 @@ def row(name: str, gate: str, trip: Any, clear: Any, level: str, latch: int = LA
 
 
 def bms_longer_than(f: Facts, limit_ms: int) -> bool:
-    return f.age > limit_ms and f.seen_bms and f.mode != w.SERVICE
+    return old(f.age, limit_ms) and f.seen_bms and f.mode != w.SERVICE
 
 
 def pcs_longer_than(f: Facts, limit_ms: int) -> bool:
-    return f.i.pcs_age_ms > limit_ms and f.seen_pcs and f.mode != w.SERVICE
+    return old(f.i.pcs_age_ms, limit_ms) and f.seen_pcs and f.mode != w.SERVICE
 
 
 def pcs(flag: int) -> Any:
@@ -117,7 +117,7 @@ BATTERY = (
     row("INSULATION", "P", lambda f: f.known and f.i.insulation_kohm < f.c.insulation_trip_kohm, None, "OPEN", YES, on_ms=5_000),
 )
 SEQUENCE = (
-    row("CONNECT_FAILED", "", lambda f: f.mode == w.CONNECT and f.s.mode_ms >= f.site.connect_max_ms and f.s.tries >= 2, None, "STOP", YES),
+    row("CONNECT_FAILED", "", lambda f: f.mode == w.CONNECT and f.s.mode_ms >= f.site.connect_max_ms and f.s.tries >= 2, None, "OPEN", YES),
     row("START_FAILED", "", lambda f: f.mode == w.START and f.s.mode_ms >= f.site.start_max_ms and f.s.tries >= 2, None, "STOP", YES),
     row("STOP_FAILED", "", lambda f: f.mode == w.STOPPING and f.s.mode_ms >= f.site.stop_max_ms and f.pcs_fresh and (bool(f.i.pcs_flags & w.PCS_RUNNING) or (f.plausible and abs(f.i.pack_current_da) > 20)), None, "OPEN", YES, on_ms=5_000),
     row("DEVIATION", "F", lambda f: f.mode == w.RUN and f.gap > max(f.c.deviation_max_w, abs(f.setpoint) // 10), None, "STOP", YES, on_ms=5_000),
