@@ -19,6 +19,7 @@ void prove_site_functions(void)
     tw_now_t now = any_now(&config, &input, &view);
     GIVEN(now_fits(&now));
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     int64_t load_w = nondet_int64();
     int64_t battery_w = nondet_int64();
@@ -36,6 +37,7 @@ void prove_site_functions(void)
     HOLDS(among(-4 * TW_LOAD_LIMIT_W, tw_droop_w(&now, &wish), 4 * TW_LOAD_LIMIT_W), "droop is bounded");
     uint32_t signal = tw_genset(&state, &now);
     HOLDS(signal == 0U || signal == TW_SIGNAL_GENSET, "the generator is asked for, or not");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -49,10 +51,12 @@ void prove_centre(void)
     tw_now_t now = any_now(&config, &input, &view);
     GIVEN(now_fits(&now));
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     int64_t battery_w = nondet_int64();
     GIVEN(among(-4 * TW_LOAD_LIMIT_W, battery_w, 4 * TW_LOAD_LIMIT_W));
     HOLDS(among(-WIDE / 2, tw_centred(&state, &now, battery_w, &wish), WIDE / 2), "centring is bounded");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
