@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle prove day scenarios bench replay clean
+.PHONY: help setup demo test check oracle prove day scenarios bench replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -20,6 +20,16 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
+	@echo "make interop  our bus and devices against libmodbus, modbus-serial, modbus-tk, mbpoll and pysunspec2, about 4 minutes"
+	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
+	@echo "make cross    every compiler, optimisation and machine gives the same bytes: x86-64, aarch64 and armhf"
+	@echo "make golden   write down what the kernel does now (tests/golden), if the oracle agrees"
+	@echo "make fuzz     any bits into configuration, state, input and gate, under the sanitizers (SECONDS=60)"
+	@echo "make stack    how much stack the kernel needs at most, and where"
+	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
+	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
+	@echo "make native   all of these in a few minutes, mutants by sample"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -71,8 +81,67 @@ scenarios: $(STAMP)
 bench: broker
 	@$(BIN)/python -m tests.bench
 
+# Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.
+# No install script of npm runs: serialport carries its binding for each processor.
+APT_PEERS := libmodbus-dev mbpoll
+NPM_PEERS := modbus-serial@8.0.25 serialport@13.0.0
+.PHONY: peers interop
+peers: $(STAMP)
+	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { echo "without apt and root: $(APT_PEERS) nodejs npm must be there"; exit 0; }; \
+	wanted="$$(for name in $(APT_PEERS); do dpkg -s $$name >/dev/null 2>&1 || printf '%s ' $$name; done)"; \
+	command -v npm >/dev/null || wanted="$$wanted nodejs npm"; \
+	[ -z "$$wanted" ] || { echo "installing $$wanted"; apt-get update -qq && apt-get install -y -qq $$wanted >/dev/null; }
+	@[ -d build/interop/node_modules/modbus-serial ] || { echo "installing $(NPM_PEERS)"; mkdir -p build/interop; \
+		npm install --prefix build/interop --ignore-scripts --no-save --no-audit --no-fund --silent $(NPM_PEERS); }
+	@$(BIN)/python -c 'import modbus_tk, sunspec2' 2>/dev/null || { echo "installing modbus-tk, pysunspec2"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[interop]'; }
+
+interop: peers
+	@INTEROP=full $(BIN)/python -m pytest tests/interop
+
+# How the kernel is shown right, beside its proofs. Each word fetches the tools it needs (Debian, as root) or says which.
+coverage: $(STAMP)
+	@$(BIN)/python -m tests.native.coverage
+
+cross: $(STAMP)
+	@$(BIN)/python -m tests.native.corpus
+
+golden: $(STAMP)
+	@$(BIN)/python -m tests.native.agree
+	@$(BIN)/python -m tests.native.corpus --golden
+
+fuzz: SECONDS = 60
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.native.fuzz --seconds $(SECONDS)
+
+stack: $(STAMP)
+	@$(BIN)/python -m tests.native.stack
+
+misra: $(STAMP)
+	@$(BIN)/python -m tests.native.misra
+
+SAMPLE ?= 0
+mutate: $(STAMP)
+	@$(BIN)/python -m tests.native.mutate --sample $(SAMPLE)
+
+# What CI runs of the above. One after the other: each uses all cores itself.
+native: $(STAMP)
+	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory cross
+	@$(MAKE) --no-print-directory stack
+	@$(MAKE) --no-print-directory misra
+	@$(MAKE) --no-print-directory mutate SAMPLE=150
+	@$(MAKE) --no-print-directory fuzz SECONDS=60
+
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace
+
+# The layouts of the SunSpec models that are used, from the JSON files of pysunspec2.
+.PHONY: sunspec-models
+sunspec-models: $(STAMP)
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("sunspec2") is None)' \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sunspec]'
+	@$(BIN)/python -m edge.field.sunspec.generate
 
 clean:
 	rm -rf .venv build native/build edge/*.so run *.egg-info .ruff_cache .mypy_cache .hypothesis

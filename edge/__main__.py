@@ -8,17 +8,21 @@ import dataclasses
 import importlib
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.app import bus_devices, serve
+from edge.app import bus_devices, open_port, serve
 from edge.cloud.access import access_of
-from edge.config.options import Config
+from edge.commission.live.command import add_options, check_live
+from edge.commission.words import add_words
+from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
 from edge.errors import ConfigFault, EdgeError, Problem
-from edge.field.budget import budget
+from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
+from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 
 EXIT_BAD_INPUT = 2
@@ -53,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--effective", action="store_true", help="print every option with its value, defaults included")
     check.add_argument("--json", action="store_true", help="for machines")
+    add_options(check)
     show = _word(words, "show", "print a trace as a table", _show)
     show.add_argument("trace", type=Path)
     show.add_argument("--every", type=int, default=10, metavar="N", help="one row every N cycles (10)")
@@ -61,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_words(words, open_port)
+    add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 
@@ -81,24 +88,83 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     devices = _checked_devices(config)
-    rows = budget(config, devices)
+    if options.live or options.sign_test:
+        return check_live(options, config, open_port)
+    rows, ages = budget(config, devices), role_ages(config, devices)
     if options.json:
-        print(json.dumps({"config": dataclasses.asdict(config), "bus": [dataclasses.asdict(row) for row in rows]}))
+        bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]
+        print(json.dumps({"config": dataclasses.asdict(config), "bus": bus, "ages": roles}))
         return 0
     if options.effective:
         print("\n".join(effective(config)))
-    print(f"{'port':<10}{'device':<10}{'transaction':<20}{'wire ms':>8}{'period ms':>11}{'load %':>8}")
+    print("\n".join([*_bus_lines(config, rows), "", *_age_lines(ages)]))
+    print("".join(f"\n{line}" for line in _watchdog_lines(devices)))
+    unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
+    print(f"profiles never tried on a device: {', '.join(unproven) or 'none'}")
+    print(f"{options.config}: good")
+    return 0
+
+
+def _bus_lines(config: Config, rows: Sequence[BudgetRow]) -> list[str]:
+    """What goes over each port, how much of it that takes, and what it comes to at worst."""
+    lines = [
+        f"{'port':<10}{'device':<10}{'transaction':<24}{'bytes':>6}{'wire ms':>9}{'period ms':>11}{'load %':>8}"
+        f"{'age max ms':>12}{'late max ms':>13}"
+    ]
     for port in config.port:
         mine = [row for row in rows if row.port == port.name]
         for row in mine:
-            load = f"{row.wire_us / row.period_ms / 10:.1f}"
-            print(f"{row.port:<10}{row.device:<10}{row.what:<20}{row.wire_us / 1000:>8.1f}{row.period_ms:>11}{load:>8}")
+            worst = f"{row.age_max_ms or '':>12}{row.latency_max_ms or '':>13}"
+            load = f"{row.wire_us / row.period_ms / 10:>8.1f}"
+            lines.append(
+                f"{row.port:<10}{row.device:<10}{row.what:<24}{row.size_bytes:>6}{row.wire_us / 1000:>9.1f}"
+                f"{row.period_ms:>11}{load}{worst}".rstrip()
+            )
+            if len(row.blocks) > 1:
+                lines.append(f"{'':<20}  ({', '.join(row.blocks)}: near each other, one read is cheaper)")
         total = sum(row.wire_us / row.period_ms for row in mine) / 10
-        print(f"{port.name:<10}{'':<10}{f'total at {port.baud} baud':<20}{'':>19}{total:>8.1f}")
-    unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
-    print(f"\nprofiles never tried on a device: {', '.join(unproven) or 'none'}")
-    print(f"{options.config}: good")
-    return 0
+        lines.append(f"{port.name:<10}{'':<10}{total_of(port):<24}{'':>26}{total:>8.1f}")
+    return lines
+
+
+def total_of(port: Port) -> str:
+    """The heading of a port's sum."""
+    return "total over TCP" if port.kind == "tcp" else f"total at {port.baud} baud"
+
+
+def _age_lines(ages: Sequence[RoleAge]) -> list[str]:
+    """How old each value gets at worst, those of one block and one limit on one line."""
+    lines = [f"{'device':<10}{'age max ms':>10}{'limit ms':>10}  values"]
+    together: dict[tuple[str, int, int | None], list[str]] = {}
+    for age in ages:
+        together.setdefault((age.device, age.age_max_ms, age.limit_ms), []).append(age.role.partition(".")[2])
+    for (device, age_ms, limit_ms), roles in together.items():
+        head = f"{device:<10}{age_ms:>10}{'-' if limit_ms is None else limit_ms:>10}  "
+        lines += textwrap.wrap(", ".join(roles), 118, initial_indent=head, subsequent_indent=" " * 32)
+    return lines
+
+
+def _watchdog_lines(devices: Sequence[BusDevice]) -> list[str]:
+    """What becomes of each PCS and BMS when this controller dies."""
+    lines = []
+    for device in devices:
+        wanted, said = device.settings.acceptance(), device.settings.without_watchdog
+        if device.watchdog_ms is not None:
+            lines.append(
+                f"{device.name}: watchdog of {device.watchdog_ms / 1000:g} s, written and read back before RUN"
+            )
+        elif device.beat is not None:
+            lines.append(
+                f"{device.name}: no timer, but a heartbeat that it must take before RUN; what it does without: see profile"
+            )
+        elif said:
+            lines.append(f"{device.name}: NO WATCHDOG: {said}")
+        elif wanted:
+            lines.append(
+                f"{device.name}: its profile has no watchdog: RUN will be refused, unless the site file says\n"
+                f'    without_watchdog = "{wanted}"'
+            )
+    return lines
 
 
 def _checked_devices(config: Config) -> list[BusDevice]:

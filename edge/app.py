@@ -6,12 +6,16 @@ leases back. The same class runs in real time (ttys, a thread for the uplink) an
 
 import asyncio
 import contextlib
+import importlib
+import importlib.util
 import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
 
 from edge.clock import Clock, SystemClock
+from edge.commission.bench import Bench
+from edge.commission.line import Heard
 from edge.config import options
 from edge.config.options import Config
 from edge.console.picture import Picture
@@ -28,14 +32,19 @@ from edge.field.budget import check_budget
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
 from edge.field.line.port import Port, TtyPort
+from edge.field.line.rtu import Expect
+from edge.field.line.timing import hole_max_count
 from edge.field.profiles.loader import load_profile
+from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
-from edge.ops.process import ServiceNotice, tune_interpreter
+from edge.field.schedule.asks import ASK_REGISTERS_MAX
+from edge.model import Outcome
+from edge.ops.process import ServiceNotice, fine_loop, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
 EXIT_UNSAFE, EXIT_FAULT = 1, 70
 UPLINK_END_S = 5.0  # the last flush of a slow disk; after this the process ends without it
-KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms"}
+KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms", "io": "io"}
 
 log = logging.getLogger("edge")
 
@@ -46,7 +55,7 @@ def bus_devices(config: Config) -> list[BusDevice]:
     problems: list[Problem] = []
     for index, settings in enumerate(config.device):
         try:
-            profile = load_profile(settings.profile)
+            profile = load_profile(settings.profile, config.file)
         except ConfigFault as fault:
             problems += fault.problems
             continue
@@ -56,11 +65,24 @@ def bus_devices(config: Config) -> list[BusDevice]:
         if settings.use == "pv" and config.limits.pv_rated_w and "power_limit" not in {w.name for w in profile.writes}:
             allowed = "has no power_limit to write, but limits.pv_rated_w says that it can be curtailed"
             problems.append(Problem(config.file, f"device[{index}].profile", settings.profile, allowed))
-        devices.append(BusDevice(settings, profile, config.site.cycle_ms))
+        port = next(port for port in config.port if port.name == settings.port)
+        hole_count = hole_max_count(port, profile.link)
+        devices.append(BusDevice(settings, profile, config.site.cycle_ms, hole_count))
     problems += check_budget(config, devices)
+    if any(port.kind == "tcp" for port in config.port) and importlib.util.find_spec("pymodbus") is None:
+        allowed, hint = "needs pymodbus, which is not installed", "pip install 'tidewatt-edge[tcp]'"
+        problems.append(Problem(config.file, "port.kind", "tcp", allowed, hint))
     if problems:
         raise ConfigFault(problems)
     return devices
+
+
+def open_port(settings: options.Port) -> Port:
+    """A port of this machine, not opened yet."""
+    if settings.kind == "tcp":  # not imported where there is none: it brings pymodbus
+        port: Port = importlib.import_module("edge.field.line.tcp").TcpPort(settings)
+        return port
+    return TtyPort(settings)
 
 
 class Controller:
@@ -82,7 +104,8 @@ class Controller:
         self.forecast = Forecast()
         profiles = {device.name: device.profile for device in devices}
         self.image = InputImage(config, profiles, self.kernel.input)
-        self.gate = Gate(gate_rules(config, devices), self.kernel.output)
+        rules = gate_rules(config, devices)
+        self.gate = Gate(rules, self.kernel.output)
         self.buses = [
             Bus(
                 index,
@@ -97,15 +120,28 @@ class Controller:
         ]
         self._bus_of = {device.name: self.buses[self._port_index(device)] for device in devices}
         self._devices = {device.name: device for device in devices}
+        self._watch = SiteWatch(config, {device.name: device.watch for device in devices})
         self._pcs = frozenset(device.name for device in devices if device.settings.use == "pcs")
         orders = Orders(config, profiles, self.image, self._set_value, self._command)
         self.cycle = Cycle(
             self.kernel, self.image, self.authority, self.forecast, orders, clock, handover.note_record
         )  # fmt: skip
         self._second_mono_ms = clock.mono_ms()
-        self.picture = Picture(
-            config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status
+        self.bench = Bench(
+            config,
+            self._devices,
+            self._ask,
+            self.kernel,
+            self.authority,
+            clock,
+            self._reasons_text,
+            rules,
+            ASK_REGISTERS_MAX,
         )
+        self.picture = Picture(
+            config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status,
+            self.bench.run,
+        )  # fmt: skip
         self.tasks: list[asyncio.Task[None]] = []
         self.all_safe = False
         self.on_cycle: Callable[[], None] = lambda: None
@@ -122,10 +158,21 @@ class Controller:
     def _command(self, device: str, name: str) -> None:
         self._bus_of[device].command(device, name)
 
+    async def _ask(self, device: BusDevice, expect: Expect) -> Heard:
+        """A technician's question: the bus asks it when nothing else is due."""
+        answer = await self._bus_of[device.name].ask(device.name, expect)
+        return Heard(answer, 0 if isinstance(answer, Outcome) else device.latency_us)
+
+    def _reasons_text(self) -> str:
+        return ", ".join(reason.name for reason in self.picture.reasons()) or "no reason given"
+
     # ---- running
 
     async def run(self) -> None:
         """Until cancelled; then every setpoint goes to its safe value before this returns."""
+        cycle_s = self.config.site.cycle_ms / 1000
+        for bus in self.buses:
+            bus.align(asyncio.get_running_loop().time() + cycle_s, cycle_s)
         self.tasks = [asyncio.create_task(bus.run(), name=f"bus {i}") for i, bus in enumerate(self.buses)]
         self.tasks.append(asyncio.create_task(beat(self.cycle, self.config.site.cycle_ms, self.after_cycle)))
         try:
@@ -146,10 +193,15 @@ class Controller:
 
     def after_cycle(self) -> None:
         """What the cycle leaves for afterwards: what the buses know of their devices, and one picture a second."""
-        extra = ((name, device.guarded, device.write_failed) for name, device in self._devices.items())
-        self.image.note_guards(extra, self._pcs.__contains__)
-        self.on_cycle()
         now_mono_ms = self.clock.mono_ms()
+        self._watch.judge(now_mono_ms)
+        extra = (
+            (name, device.guarded or bool(device.acceptance), device.write_failed, device.watch.frozen_since_ms)
+            for name, device in self._devices.items()
+        )
+        self.image.note_guards(extra, self._pcs.__contains__)
+        self.bench.after_cycle()
+        self.on_cycle()
         if now_mono_ms - self._second_mono_ms >= 1_000:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)
@@ -188,7 +240,7 @@ def serve(config: Config) -> int:
     clock = SystemClock()
     devices = bus_devices(config)
     uplink = Uplink(config, clock)
-    controller = Controller(config, devices, clock, TtyPort, uplink)
+    controller = Controller(config, devices, clock, open_port, uplink)
     uplink.trace = open_trace(config, controller.kernel)
     uplink.offer, uplink.announce = controller.authority.offer, controller.forecast.offer
     ended = threading.Event()
@@ -198,9 +250,13 @@ def serve(config: Config) -> int:
     tune_interpreter()
     thread.start()
     notice.say("READY=1")
+    for device in devices:
+        if device.acceptance:
+            log.warning("device=%s guarded=False accepted=%r", device.name, device.acceptance)
     log.info("start site=%s units=%d cycle_ms=%d", config.site.id, len(config.unit), config.site.cycle_ms)
     try:
-        safe = asyncio.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))
+        with asyncio.Runner(loop_factory=fine_loop) as runner:
+            safe = runner.run(supervise(controller, server, lambda: notice.say("WATCHDOG=1")))
         code = 0 if safe else EXIT_UNSAFE
     except Exception:  # the one place: whatever it is, the devices have been told 0 kW by now
         log.exception("fault of the program; safe=%s", controller.all_safe)

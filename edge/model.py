@@ -35,9 +35,18 @@ class Outcome(IntEnum):
     PORT = 6  # the port itself is gone
 
 
+class Quality(IntEnum):
+    """How good what a device says is, the worst last; the rules are in field/quality.py."""
+
+    GOOD = 0
+    HELD = 1  # the last answer could not be used: the one before it, at its own age
+    STALE = 2  # older than the limit
+    BAD = 3  # frozen, another device than the profile's, or never read whole
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceHealth:
-    """What is known of one device on a bus: counters since start, last latency, age of the newest complete reading."""
+    """What is known of one device on a bus: counters since start, last latency, age of the oldest that is needed of it."""
 
     device: str
     port: str
@@ -51,6 +60,10 @@ class DeviceHealth:
     guarded: bool  # its comm-loss timer was written and read back
     write_failed: bool  # a write was not read back three times running
     identity_fault: str = ""  # in words: what it says it is, and what its profile wants
+    quality: Quality = Quality.GOOD
+    quality_fault: str = ""  # in words: why it is not good
+    exception_code: int = 0  # of its newest refusal; 0: none yet
+    acceptance: str = ""  # it is not guarded, and the site file takes that on itself: in its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ class PortHealth:
     load_permille: int
     is_open: bool
     error: str
+    hears_itself: bool = False  # the adapter hands back what is sent; it is cut off before an answer is looked for
 
 
 RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]

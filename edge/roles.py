@@ -8,7 +8,8 @@ Facts only; no logic.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["pcs", "bms", "pv", "meter"]
+Kind = Literal["pcs", "bms", "pv", "meter", "io"]
+KINDS: tuple[Kind, ...] = ("pcs", "bms", "pv", "meter", "io")
 Sign = Literal["signed", "positive"]
 
 
@@ -31,6 +32,7 @@ ROLES: dict[str, Role] = {
         Role("pcs.energy_charge", "pcs", "Wh"),
         Role("pcs.energy_discharge", "pcs", "Wh"),
         Role("pcs.heatsink_temp", "pcs", "dC"),
+        Role("pcs.heartbeat", "pcs", "count"),  # as that of a BMS
         Role("bms.pack_voltage", "bms", "dV", mandatory=True),
         Role("bms.pack_current", "bms", "dA", mandatory=True),  # + discharge
         Role("bms.soc", "bms", "cpct", mandatory=True),
@@ -51,6 +53,7 @@ ROLES: dict[str, Role] = {
         Role("meter.energy_export", "meter", "Wh"),
         Role("meter.frequency", "meter", "mHz"),
         Role("meter.voltage_l1", "meter", "dV"),
+        Role("meter.heartbeat", "meter", "count"),
     )
 }
 
@@ -60,7 +63,11 @@ FLAGS: dict[str, dict[str, int]] = {
     "bms": {"connected": 1, "alarm": 2, "trip": 4, "charge_forbidden": 8, "discharge_forbidden": 16},
     "pv": {"fault": 1, "running": 2},
     "meter": {},
-}
+    "io": {
+        "estop": 1, "smoke_1": 2, "smoke_2": 4, "water": 8, "door": 16, "aircon": 32, "surge": 64, "local": 128,
+        "grid_lost": 256, "genset_on": 2048,
+    },
+}  # fmt: skip
 
 # Flags without which a device of this kind cannot be judged: some point of the profile must supply each.
 FLAGS_MANDATORY: dict[str, tuple[str, ...]] = {
@@ -68,6 +75,7 @@ FLAGS_MANDATORY: dict[str, tuple[str, ...]] = {
     "bms": ("connected", "alarm", "trip"),
     "pv": (),
     "meter": (),
+    "io": (),
 }
 
 # What may be written, per kind: name -> canonical unit. Commands (start, stop ...) are register sequences by name.
@@ -76,11 +84,13 @@ WRITES: dict[str, dict[str, str]] = {
     "bms": {},
     "pv": {"power_limit": "W"},
     "meter": {},
+    "io": {"lamp": "count", "genset": "count"},  # 0 or 1
 }
-WRITES_MANDATORY: dict[str, tuple[str, ...]] = {"pcs": ("power_set",), "bms": (), "pv": (), "meter": ()}
+WRITES_MANDATORY: dict[str, tuple[str, ...]] = {"pcs": ("power_set",), "bms": (), "pv": (), "meter": (), "io": ()}
 COMMANDS: dict[str, tuple[str, ...]] = {
     "pcs": ("start", "stop", "clear"),
     "bms": ("connect", "disconnect", "clear"),
     "pv": (),
     "meter": (),
+    "io": (),
 }

@@ -6,11 +6,11 @@ Here is the only place that says which face, which machine of the plant and whic
 from edge.config.options import Config, Device
 from edge.field.profiles.loader import load_profile
 from hil.plant.bms import Bms
-from hil.plant.faces import Face, bms_face, it_meter_face, pcs_face, poc_meter_face, pv_face
+from hil.plant.faces import Face, bms_face, io_face, it_meter_face, pcs_face, poc_meter_face, pv_face
 from hil.plant.pack import PackSpec
 from hil.plant.pcs import Pcs, PcsSpec
 from hil.plant.pv import Pv
-from hil.plant.site import Site, SiteSpec, UnitSpec
+from hil.plant.site import Contacts, Site, SiteSpec, UnitSpec
 from hil.slave import Slave
 
 
@@ -38,20 +38,21 @@ def build_slaves(config: Config, site: Site) -> dict[str, list[Slave]]:
     slaves: dict[str, list[Slave]] = {port.name: [] for port in config.port}
     for device in config.device:
         face = _face(config, device, site)
-        slaves[device.port].append(Slave(load_profile(device.profile), device.address, face, device.name))
+        slaves[device.port].append(Slave(load_profile(device.profile, config.file), device.address, face, device.name))
     return slaves
 
 
-def plant_devices(config: Config, site: Site) -> dict[str, Pcs | Bms | Pv]:
+def plant_devices(config: Config, site: Site) -> dict[str, Pcs | Bms | Pv | Contacts]:
     """The machines behind the devices, by name: what a plant fault acts on. Meters have none."""
-    found: dict[str, Pcs | Bms | Pv] = {device.name: site.pv for device in config.device if device.use == "pv"}
+    found: dict[str, Pcs | Bms | Pv | Contacts] = {d.name: site.pv for d in config.device if d.use == "pv"}
+    found |= {device.name: site.contacts for device in config.device if device.use == "io"}
     for settings, unit in zip(config.unit, site.units, strict=True):
         found |= {settings.pcs: unit.pcs, settings.bms: unit.bms}
     return found
 
 
 def device_kinds(config: Config) -> dict[str, str]:
-    """Name -> pcs, bms, pv, meter or port: what a fault may be put on."""
+    """Name -> pcs, bms, pv, meter, io or port: what a fault may be put on."""
     kinds = {device.name: "meter" if device.use in ("poc", "load") else device.use for device in config.device}
     return kinds | {port.name: "port" for port in config.port}
 
@@ -64,6 +65,8 @@ def _face(config: Config, device: Device, site: Site) -> Face:
             return it_meter_face(site)
         case "pv":
             return pv_face(site)
+        case "io":
+            return io_face(site)
         case "pcs":
             return pcs_face(site, site.units[[unit.pcs for unit in config.unit].index(device.name)])
         case _:

@@ -12,10 +12,12 @@ from pathlib import Path
 from random import Random
 
 from edge.errors import ConfigFault, Problem
+from edge.roles import FLAGS
 from hil.framing import sealed
 from hil.plant.bms import Bms
 from hil.plant.pcs import Pcs
 from hil.plant.pv import Pv
+from hil.plant.site import Contacts
 
 Arrivals = list[tuple[float, bytes]]  # (seconds after the slave's turnaround, bytes)
 Limits = tuple[float, float, float]  # default, lowest, highest
@@ -40,6 +42,7 @@ SPOILING: dict[str, dict[str, Limits]] = {
 }
 PLANT: dict[str, dict[str, Limits]] = {
     "pcs_trip": {}, "pcs_estop": {}, "pcs_local": {}, "bms_alarm": {}, "bms_trip": {}, "pv_fault": {},
+    **{f"io_{flag}": {} for flag in FLAGS["io"]},  # a contact of the remote I/O says it
 }  # fmt: skip
 PARAMS = SILENT | SPOILING | PLANT
 
@@ -110,7 +113,7 @@ class FaultBox:
             self._frozen.pop(device, None)
         return [(delay_s, reply)]
 
-    def act(self, devices: Mapping[str, Pcs | Bms | Pv], now_s: float) -> None:
+    def act(self, devices: Mapping[str, Pcs | Bms | Pv | Contacts], now_s: float) -> None:
         """Begins and ends plant faults; while one lasts, its device comes to it again after any clear."""
         now_s -= self.start_s
         for fault in self._live:
@@ -144,7 +147,7 @@ class FaultBox:
                 return request + reply
 
 
-def _act(fault: Fault, device: Pcs | Bms | Pv | None, is_on: bool) -> None:
+def _act(fault: Fault, device: Pcs | Bms | Pv | Contacts | None, is_on: bool) -> None:
     match fault.kind, device:
         case "pcs_trip", Pcs():
             if is_on and INJECTED not in device.fault_names:
@@ -159,6 +162,8 @@ def _act(fault: Fault, device: Pcs | Bms | Pv | None, is_on: bool) -> None:
             (causes.add if is_on else causes.discard)(INJECTED)
         case "pv_fault", Pv():
             device.fault = is_on
+        case kind, Contacts() if kind.startswith("io_"):
+            device.say(kind.removeprefix("io_"), is_on)
         case _:
             raise ConfigFault([Problem("", "fault.device", fault.device, f"has no {fault.kind}")])
 
@@ -224,4 +229,4 @@ def _wanted(kind: str) -> tuple[str, ...]:
         return ("port",)
     if kind in PLANT:
         return (kind.split("_", maxsplit=1)[0],)
-    return ("meter",) if kind == "meter_loss" else ("pcs", "bms", "pv", "meter")
+    return ("meter",) if kind == "meter_loss" else ("pcs", "bms", "pv", "meter", "io")

@@ -29,10 +29,11 @@ GROUND = {"errors", "units", "clock", "roles", "model", "config"}
 LAYERS |= {name: GROUND for name in ("control", "field", "plan", "carbon", "store", "ops")}
 LAYERS |= {
     name: GROUND | {"control", "field", "plan", "carbon", "store", "ops"}
-    for name in ("cycle", "console", "cloud", "fleet")
+    for name in ("cycle", "console", "cloud", "fleet", "commission")
 }
 LAYERS["fleet"] = LAYERS["fleet"] | {"cloud", "_kernel"}  # the ingest reads what cloud writes
 LAYERS["console"] = LAYERS["console"] | {"cycle"}  # the picture of a running cycle
+LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
     *GROUND,
@@ -40,6 +41,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "console",
     "cloud",
     "fleet",
+    "commission",
     "app",
     "uplink",
     "_kernel",

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from edge.config.battery import ASCENDING, Unit
-from edge.config.options import Config
+from edge.config.options import Config, Port
 from edge.errors import Problem
 
 UNITS_MAX = 8  # TW_UNITS of the kernel
+SERIAL_ADDRESS_MAX = 247  # 248..255 are reserved on a line; over TCP 255 is "the one that is there"
 DEVICES_PER_PORT_MAX = 31  # unit loads of a plain RS-485 segment, less the gateway itself
 
 
@@ -39,20 +40,48 @@ def _ports(config: Config) -> Iterator[Parts]:
         count = sum(device.port == port.name for device in config.device)
         if count > DEVICES_PER_PORT_MAX:
             yield f"port[{index}].name", port.name, f"has {count} devices; at most {DEVICES_PER_PORT_MAX}", ""
-    paths = [port.path for port in config.port]
-    for index, path in enumerate(paths):
-        if path in paths[:index]:
-            yield f"port[{index}].path", path, f"is the path of port[{paths.index(path)}] too", "one owner per port"
+    places = [port.path or f"{port.host}:{port.tcp_port}" for port in config.port]
+    for index, (port, place) in enumerate(zip(config.port, places, strict=True)):
+        yield from _place(f"port[{index}]", port)
+        if place in places[:index]:
+            key = "path" if port.path else "host"
+            yield (
+                f"port[{index}].{key}",
+                place,
+                f"is the {key} of port[{places.index(place)}] too",
+                "one owner per port",
+            )
+
+
+def _place(key: str, port: Port) -> Iterator[Parts]:
+    """A serial port has a path and no host, a TCP port the other way round."""
+    wanted, other = ("host", "path") if port.kind == "tcp" else ("path", "host")
+    if not getattr(port, wanted):
+        yield f"{key}.{wanted}", None, f"is missing: kind = '{port.kind}' needs it", ""
+    if getattr(port, other):
+        yield f"{key}.{other}", getattr(port, other), f"is not for kind = '{port.kind}'", f"that has a {wanted}"
 
 
 def _addresses(config: Config) -> Iterator[Parts]:
     seen: dict[tuple[str, int], int] = {}
+    serial = {port.name for port in config.port if port.kind == "serial"}
     for index, device in enumerate(config.device):
         at = (device.port, device.address)
         if at in seen:
             other = config.device[seen[at]].name
             yield f"device[{index}].address", device.address, f"is the address of {other} on port {device.port}", ""
         seen.setdefault(at, index)
+        if device.address > SERIAL_ADDRESS_MAX and device.port in serial:
+            yield f"device[{index}].address", device.address, f"must be 1..{SERIAL_ADDRESS_MAX} on a serial port", ""
+
+
+def _watchdogs(config: Config) -> Iterator[Parts]:
+    for index, device in enumerate(config.device):
+        said, wanted = device.without_watchdog, device.acceptance()
+        if said and not wanted:
+            yield f"device[{index}].without_watchdog", said, "is only for use = 'pcs' or 'bms'", "leave it out"
+        elif said and said != wanted:
+            yield f"device[{index}].without_watchdog", said, f'must be, word for word: "{wanted}"', "or leave it out"
 
 
 def _uses(config: Config) -> Iterator[Parts]:
@@ -163,4 +192,4 @@ def _cloud(config: Config) -> Iterator[Parts]:
         yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
 
 
-CHECKS = (_names, _ports, _addresses, _uses, _units, _functions, _rule, _cloud)
+CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud)

@@ -36,24 +36,42 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
     name: str = option(pattern=NAME)
-    path: str = option(when="the tty; name it by USB path (udev), not by number")
+    kind: str = option("serial", words=("serial", "tcp"), when="tcp: Modbus TCP, a device or a gateway on the network")
+    path: str = option("", when="serial: the tty; name it by USB path (udev), not by number")
+    host: str = option("", when="tcp: its address; a number rather than a name, so that nothing else need answer")
+    tcp_port: int = option(502, low=1, high=65_535)
     baud: int = option(19_200, words=("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200"))
     parity: str = option("N", words=("N", "E", "O"))
     stopbits: int = option(1, low=1, high=2)
-    gap_ms: int = option(0, low=0, high=500, when="silence between transactions; 0 takes the largest of the profiles")
+    gap_ms: int = option(
+        0, low=0, high=500, when="silence between transactions; 0: the largest of the profiles, none on tcp"
+    )
     rs485: str = option("auto", words=("auto", "kernel"), when="kernel: the UART needs TIOCSRS485 for direction")
+    low_latency: str = option(
+        "auto", words=("auto", "on", "off"), when="on: a USB adapter that cannot is refused; auto: it does without"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     name: str = option(pattern=NAME)
-    profile: str = option(pattern=r"[a-z0-9-]+", when="a file of edge/field/profiles, without .toml")
+    profile: str = option(
+        pattern=r"[a-z0-9-]+", when="one that ships, or a file of the folder `profiles` beside this one, without .toml"
+    )
     port: str = option(pattern=NAME)
-    address: int = option(low=1, high=247)
-    use: str = option(words=("poc", "load", "pv", "pcs", "bms"))
+    address: int = option(low=1, high=255, when="at most 247 on a serial port; many a TCP device of one unit wants 255")
+    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io"))
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )
+    without_watchdog: str = option(
+        "", when="only for a PCS or BMS without one, in the words that `edge check` asks for"
+    )
+
+    def acceptance(self) -> str:
+        """The words with which a site takes on itself what a device without a watchdog does."""
+        does = {"pcs": "keeps its last setpoint", "bms": "stays connected"}.get(self.use, "")
+        return f"I accept that {self.name} {does} when this controller dies" if does else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

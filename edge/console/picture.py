@@ -3,11 +3,12 @@
 Reads only. Called from the control thread, once a second for the uplink and for each screen of the console.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from edge.clock import Clock
 from edge.config.options import Config
-from edge.console.view import Reason, StatusView
+from edge.console.view import Reason, StatusView, Told
 from edge.control.authority import Authority
 from edge.control.interlocks import SITE, UNIT, Cause, explain, explain_unit, filled
 from edge.control.kernel import Kernel, Mode, SiteCause, UnitCause
@@ -32,11 +33,13 @@ class Picture:
         buses: Sequence[Bus],
         command: Callable[[str, str], None],
         uplink_status: Callable[[], UplinkStatus],
+        bench: Callable[[str, tuple[str, ...]], Coroutine[Any, Any, Told]],
     ) -> None:
         self.config, self.clock, self.kernel, self.authority, self.cycle = config, clock, kernel, authority, cycle
         self._buses = buses
         self._command = command
         self._uplink_status = uplink_status
+        self._bench = bench
         self._since_ms: dict[tuple[int | None, str], int] = {}
         self._since_why: tuple[int, ...] = ()  # the reason bits these are of
         self._late_seq = -LATE_EVERY_COUNT
@@ -188,6 +191,10 @@ class Picture:
             late = sorted(self.cycle.late_us)
             self._late_us = (late[len(late) // 2], late[len(late) * 99 // 100], late[-1]) if late else (0, 0, 0)
         return self._late_us
+
+    def bench(self, word: str, args: tuple[str, ...]) -> Coroutine[Any, Any, Told]:
+        """A technician's word that asks the devices."""
+        return self._bench(word, args)
 
     def offer(self, request: Request) -> None:
         """A wish from the console. A reset also asks the devices to clear what they have latched themselves."""

@@ -102,7 +102,17 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     ]
     lines += wrap("cloud", up.cloud_fault) if up.cloud_fault else ()
     lines += wrap("store", up.store_fault) if up.store_fault else ()
+    for device in view.devices:
+        lines += wrap("accepted", device.acceptance) if device.acceptance else ()
     return lines
+
+
+EXCEPTIONS = {1: "no such function", 2: "no such register", 3: "no such value", 4: "device failure", 6: "busy"}
+
+
+def refusal(code: int) -> str:
+    """The newest exception of a device, in words (Modbus application protocol, section 7)."""
+    return f"has refused a request: exception {code} ({EXCEPTIONS.get(code, 'not of the standard')})"
 
 
 def _device_state(device: DeviceHealth) -> str:
@@ -114,19 +124,32 @@ def _device_state(device: DeviceHealth) -> str:
         return f"failing x{device.failed_count}"
     if device.write_failed:
         return "write failed"
+    if device.acceptance:
+        return "ok, no watchdog"
     return "ok" if device.guarded else "ok, unguarded"
 
 
 def devices_screen(view: StatusView) -> list[str]:
     if not view.devices:
         return ["no devices"]
-    head = ("device", "port", "addr", "age", "latency", "state")
+    head = ("device", "port", "addr", "quality", "age", "latency", "state")
     rows = [
-        (d.device, d.port, str(d.address), duration(d.age_ms), f"{d.latency_us / 1000:.1f} ms", _device_state(d))
+        (
+            d.device,
+            d.port,
+            str(d.address),
+            d.quality.name,
+            duration(d.age_ms),
+            f"{d.latency_us / 1000:.1f} ms",
+            _device_state(d),
+        )
         for d in view.devices
     ]
-    lines = table(head, rows, right=(2, 3, 4))
+    lines = table(head, rows, right=(2, 4, 5))
     for device in view.devices:
+        lines += wrap(device.device, device.quality_fault) if device.quality_fault and not device.identity_fault else ()
+        lines += wrap(device.device, device.acceptance) if device.acceptance else ()
+        lines += wrap(device.device, refusal(device.exception_code)) if device.exception_code else ()
         lines += (
             wrap(device.device, f"{device.identity_fault}: not written, not believed") if device.identity_fault else ()
         )
@@ -137,9 +160,16 @@ def bus_screen(view: StatusView) -> list[str]:
     if not view.ports:
         return ["no ports"]
     rows = [
-        (p.port, "open" if p.is_open else "closed", f"{p.load_permille / 10:.1f} %", p.error or "-") for p in view.ports
+        (
+            p.port,
+            "open" if p.is_open else "closed",
+            f"{p.load_permille / 10:.1f} %",
+            "yes" if p.hears_itself else "no",
+            p.error or "-",
+        )
+        for p in view.ports
     ]
-    lines = table(("port", "state", "load", "error"), rows, right=(2,))
+    lines = table(("port", "state", "load", "echo", "error"), rows, right=(2,))
     outcomes = [outcome for outcome in Outcome if outcome is not Outcome.OK]
     head = ("device", "sent", "ok", *(outcome.name.lower() for outcome in outcomes))
     counts = [

@@ -15,13 +15,14 @@ from typing import Literal
 
 from edge.console.line import LINE_MAX_BYTES, LineEditor
 from edge.console.screens import clean
-from edge.console.view import PlantView
-from edge.console.words import Answer, complete, render_json, run_line
+from edge.console.view import PlantView, Told
+from edge.console.words import Answer, complete, refuse, render_json, run_line
 
 Manner = Literal["terminal", "lines"]
 
 READ_BYTES = 256  # per turn of the loop: a flood of garbage must leave time for the cycle
 OUT_HIGH_BYTES = 16_384  # more waiting than this stops reading
+STOP_KEY = 0x03  # Ctrl-C
 DONE, REFUSED = ".", "!"  # the last line of an answer in manner "lines"
 BANNER = "Tidewatt Edge console; ? for help"
 
@@ -58,6 +59,7 @@ class Session:
         self._closing = False
         self._watch_s = 0
         self._watch_timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[Told] | None = None  # a word that has to ask first; nothing else is taken meanwhile
         self.dropped_frames_count = 0
         self.is_open = False
 
@@ -75,6 +77,8 @@ class Session:
             return
         self.is_open = False
         self._stop_watch()
+        if self._asking is not None:
+            self._asking.cancel()  # whoever asked is gone
         self._loop.remove_reader(self._in_fd)
         self._loop.remove_writer(self._out_fd)
         if self._own_fds:
@@ -105,6 +109,10 @@ class Session:
         if not data:
             self.close()
             return
+        if self._asking is not None and STOP_KEY in data:
+            self._asking.cancel()
+            self._pending.clear()
+            data = data[data.index(STOP_KEY) + 1 :]
         self._pending += data
         self._process()
 
@@ -112,14 +120,19 @@ class Session:
         """Takes what was read up to the end of one line, unless the peer owes us reading; the rest waits for a turn."""
         self._scheduled = False
         took_line = False
-        while self._pending and self.is_open and not self._closing and not took_line:
+        while self._pending and self.is_open and not self._closing and not took_line and self._asking is None:
             if len(self._out) > OUT_HIGH_BYTES:
                 self._pause_reading()
                 return
             took_line = self._take(self._pending.pop(0))
         if self._closing or not self.is_open:
             return
-        if self._pending:
+        if self._asking is not None:
+            if len(self._pending) > READ_BYTES:
+                self._pause_reading()
+            else:
+                self._resume_reading()  # to see it go, or the key that ends it
+        elif self._pending:
             self._pause_reading()  # else what waits would grow
             self._schedule()
         else:
@@ -190,6 +203,28 @@ class Session:
 
     def _run(self, line: str) -> None:
         answer, as_json = run_line(self._plant, line, self._colour)
+        if answer.later is None:
+            self._show(answer, as_json)
+            return
+        self._asking = self._loop.create_task(answer.later())
+        self._asking.add_done_callback(lambda task: self._come(task, as_json))
+
+    def _come(self, task: "asyncio.Task[Told]", as_json: bool) -> None:
+        """The answer to a word that had to ask. A fault of the program is shown here, and the plant goes on."""
+        self._asking = None
+        fault = None if task.cancelled() else task.exception()
+        if not self.is_open:
+            return
+        if task.cancelled():
+            self._show(refuse("stopped"), as_json)
+        elif fault is not None:
+            self._show(refuse(f"fault of this program: {fault!r}"), as_json)
+        else:
+            told = task.result()
+            self._show(Answer(told.lines, told.data, told.ok), as_json)
+        self._process()
+
+    def _show(self, answer: Answer, as_json: bool) -> None:
         terminal = self._manner == "terminal"
         if answer.watch_s and not terminal:
             answer = Answer(["watch needs a terminal; ask for: show status --json"], ok=False)

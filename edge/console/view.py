@@ -3,8 +3,9 @@
 The words of the console never reach the field, the kernel or the uplink: only this.
 """
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge.control.narrowing import Narrowing
 from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
@@ -69,9 +70,22 @@ class StatusView:
     devices: tuple[DeviceHealth, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a technician's question: lines for people, data for machines. Not ok: data is {"error": why}."""
+
+    lines: list[str]
+    data: Any = None
+    ok: bool = True
+
+
 class PlantView(Protocol):
     def status(self) -> StatusView:
         """Cheap: called for each prompt."""
         ...
 
     def offer(self, request: Request) -> None: ...
+
+    def bench(self, word: str, args: tuple[str, ...]) -> Coroutine[Any, Any, Told]:
+        """A technician's word that has to ask the devices; cancelled, it ends what it does."""
+        ...

@@ -7,12 +7,12 @@ the mark is shown by `help` and by the handbook.
 import difflib
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge.console import screens
-from edge.console.view import PlantView, StatusView
+from edge.console.view import PlantView, StatusView, Told
 from edge.model import Request, RequestKind
 
 WATCH_S = 2
@@ -30,13 +30,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to show. `data` is for --json; `quit` ends the session; `watch_s` > 0 repeats a screen."""
+    """What to show. `data` is for --json; `quit` ends the session; `watch_s` > 0 repeats a screen; `later` brings it."""
 
     lines: list[str]
     data: Any = None
     ok: bool = True
     quit: bool = False
     watch_s: int = 0
+    later: Callable[[], Coroutine[Any, Any, Told]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ def _ask(kind: RequestKind, text: str) -> Callable[[Call], Answer]:
     return run
 
 
+def _bench(name: str) -> Callable[[Call], Answer]:
+    """A word that has to ask the devices first: see edge/commission."""
+
+    def run(call: Call) -> Answer:
+        return Answer([], later=lambda: call.plant.bench(name, call.args))
+
+    return run
+
+
 def _quit(call: Call) -> Answer:
     return Answer(["bye"], {"bye": True}, quit=True)
 
@@ -137,6 +147,10 @@ WORDS: tuple[Word, ...] = (
     Word("reset", "", "clear latched trips whose cause is gone", True, _ask("reset", "reset asked; see: why")),
     Word("service", "", "enter or leave SERVICE (0 kW)", True, _ask("service", "service toggled; see: show status")),
     Word("calibrate", "", "charge to the very top once, or leave it", True, _ask("calibrate", "calibration toggled")),
+    Word("read", "DEVICE [POINT..]", "what a device says now, with its registers", False, _bench("read")),
+    Word("write", "DEVICE POINT VALUE UNIT", "one write of a profile, in SERVICE only", True, _bench("write")),
+    Word("check", "DEVICE [N]", "ask a device N times: answers, times, watchdog", False, _bench("check")),
+    Word("sign-test", "[run]", "+-5 % of battery must move the POC meter; from SERVICE", True, _bench("sign-test")),
     Word("watch status", "[s]", "repeat the status; any key ends it", False, _watch),
     Word("quit", "", "end this session", False, _quit),
 )

@@ -13,10 +13,12 @@ from edge.control.authority import Standing
 from edge.control.pairing import Pairing
 from edge.field.profile import Block, Profile
 from edge.model import Announcement, Reading
+from edge.roles import FLAGS
 
 AGE_NEVER_MS = 2_147_483_647  # TW_AGE_NEVER
 AGE_MAX_MS = AGE_NEVER_MS - 1  # seen once, then silent for 24.8 days: still not "never seen"
 UNKNOWN = -2_147_483_647  # TW_UNKNOWN
+IO_FLAGS = sum(FLAGS["io"].values())  # of tw_site_flag, what a remote I/O reports; the rest is not its business
 PCS_GUARDED, PCS_WRITE_FAILED, BMS_GUARDED = 16, 32, 32  # tw_pcs_flag, tw_bms_flag
 
 # role -> field of tw_unit_input_t
@@ -66,7 +68,9 @@ class Target:
 class DeviceImage:
     """What is known of one device: when each block it cannot do without was last complete, and its flags."""
 
-    __slots__ = ("_blocks", "_flag_parts", "_optional", "_target", "flags", "flags_extra", "taken_ms")
+    __slots__ = (
+        "_blocks", "_flag_parts", "_optional", "_target", "flags", "flags_extra", "frozen_since_ms", "taken_ms",
+    )  # fmt: skip
 
     def __init__(self, profile: Profile, target: Target) -> None:
         self._target = target
@@ -76,6 +80,7 @@ class DeviceImage:
         self._optional: dict[str, list[int]] = {}  # field -> [taken, age at which it is unknown again]
         self.flags = 0
         self.flags_extra = 0  # guarded, write failed: known by the bus, not by the device
+        self.frozen_since_ms: int | None = None  # it answers, but what it says stands still since
         for block in profile.blocks:
             self._blocks[block.name] = _routes(block, target.fields)
             if block.mandatory or any(point.flags for point in block.points):
@@ -119,8 +124,10 @@ class DeviceImage:
         return any(name in POWER_FIELDS for _, name in self._blocks.get(reading.block, ()))
 
     def age_ms(self, now_mono_ms: int) -> int:
-        """Age of the oldest block this device cannot do without."""
+        """Age of the oldest block this device cannot do without; of its last change while it is frozen."""
         oldest = min(self.taken_ms.values()) if self.taken_ms else -1
+        if self.frozen_since_ms is not None:
+            oldest = min(oldest, self.frozen_since_ms)
         return AGE_NEVER_MS if oldest < 0 else min(now_mono_ms - oldest, AGE_MAX_MS)
 
     def forget_old(self, now_mono_ms: int) -> None:
@@ -151,6 +158,14 @@ class InputImage:
                 image = DeviceImage(profiles[device.name], Target(tw_input, fields, ""))
                 self.devices[device.name] = image
                 self._site.append((image, age_field))
+        self._io = [
+            DeviceImage(profiles[device.name], Target(tw_input, {}, ""))
+            for device in config.device
+            if device.use == "io"
+        ]
+        self.devices |= dict(
+            zip((device.name for device in config.device if device.use == "io"), self._io, strict=True)
+        )
         self._units: list[tuple[DeviceImage, DeviceImage, Any]] = []
         for index, unit in enumerate(config.unit):
             struct = tw_input.unit[index]
@@ -192,6 +207,8 @@ class InputImage:
         tw.mono_ms = now_mono_ms
         tw.commands = standing.commands
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
+        if self._io:
+            self._freeze_io(now_mono_ms)
         for image, field in self._site:
             setattr(tw, field, image.age_ms(now_mono_ms))
             image.forget_old(now_mono_ms)
@@ -203,10 +220,22 @@ class InputImage:
             pcs.write_flags()
             bms.write_flags()
 
-    def note_guards(self, guards: Iterable[tuple[str, bool, bool]], is_pcs: Callable[[str], bool]) -> None:
-        """What the bus knows of each device: (name, guarded by its own watchdog, write not read back)."""
-        for name, guarded, write_failed in guards:
+    def _freeze_io(self, now_mono_ms: int) -> None:
+        """Remote I/O: what any of them says, as old as the oldest. While it is silent the kernel keeps what was said."""
+        self._input.io_age_ms = max(image.age_ms(now_mono_ms) for image in self._io)
+        flags = 0
+        for image in self._io:
+            flags |= image.flags
+        self._input.flags = self._input.flags & ~IO_FLAGS | flags
+
+    def note_guards(self, guards: Iterable[tuple[str, bool, bool, int | None]], is_pcs: Callable[[str], bool]) -> None:
+        """What the bus knows of each device: (name, guarded, write not read back, frozen since).
+
+        Guarded: its own comm-loss timer was read back, or the site file accepts in words that it has none.
+        """
+        for name, guarded, write_failed, frozen_since_ms in guards:
             image = self.devices[name]
+            image.frozen_since_ms = frozen_since_ms
             if is_pcs(name):
                 image.flags_extra = PCS_GUARDED * guarded | PCS_WRITE_FAILED * write_failed
             else:

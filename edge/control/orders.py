@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.config.options import Config
 from edge.control.image import InputImage
-from edge.control.kernel import Order
+from edge.control.kernel import Order, Signal
 from edge.field.profile import Profile
 from edge.roles import FLAGS
 
@@ -38,6 +38,12 @@ class Orders:
         self._curtailed = [
             device.name for device in config.device if device.use == "pv" and config.limits.pv_rated_w > 0
         ]  # fmt: skip
+        self._outputs = [
+            (device.name, write.name)
+            for device in config.device
+            if device.use == "io"
+            for write in profiles[device.name].writes
+        ]
         self._image = image
         self._set_value = set_value
         self._command = command
@@ -57,6 +63,8 @@ class Orders:
                 self._obey(index, order, pcs, bms, tw_input, tw_output)
         for name in self._curtailed:
             self._set_value(name, "power_limit", tw_output.pv_limit_w)
+        for name, write in self._outputs:
+            self._set_value(name, write, _wants_genset(tw_output) if write == "genset" else _wants_lamp(tw_output))
 
     def _obey(self, index: int, order: int, pcs: str, bms: str, tw_input: Any, tw_output: Any) -> None:
         if order == Order.CONNECT and not self._image.devices[bms].flags & CONNECTED:
@@ -80,3 +88,12 @@ class Orders:
         still = abs(current_da) <= CURRENT_OPEN_MAX_DA and not self._image.devices[pcs].flags & RUNNING
         if (still or waited_ms > OPEN_WAIT_MAX_MS) and self._image.devices[bms].flags & CONNECTED:
             self._command(bms, "disconnect")
+
+
+def _wants_genset(tw_output: Any) -> int:
+    return int(bool(tw_output.signals & Signal.GENSET))
+
+
+def _wants_lamp(tw_output: Any) -> int:
+    """The lamp is on while something is latched: a person is needed."""
+    return int(bool(tw_output.latched) or any(unit.latched for unit in tw_output.unit))

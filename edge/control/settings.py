@@ -29,6 +29,7 @@ def config_struct(config: Config) -> Any:
     ratings_w = sum(max(unit.power_charge_max_w, unit.power_discharge_max_w) for unit in config.unit)
     ramp_w_per_s = config.limits.setpoint_ramp_w_per_s or RAMP_PER_S * ratings_w
     struct.setpoint_ramp_w_per_s = max(RAMP_MIN_W_PER_S, min(ramp_w_per_s, POWER_MAX_W))
+    struct.io_required = int(any(device.use == "io" for device in config.device))
     struct.io_age_max_ms = IO_AGE_MAX_MS
     struct.safe_poc, struct.safe_grid = SAFE[config.safe.poc], SAFE[config.safe.grid]
     struct.safe_door = SAFE[config.safe.door]

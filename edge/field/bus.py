@@ -5,19 +5,24 @@ at a time, never pre-empted. A device that fails is left alone while the others 
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import options
-from edge.field.budget import char_bits, gap_us
-from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, NEVER_S, BusDevice, Poll, WriteBox
+from edge.field.device import COMMAND_INTERVAL_S, GUARD_RETRY_S, BusDevice, WriteBox
 from edge.field.line.port import Port, Steps
 from edge.field.line.rtu import BUFFER_MAX_BYTES, Answer, Expect, read_request, write_request
+from edge.field.line.timing import Load, char_s, gap_us
+from edge.field.schedule.asks import Ask, Asks
+from edge.field.schedule.poll import NEVER_S, Poll, align, due_poll
+from edge.field.upkeep import Beat
 from edge.model import DeviceHealth, Outcome, PortHealth, Reading
 
 REOPEN_S = 1.0
-LOAD_WINDOW_S = 5.0  # over which the bus load is averaged
+REOPEN_TCP_S = 0.1  # asking costs nothing: connecting goes on by itself, with its own patience
+DRAIN_MAX_S = 0.5  # the longest frame at 9600 baud takes half of it
 SHORTEST_REPLY_BYTES = 5
 SHUTDOWN_MS = 1_000  # a few attempts; systemd waits longer
 SHUTDOWN_PAUSE_S = 0.05  # the longest reply of a fast bus is off the line by then
@@ -43,11 +48,15 @@ class Bus:
         self._index, self._settings, self._port, self._clock = index, settings, port, clock
         self._devices = {device.name: device for device in devices}
         self._all = tuple(devices)
-        self._boxes = [box for device in devices for box in device.boxes.values()]
+        self._setpoints = [box for device in devices for box in device.boxes.values()]
+        beats = [device.beat for device in devices if device.beat is not None]
+        self._boxes: list[WriteBox | Beat] = [*self._setpoints, *beats]
         self._polls = [poll for device in devices for poll in device.polls]
         self._on_reading, self._allowed = on_reading, allowed
-        self._char_s = char_bits(settings) / settings.baud
-        self._gap_s = gap_us(settings, devices) / 1_000_000
+        self._char_s = char_s(settings)
+        self._reopen_s = REOPEN_TCP_S if settings.kind == "tcp" else REOPEN_S
+        self._gap_s = gap_us(settings, [device.profile.link for device in devices]) / 1_000_000
+        self._asks = Asks()
         self._buffer = bytearray()
         self._steps: Steps[Answer] = Steps()
         self._expect: Expect | None = None  # while an answer is waited for
@@ -55,9 +64,9 @@ class Bus:
         self._watch: asyncio.TimerHandle | None = None  # looks at the expiry; outlives many requests
         self._watch_s = NEVER_S
         self._free_s = NEVER_S  # when the line was last in use
-        self._busy_s = 0.0
-        self._window_s = NEVER_S
-        self._load_permille = 0
+        self._ended_s = NEVER_S  # when our own last transaction ended
+        self._hears_itself = False  # the adapter hands us what we send
+        self._load = Load()
         self._open = False
         self._error = ""
         self._loop: asyncio.AbstractEventLoop  # while steps are played
@@ -75,6 +84,19 @@ class Bus:
         self._devices[device].ask_command(name, self._now_s())
         self._steps.wake()
 
+    def ask(self, device: str, expect: Expect) -> "asyncio.Future[Answer]":
+        """One transaction of a technician, behind all others. Raises AskFault for one that would make others late.
+
+        To the gate a write is the unsigned number of its registers. A broadcast (unit 0) is answered by b"" in its time.
+        """
+        answer = self._asks.put(self._devices[device], expect, self._now_s())
+        self._steps.wake()
+        return answer
+
+    def align(self, beat_s: float, cycle_s: float) -> None:
+        """Before it runs: the cycle decides at `beat_s` of the loop and every `cycle_s` after."""
+        align(self._polls, self._settings, self._gap_s, beat_s, cycle_s)
+
     def device(self, name: str) -> BusDevice:
         return self._devices[name]
 
@@ -83,7 +105,7 @@ class Bus:
         return tuple(device.health(self._port.name, now_mono_ms) for device in self._devices.values())
 
     def port_health(self) -> PortHealth:
-        return PortHealth(self._port.name, self._load_permille, self._open, self._error)
+        return PortHealth(self._port.name, self._load.permille, self._open, self._error, self._hears_itself)
 
     async def run(self) -> None:
         """Forever, until cancelled. The port stays open: `shutdown` has the last word on it."""
@@ -95,29 +117,32 @@ class Bus:
         try:
             return await self._steps.play(steps)
         finally:
+            self._asks.end()
             self._expect, self._free_s = None, loop.time()  # also when cut short: the next request keeps its distance
             if self._watch is not None:
                 self._watch.cancel()
                 self._watch = None
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         while True:
             if not self._open and not self._try_open():
-                await self._steps.rest_until(loop.time() + REOPEN_S)
+                await self._steps.rest_until(loop.time() + self._reopen_s)
                 continue
-            now_s, quiet_s = loop.time(), self._free_s + self._gap_s
+            now_s, quiet_s = loop.time() + TIMER_SLACK_S, self._free_s + self._gap_s
             if quiet_s > now_s:  # first the silence, then the choice: the newest value, the most urgent read
                 await self._steps.rest_until(quiet_s)
-                now_s = loop.time()
-            now_s += TIMER_SLACK_S
+                continue  # somebody may have spoken meanwhile
             urgent = self._choose_urgent(now_s)
             if urgent is not None:
                 await urgent
                 continue
-            poll, next_s = self._due_poll(now_s)
+            poll, next_s = due_poll(self._polls, now_s)
+            ask = self._asks.take(now_s) if self._asks and poll is None else None
             if poll is not None:
                 await self._read(poll, now_s)
+            elif ask is not None:
+                await self._answer(ask)
             else:
                 await self._steps.rest_until(min(next_s, *self._write_times(now_s)), idle=True)
 
@@ -129,13 +154,12 @@ class Bus:
         return await self._play(self._end_safe(timeout_ms))
 
     async def _end_safe(self, timeout_ms: int) -> bool:
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + timeout_ms / 1000
-        for box in self._boxes:
+        end_s = self._loop.time() + timeout_ms / 1000
+        for box in self._setpoints:
             box.device.set_value(box.write.name, box.write.safe)
-        left = list(self._boxes)
-        while left and loop.time() < end_s:
-            await self._steps.rest_until(loop.time() + SHUTDOWN_PAUSE_S)
+        left = list(self._setpoints)
+        while left and self._loop.time() < end_s:
+            await self._steps.rest_until(self._loop.time() + SHUTDOWN_PAUSE_S)
             for box in tuple(left):
                 if (self._open or self._try_open()) and await self._send_box(box):
                     left.remove(box)
@@ -151,11 +175,9 @@ class Bus:
                 return self._send_command(device)
         box = self._due_box(now_s)
         if box is not None:
-            return self._send_box(box)
+            return self._send_box(box) if isinstance(box, WriteBox) else self._send_beat(box)
         for device in self._all:
-            if device.guarded or device.suspect or not device.answered:
-                continue
-            if device.guard_due_s <= now_s >= device.quiet_until_s:
+            if device.guard_due_s <= now_s and device.answered and not device.suspect and device.quiet_until_s <= now_s:
                 return self._guard(device, now_s)
         return None
 
@@ -167,7 +189,7 @@ class Bus:
         waited_s = now_s - device.command_sent_s.get(command.name, NEVER_S)
         return device.quiet_until_s <= now_s and waited_s >= COMMAND_INTERVAL_S
 
-    def _due_box(self, now_s: float) -> WriteBox | None:
+    def _due_box(self, now_s: float) -> WriteBox | Beat | None:
         repeat = None
         for box in self._boxes:
             if box.device.quiet_until_s <= now_s:
@@ -176,23 +198,6 @@ class Bus:
                     return box
                 repeat = box if urgency == 1 else repeat
         return repeat
-
-    def _due_poll(self, now_s: float) -> tuple[Poll | None, float]:
-        """The read that is due most: by priority, but each period of lateness lifts it by one, so that none starves."""
-        best, best_rank, next_s = None, 1e9, float("inf")
-        for poll in self._polls:
-            ready_s = poll.due_s
-            if ready_s <= now_s:
-                quiet_s = poll.device.quiet_until_s
-                if quiet_s <= now_s:
-                    since_s = quiet_s if quiet_s > ready_s else ready_s
-                    rank = poll.priority - (now_s - since_s) / poll.period_s
-                    if rank < best_rank:
-                        best, best_rank = poll, rank
-                    continue
-                ready_s = quiet_s
-            next_s = ready_s if ready_s < next_s else next_s
-        return best, next_s
 
     def _write_times(self, now_s: float) -> Iterator[float]:
         yield now_s + 1.0
@@ -209,20 +214,34 @@ class Bus:
         if not device.identity.proven:
             await self._identify(device)
             return
-        sent_mono_ms = self._clock.mono_ms()
-        poll.sent_s = sent_s
-        poll.due_s += poll.period_s
-        if poll.due_s < sent_s:  # a whole period late: what was missed is not made up for
-            poll.due_s = sent_s + poll.period_s
+        taken_mono_ms = self._clock.mono_ms() - device.lag_ms
+        poll.note_sent(sent_s)
         answer = await self._exchange(device, poll.expect)
         if not isinstance(answer, bytes):
+            self._note_unread(poll, answer)
             return
         for box, read in poll.checks:
             box.note_read_back(read(answer), sent_s)
-        if poll.decoder is not None:
-            reading = poll.decoder.decode(answer, sent_mono_ms)
-            device.note_reading(poll, reading)
-            self._on_reading(reading)
+        if not device.identity.proven:  # a constant in this very answer has changed
+            return
+        for part in poll.parts:
+            payload = answer if part.cut is None else answer[part.cut]
+            self._on_reading(device.note_reading(part, part.decoder.decode(payload, taken_mono_ms)))
+
+    def _note_unread(self, poll: Poll, answer: int | Outcome) -> None:
+        """Its data grow old: it is due again as soon as its device may be asked. Who refuses is asked at its period."""
+        if isinstance(answer, Outcome):
+            poll.due_s = poll.sent_s
+        elif len(poll.parts) > 1:
+            poll.device.split(poll)
+            self._polls = [poll for device in self._all for poll in device.polls]
+
+    async def _answer(self, ask: Ask) -> None:
+        write = ask.expect.write
+        is_allowed = write is None or self._allowed(self._index, *write)
+        answer = await self._exchange(ask.device, ask.expect) if is_allowed else Outcome.GATE
+        if not ask.answer.done():
+            ask.answer.set_result(answer)
 
     async def _send_box(self, box: WriteBox) -> bool:
         assert box.wanted is not None
@@ -230,24 +249,30 @@ class Bus:
         answer = await self._write(box.device, write.fc, write.addr, wanted.registers, wanted.raw)
         return box.note_sent(wanted, answer, self._loop.time())
 
+    async def _send_beat(self, beat: Beat) -> None:
+        fc, addr, wanted = beat.heartbeat.fc, beat.heartbeat.addr, beat.wanted
+        beat.note_sent(await self._write(beat.device, fc, addr, wanted.registers, wanted.raw), self._loop.time())
+
     async def _send_command(self, device: BusDevice) -> None:
         name, device.command = device.command, ""
         device.command_sent_s[name] = self._loop.time()
-        for addr, value in device.commands[name].writes:
-            if not isinstance(await self._write(device, 6, addr, (value,), value), bytes):
+        command = device.commands[name]
+        for addr, value in command.writes:
+            if not isinstance(await self._write(device, command.fc, addr, (value,), value), bytes):
                 return
 
     async def _guard(self, device: BusDevice, now_s: float) -> None:
-        """Writes the device's own comm-loss timer and believes only what is read back."""
-        found = device.watchdog()
+        """Writes the device's own comm-loss timer, what it does on loss ahead of it, and believes only what is read back."""
         device.guard_due_s = now_s + GUARD_RETRY_S
-        if found is None:
-            return
-        watchdog, value = found
-        if not isinstance(await self._write(device, watchdog.fc, watchdog.addr, (value,), value), bytes):
-            return
-        answer = await self._exchange(device, Expect(read_request(device.settings.address, 3, watchdog.addr, 1)))
-        device.guarded = isinstance(answer, bytes) and int.from_bytes(answer, "big") == value
+        address, arming = device.settings.address, device.arming()
+        for fc, addr, registers, raw in arming:
+            if not isinstance(await self._write(device, fc, addr, registers, raw), bytes):
+                return
+            answer = await self._exchange(device, Expect(read_request(address, 3, addr, len(registers))))
+            if (fc, addr, registers, raw) == arming[-1]:
+                device.note_guard(raw, answer, now_s)
+            elif answer != struct.pack(f">{len(registers)}H", *registers):
+                return
 
     async def _identify(self, device: BusDevice) -> bool:
         """Asks who answers; the only thing a device is asked before it is known."""
@@ -264,21 +289,24 @@ class Bus:
 
     async def _exchange(self, device: BusDevice, expect: Expect) -> Answer:
         """One request and its answer: the payload, an exception code, or how it failed."""
-        loop = self._loop
-        sent_s, quiet_s = loop.time(), self._free_s + self._gap_s
-        if quiet_s > sent_s and self._open:
-            await self._steps.rest_until(quiet_s)
-            sent_s = loop.time()
+        sent_s = self._loop.time()
+        while self._open and self._free_s + self._gap_s > sent_s + TIMER_SLACK_S:
+            await self._steps.rest_until(self._free_s + self._gap_s)
+            sent_s = self._loop.time()
         if not self._open:
             device.note_failure(Outcome.PORT, sent_s)
             return Outcome.PORT
         answer = await self._steps.what_comes() if self._transmit(device, expect, sent_s) else Outcome.PORT
-        now_s = self._free_s = loop.time()
-        self._note_load(now_s, now_s - sent_s)
+        now_s = self._free_s = self._ended_s = self._loop.time()
+        self._load.note(now_s, now_s - sent_s)
+        if expect.turnaround_s is not None:
+            return answer  # nobody was asked, so nobody has answered
         if isinstance(answer, bytes):
             device.note_ok(int((now_s - sent_s) * 1_000_000))
+        elif isinstance(answer, Outcome):
+            device.note_failure(answer, now_s)
         else:
-            device.note_failure(answer if isinstance(answer, Outcome) else Outcome.EXCEPTION, now_s)
+            device.note_refusal(answer)
         return answer
 
     def _transmit(self, device: BusDevice, expect: Expect, sent_s: float) -> bool:
@@ -291,7 +319,8 @@ class Bus:
             self._close(str(error))
             return False
         self._expect = expect
-        self._expiry_s = sent_s + expect.wire_chars * self._char_s + device.timeout_s
+        patience_s = device.timeout_s if expect.turnaround_s is None else expect.turnaround_s
+        self._expiry_s = sent_s + expect.wire_chars * self._char_s + patience_s
         if self._watch is None or self._watch_s > self._expiry_s:
             self._watch_until_expiry()
         return True
@@ -324,8 +353,11 @@ class Bus:
                 buffer += data
                 del buffer[:-BUFFER_MAX_BYTES]
                 received = bytes(buffer)
-            answer = expect.match(received) if len(received) >= SHORTEST_REPLY_BYTES else None
+            heard = expect.beyond_echo(received) if self._hears_itself else received
+            answer = expect.match(heard) if len(heard) >= SHORTEST_REPLY_BYTES else None
             if answer is not None:
+                if len(received) > expect.size_bytes and received.startswith(expect.request):
+                    self._hears_itself = True
                 self._settle(answer)
             elif received is data:
                 buffer += data
@@ -335,10 +367,16 @@ class Bus:
         self._steps.resume(answer)
 
     def _note_stray(self, address: int) -> None:
-        """Bytes that nobody waits for: the late answer of a device that failed?"""
+        """Bytes that nobody waits for: the late answer of a device that failed? The line is not free while they come.
+
+        But it does not wait for a babbler for ever: what must be said is said into the noise.
+        """
+        now_s = self._loop.time()
+        if now_s - self._ended_s < DRAIN_MAX_S:
+            self._free_s = now_s
         for device in self._devices.values():
             if device.suspect and device.settings.address == address:
-                device.note_stray(self._loop.time())
+                device.note_stray(now_s)
 
     # ---- the port and waiting
 
@@ -356,12 +394,6 @@ class Bus:
     def _close(self, error: str) -> None:
         if self._open:
             self._port.close()
-        self._open, self._error = False, error
+        self._open, self._error, self._hears_itself = False, error, False
         if self._expect is not None:
             self._settle(Outcome.PORT)
-
-    def _note_load(self, now_s: float, busy_s: float) -> None:
-        self._busy_s += busy_s
-        if now_s - self._window_s >= LOAD_WINDOW_S:
-            self._load_permille = min(1000, int(1000 * self._busy_s / min(now_s - self._window_s, 60.0)))
-            self._window_s, self._busy_s = now_s, 0.0

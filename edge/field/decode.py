@@ -1,7 +1,8 @@
 """Registers to a Reading: each block of a profile compiled once, exact integers, missing is None.
 
 canonical = sign * raw * factor + offset, rounded to the nearest (halves away from zero). A sentinel, a value outside
-the point's range, an infinity or a NaN is missing; a missing mandatory value makes the reading incomplete.
+the point's range, an infinity or a NaN is missing; a missing mandatory value makes the reading incomplete. A point that
+the device wants multiplied by its transformer ratios is missing until those have been read.
 """
 
 import math
@@ -9,7 +10,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 
-from edge.field.profile import REGISTERS, Block, Identify, Point
+from edge.field.profile import COILS, REGISTERS, Block, Identify, Point
 from edge.model import Reading
 
 Convert = Callable[[int], int | None]
@@ -28,15 +29,9 @@ class BlockDecoder:
         self._device = device
         self._block = block.name
         self._mandatory = block.mandatory
-        self.payload_bytes = 2 * block.count
-        layout, at = ">", block.start
-        for point in block.points:
-            gap = point.addr - at
-            layout += f"{2 * gap}x" if gap else ""
-            layout += _CODES[point.type]
-            at = point.addr + REGISTERS[point.type]
-        rest = block.start + block.count - at
-        self._unpack = struct.Struct(layout + (f"{2 * rest}x" if rest else "")).unpack
+        of_bits = block.fc in COILS
+        self.payload_bytes = (block.count + 7) // 8 if of_bits else 2 * block.count
+        self._unpack = _unpack_of_bits(block) if of_bits else _unpack_of_registers(block)
         self._swapped = [(i, *_turning(p)) for i, p in enumerate(block.points) if p.word_order == "little" and _wide(p)]
         self._count = len(block.points)
         # Most points are a count times a whole number within bounds of the count: no call for these.
@@ -80,6 +75,62 @@ class BlockDecoder:
         return tuple(fixed)
 
 
+class RatioDecoder(BlockDecoder):
+    """Of a device that multiplies by its own values; `ratios` is one dictionary for all its blocks, by name of the point."""
+
+    __slots__ = ("_ratios", "_sources", "_targets")
+
+    def __init__(self, block: Block, device: str, ratios: dict[str, int]) -> None:
+        super().__init__(block, device)
+        self._ratios = ratios
+        self._sources = [(i, p.name) for i, p in enumerate(block.points) if not p.role and not p.flags]
+        self._targets = [(i, p.times, p.min, p.max) for i, p in enumerate(block.points) if p.times]
+
+    def decode(self, payload: bytes, taken_mono_ms: int) -> Reading:
+        reading = super().decode(payload, taken_mono_ms)
+        values = list(reading.values)
+        for index, name in self._sources:
+            self._ratios[name] = values[index] or 0
+        for index, times, low, high in self._targets:
+            value = values[index]
+            for name in times:
+                ratio = self._ratios.get(name, 0)
+                value = value * ratio if value is not None and ratio > 0 else None
+            if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
+                value = None
+            values[index] = value
+        complete = reading.complete and all(values[index] is not None for index in self._mandatory)
+        return reading._replace(values=tuple(values), complete=complete)
+
+
+def decoder_of(block: Block, device: str, ratios: dict[str, int] | None) -> BlockDecoder:
+    """The decoder of a block. `ratios` is None for a device that multiplies nothing."""
+    return BlockDecoder(block, device) if ratios is None else RatioDecoder(block, device, ratios)
+
+
+def _unpack_of_registers(block: Block) -> Callable[[bytes], tuple[int, ...]]:
+    """One raw number of each point of a block of registers."""
+    layout, at = ">", block.start
+    for point in block.points:
+        gap = point.addr - at
+        layout += f"{2 * gap}x" if gap else ""
+        layout += _CODES[point.type]
+        at = point.addr + REGISTERS[point.type]
+    rest = block.start + block.count - at
+    return struct.Struct(layout + (f"{2 * rest}x" if rest else "")).unpack
+
+
+def _unpack_of_bits(block: Block) -> Callable[[bytes], tuple[int, ...]]:
+    """One raw word of each point of a block of coils or inputs: its first input is bit 0."""
+    shifts = [point.addr - block.start for point in block.points]
+
+    def unpack(payload: bytes) -> tuple[int, ...]:
+        whole = int.from_bytes(payload, "little")
+        return tuple([whole >> shift & 0xFFFF for shift in shifts])
+
+    return unpack
+
+
 def _turning(point: Point) -> tuple[struct.Struct, struct.Struct]:
     """The point as one number and as its registers."""
     return struct.Struct(">" + _CODES[point.type]), struct.Struct(f">{REGISTERS[point.type]}H")
@@ -119,7 +170,8 @@ def _converter(point: Point) -> Convert:
         return _bits_converter(point)
     if point.type == "value":
         masks: dict[int, int | None] = {**dict(point.flags), **dict.fromkeys(point.sentinels)}
-        return lambda raw: masks.get(raw, 0)
+        kept = point.mask
+        return (lambda raw: masks.get(raw & kept, 0)) if kept != 0xFFFF else (lambda raw: masks.get(raw, 0))
     if point.type == "f32":
         return _float_converter(point)
     return _integer_converter(point)
@@ -133,7 +185,7 @@ def _bits_converter(point: Point) -> Convert:
         if mask == -1:
             mask = 0
             for bit, flag in point.flags:
-                mask |= flag if raw >> bit & 1 else 0
+                mask |= flag if (raw ^ point.low) >> bit & 1 else 0
             if len(seen) < 256:
                 seen[raw] = mask
         return mask

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from edge.config.options import Config
 from edge.field.device import BusDevice
-from edge.field.profile import Write
+from edge.field.profile import REGISTERS, Write
+from edge.field.upkeep import COUNT_MAX, signed
 
 GATE_VALUE, GATE_POWER, GATE_ORDER = 0, 1, 2  # tw_gate_kind
 ORDER_OF_COMMAND = {"connect": 1, "start": 2}  # tw_order: what only the kernel may begin
@@ -46,11 +47,21 @@ def _rows(device: BusDevice) -> Iterator[Rule]:
         order = ORDER_OF_COMMAND.get(command.name)
         kind: Rule = {} if order is None else {"kind": GATE_ORDER, "order": order}
         for addr, value in command.writes:
-            yield {"function": 6, "reg": addr, "value_min": value, "value_max": value} | kind
+            yield {"function": command.fc, "reg": addr, "value_min": value, "value_max": value} | kind
+    heartbeat = device.profile.heartbeat
+    if heartbeat is not None:
+        yield {"function": heartbeat.fc, "reg": heartbeat.addr, "value_min": 0, "value_max": COUNT_MAX} | {
+            "count": REGISTERS[heartbeat.type]
+        }
     found = device.watchdog()
     if found is not None:
         watchdog, value = found
-        yield {"function": watchdog.fc, "reg": watchdog.addr, "value_min": 1, "value_max": value}
+        for addr, registers in watchdog.first:
+            raw = signed(registers)
+            yield {"function": 16, "reg": addr, "value_min": raw, "value_max": raw, "count": len(registers)}
+        yield {"function": watchdog.fc, "reg": watchdog.addr, "value_min": 1, "value_max": value} | {
+            "count": REGISTERS[watchdog.type]
+        }
 
 
 def _write_rows(write: Write) -> Iterator[Rule]:
@@ -62,7 +73,7 @@ def _write_rows(write: Write) -> Iterator[Rule]:
         "reg": write.addr,
         "value_min": bounds[0],
         "value_max": bounds[1],
-        "count": 1 if write.type in ("u16", "s16") else 2,
+        "count": write.count,
         "interval_ms": write.min_interval_ms - write.min_interval_ms // JITTER_PART,
     }
     if write.name == "power_set":

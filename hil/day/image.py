@@ -14,6 +14,7 @@ from edge.control.image import UNKNOWN
 from edge.control.kernel import Kernel, Mode, Order
 from edge.control.settings import config_struct
 from edge.model import SiteFlows
+from edge.roles import FLAGS
 from edge.uplink import Mission
 from hil.assembly import build_site, unit_specs
 from hil.day.story import Story
@@ -81,6 +82,7 @@ class ImageDay:
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
         tw.poc_power_w, tw.poc_age_ms = int(site.poc_power_w), IMAGE_AGE_MS
         tw.pv_power_w, tw.pv_age_ms = int(site.pv_power_w), IMAGE_AGE_MS
+        tw.flags, tw.io_age_ms = sum(FLAGS["io"][name] for name in site.contacts.said), IMAGE_AGE_MS
         tw.poc_voltage_dv, tw.poc_frequency_mhz = int(site.voltage_v * 10), int(site.frequency_hz * 1_000)
         for index, unit in enumerate(site.units):
             fill_unit(tw.unit[index], unit)

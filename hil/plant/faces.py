@@ -6,10 +6,13 @@ at every new `version`; several faces may look at one plant.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from hil.plant.site import Site, Unit
+from edge.roles import WRITES
+from hil.plant.site import Contacts, Site, Unit
 
 Value = Callable[[], float] | float
+BEATS_MAX = 30_000  # then a device's heartbeat begins again; fits any register
 NO_FLAGS: frozenset[str] = frozenset()
 
 
@@ -66,6 +69,7 @@ def pcs_face(site: Site, unit: Unit) -> Face:
             "pcs.energy_charge": lambda: unit.charge_wh,
             "pcs.energy_discharge": lambda: unit.discharge_wh,
             "pcs.heatsink_temp": lambda: pcs.heatsink_c * 10,
+            "pcs.heartbeat": lambda: site.version % BEATS_MAX,
         },
         version=lambda: site.version,
         flags=flags,
@@ -107,6 +111,7 @@ def bms_face(site: Site, unit: Unit) -> Face:
             "bms.current_charge_max": lambda: bms.charge_limit_a * 10,
             "bms.current_discharge_max": lambda: bms.discharge_limit_a * 10,
             "bms.insulation": lambda: pack.insulation_kohm,
+            "bms.heartbeat": lambda: site.version % BEATS_MAX,
         },
         version=lambda: site.version,
         flags=flags,
@@ -131,6 +136,21 @@ def pv_face(site: Site) -> Face:
         flags=lambda: fault if pv.fault else running if pv.running else NO_FLAGS,
         writes={"power_limit": pv.set_limit_w},
     )
+
+
+def io_face(site: Site) -> Face:
+    """The remote I/O of the site."""
+    contacts = site.contacts
+    return Face(
+        values={},
+        version=lambda: site.version,
+        flags=lambda: frozenset(contacts.said),
+        writes={name: partial(_switch, contacts, name) for name in WRITES["io"]},
+    )
+
+
+def _switch(contacts: Contacts, output: str, value: float) -> None:
+    contacts.switch(output, value > 0)
 
 
 def poc_meter_face(site: Site) -> Face:

@@ -23,6 +23,22 @@ class TraceSpec:
     start_s: float = 0.0
 
 
+class Contacts:
+    """What the remote I/O sees and switches: contacts that say something, by flag name, and outputs that are on."""
+
+    __slots__ = ("outputs", "said")
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()  # "estop", "door" ...: whatever its wiring, this is what it means
+        self.outputs: set[str] = set()
+
+    def say(self, flag: str, is_on: bool) -> None:
+        (self.said.add if is_on else self.said.discard)(flag)
+
+    def switch(self, output: str, is_on: bool) -> None:
+        (self.outputs.add if is_on else self.outputs.discard)(output)
+
+
 @dataclass(frozen=True, slots=True)
 class UnitSpec:
     pack: PackSpec = field(default_factory=PackSpec)
@@ -101,7 +117,7 @@ class Site:
     """The plant. `version` changes with every step; who caches encoded values compares it."""
 
     __slots__ = (
-        "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "frequency_hz", "grid_export_wh",
+        "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "contacts", "frequency_hz", "grid_export_wh",
         "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh", "poc_power_w", "pv",
         "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
     )  # fmt: skip
@@ -111,6 +127,7 @@ class Site:
         self.seed = seed
         self.units = [Unit(unit, spec.ambient_c) for unit in spec.units]
         self.pv = Pv(spec.pv, spec.ambient_c)
+        self.contacts = Contacts()
         # Each part has a stream of its own, so that a change of one leaves the others as they were.
         self._it: ItLoad
         if isinstance(spec.load, TraceSpec):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.roles import WRITES
 from hil.day.image import OVER_MAX_S, TOLERANCE_W
 from hil.scenario.look import MODES, ORDERS, REASONS
 from hil.scenario.model import Expectation, Finding, Look, Played, Sample
@@ -58,6 +59,7 @@ KINDS: Mapping[str, Kind] = {
                 ("standby", "starting", "running", "fault")),
     "contactor": Kind("plant", lambda sample: {unit.contactor for unit in sample.units}, _among,
                       ("open", "precharge", "closed")),
+    "output": Kind("plant", lambda sample: sample.outputs, _among, (NOTHING, *WRITES["io"])),
     "grid_within_limits": Kind("span", numbers=("longest_s",)),
     "rate_kept": Kind("span", numbers=("part_min",), device=True),
 }  # fmt: skip

@@ -121,6 +121,7 @@ class Sample:
     battery_w: float
     units: tuple[UnitSample, ...]
     read_counts: Mapping[str, int]  # answered, by device, since the start
+    outputs: frozenset[str] = frozenset()  # of the remote I/O, those that are on
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def sample_of(site: Site, slaves: Iterable[Slave], at_s: float) -> Sample:
         for unit in site.units
     )
     counts = {slave.name: slave.read_count for slave in slaves}
-    return Sample(at_s, site.poc_power_w, site.battery_power_w, units, counts)
+    return Sample(at_s, site.poc_power_w, site.battery_power_w, units, counts, frozenset(site.contacts.outputs))
 
 
 def clear(machine: object) -> None:

@@ -103,6 +103,8 @@ void prove_unit_limits(void)
     tw_unit_output_t output = nondet_unit_output();
     const tw_unit_output_t was = output;
 
+    SHOW(plausible, facts.plausible ? 1 : 0);
+    SHOW(cell_voltage_max_mv, input.cell_voltage_max_mv);
     bound_unit(&config, &state, &input, commands, facts.plausible, &cycle, &output);
 
     SHOW(charge_max_w, output.charge_max_w);

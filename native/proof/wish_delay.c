@@ -81,6 +81,7 @@ void prove_ring(void)
 {
     tw_wish_state_t state = {0};
     state.setpoint_index = nondet_int32();
+    SHOW(setpoint_index, state.setpoint_index);
     compare(&state, 0);
     HOLDS(first(&state) >= 0 && first(&state) < TW_DELAYS, "the newest setpoint has a place");
     END;

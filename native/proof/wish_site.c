@@ -25,6 +25,8 @@ void prove_site_functions(void)
     int64_t battery_w = nondet_int64();
     GIVEN(among(-TW_LOAD_LIMIT_W, load_w, TW_LOAD_LIMIT_W) && among(-WIDE, battery_w, WIDE));
     SHOW(load_w, load_w);
+    SHOW(window_mj, state.window_mj);
+    SHOW(grid_w, now.grid_w);
     SHOW(battery_w, battery_w);
 
     HOLDS(among(-4 * TW_LOAD_LIMIT_W, tw_asked_for_w(&now, load_w, &wish), 4 * TW_LOAD_LIMIT_W), "what is asked for is bounded");
@@ -69,7 +71,11 @@ void prove_reactive(void)
     tw_view_t view = nondet_view();
     tw_now_t now = any_now(&config, &input, &view);
     tw_wish_t wish = nondet_wish();
-    (void)tw_reactive_permille(&now, nondet_int64(), &wish);
+    int64_t battery_w = nondet_int64();
+    SHOW(battery_w, battery_w);
+    SHOW(reactive_max_var, config.unit[0].reactive_max_var);
+    SHOW(power_factor_permille, config.wish.power_factor_permille);
+    (void)tw_reactive_permille(&now, battery_w, &wish);
     END;
 }
 

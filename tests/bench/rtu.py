@@ -1,4 +1,4 @@
-"""What one transaction of 20 registers over a PTY costs the client: our bus against pymodbus's async serial client.
+"""What one transaction of 20 registers over a PTY costs the client: our bus, pymodbus's async client, minimalmodbus.
 
 The slave is a process of its own, so that only the client's CPU is counted; rounds alternate, medians are compared.
 Run: `python -m tests.bench.rtu`.
@@ -15,6 +15,7 @@ import time
 import tty
 from dataclasses import replace
 
+import minimalmodbus
 import tomli
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient
@@ -113,10 +114,23 @@ async def theirs(path: str, silence_s: float) -> float:
     return used_s / TRANSACTIONS * 1e6
 
 
+def simplest(path: str) -> float:
+    """The same of minimalmodbus, which is synchronous and keeps the silence by sleeping."""
+    client = minimalmodbus.Instrument(path, 1)
+    client.serial.baudrate, client.serial.timeout = 115_200, 1
+    before_s = time.process_time()
+    for _ in range(TRANSACTIONS):
+        assert client.read_registers(START, COUNT)[-1] == COUNT - 1
+    used_s = time.process_time() - before_s
+    client.serial.close()
+    return used_s / TRANSACTIONS * 1e6
+
+
 def rtu_cpu_ratio() -> dict[str, float]:
     """CPU per transaction in microseconds, medians of alternating rounds, and the ratio ours / pymodbus.
 
-    Without suffix: back to back. `_paced`: both with the silence of the standard before each request.
+    Without suffix: back to back. `_paced`: both with the silence of the standard before each request. `ratio_simplest`:
+    ours / minimalmodbus, of the same run; each as fast as it goes.
     """
     slave = Slave()
     found: dict[str, float] = {}
@@ -129,6 +143,8 @@ def rtu_cpu_ratio() -> dict[str, float]:
             ours_us, theirs_us = (statistics.median(side) for side in zip(*pairs, strict=True))
             found[f"edge{suffix}_us"], found[f"pymodbus{suffix}_us"] = round(ours_us, 1), round(theirs_us, 1)
             found[f"ratio{suffix}"] = round(statistics.median(one / other for one, other in pairs), 3)
+        found["minimalmodbus_us"] = round(statistics.median(simplest(slave.path) for _ in range(ROUNDS)), 1)
+        found["ratio_simplest"] = round(found["edge_us"] / found["minimalmodbus_us"], 3)
     finally:
         slave.close()
     return found

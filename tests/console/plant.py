@@ -1,6 +1,8 @@
 """A plant with behaviour for the console tests: remembers what it was asked, shows hostile device names."""
 
-from edge.console.view import Reason, StatusView
+import asyncio
+
+from edge.console.view import Reason, StatusView, Told
 from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
 
 REASONS = (
@@ -16,6 +18,9 @@ class FakePlant:
         self.asked: list[Request] = []
         self.mode = "RUN"
         self.looked_count = 0
+        self.bench_asked: list[tuple[str, tuple[str, ...]]] = []
+        self.bench_cancelled_count = 0
+        self.told: asyncio.Future[Told] | None = None  # set by a test: what the bench answers, when it does
 
     def status(self) -> StatusView:
         self.looked_count += 1
@@ -36,6 +41,16 @@ class FakePlant:
             ports=(PortHealth("rs1", 423, True, ""), PortHealth("rs2", 0, False, "no such device")),
             devices=(DEVICE, SILENT),
         )
+
+    async def bench(self, word: str, args: tuple[str, ...]) -> Told:
+        self.bench_asked.append((word, args))
+        if self.told is None:
+            return Told([f"{word} done"], {"word": word})
+        try:
+            return await self.told
+        except asyncio.CancelledError:
+            self.bench_cancelled_count += 1
+            raise
 
     def offer(self, request: Request) -> None:
         self.asked.append(request)

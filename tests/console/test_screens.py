@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.console import screens, words
 from edge.console.view import Reason, StatusView
-from edge.model import PortHealth, UplinkStatus
+from edge.model import PortHealth, Quality, UplinkStatus
 from tests.console.plant import FakePlant
 
 EMPTY = StatusView(site="s", tenant="t", mode="BOOT")
@@ -79,9 +79,20 @@ def test_the_columns_of_the_status_screen_are_aligned() -> None:
 
 def test_the_devices_screen_is_aligned_and_clean() -> None:
     assert screens.devices_screen(FakePlant().status()) == [
-        "device   port  addr    age  latency  state",
-        "pcs?[2J  rs1      1  90 ms  12.3 ms  ok",
-        "meter    rs1      2     --   0.0 ms  never seen",
+        "device   port  addr  quality    age  latency  state",
+        "pcs?[2J  rs1      1  GOOD     90 ms  12.3 ms  ok",
+        "meter    rs1      2  GOOD        --   0.0 ms  never seen",
+    ]
+
+
+def test_the_devices_screen_says_why_a_value_is_not_good_and_what_was_refused() -> None:
+    view = FakePlant().status()
+    frozen = replace(view.devices[0], quality=Quality.BAD, quality_fault="frozen: \x1b stands", exception_code=2)
+    lines = screens.devices_screen(replace(view, devices=(frozen,)))
+    assert lines[1:] == [
+        "pcs?[2J  rs1      1  BAD      90 ms  12.3 ms  ok",
+        "pcs?[2J   frozen: ? stands",
+        "pcs?[2J   has refused a request: exception 2 (no such register)",
     ]
 
 
@@ -134,7 +145,14 @@ def test_why_the_cloud_is_away_is_on_the_status_screen() -> None:
 def test_names_are_unique_and_helped() -> None:
     names = [word.name for word in words.WORDS]
     assert len(set(names)) == len(names) and all(word.help for word in words.WORDS)
-    assert {word.name for word in words.WORDS if word.login} == {"resume", "reset", "service", "calibrate"}
+    assert {word.name for word in words.WORDS if word.login} == {
+        "resume",
+        "reset",
+        "service",
+        "calibrate",
+        "write",
+        "sign-test",
+    }
 
 
 @pytest.mark.parametrize("kind", ["hold", "resume", "reset", "service"])

@@ -18,6 +18,7 @@ from edge.console.client import ask, run_client
 from edge.console.line import LINE_MAX_BYTES, LineEditor
 from edge.console.server import SESSIONS_MAX, ConsoleServer
 from edge.console.session import OUT_HIGH_BYTES, READ_BYTES, Manner, Session
+from edge.console.view import Told
 from edge.console.words import complete
 from edge.errors import ConfigFault
 from tests.console.plant import FakePlant
@@ -167,6 +168,57 @@ def test_lines_for_machines_end_with_a_dot_or_refused_with_a_bang_and_json_is_on
         assert not session.is_open
 
     assert [request.kind for request in run(scenario).asked] == ["hold"]
+
+
+def test_a_word_that_has_to_ask_answers_later_and_what_was_typed_meanwhile_comes_after_it() -> None:
+    async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
+        plant.told = asyncio.get_running_loop().create_future()
+        peer.send(b"read pcs1 soc\nhold\n")
+        await turn()
+        assert plant.bench_asked == [("read", ("pcs1", "soc"))] and plant.asked == []
+        plant.told.set_result(Told(["soc 50 %"], ["x"]))
+        assert await read_until(peer, b"why\n.\n") == b"soc 50 %\n.\nhold asked; see: why\n.\n"
+        plant.told = None
+        peer.send(b"check pcs1 --json\n")
+        assert json.loads(await read_until(peer, b"\n")) == {"ok": True, "data": {"word": "check"}}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("manner", ["lines", "terminal"])
+def test_ctrl_c_stops_a_word_that_asks(manner: Manner) -> None:
+    async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
+        plant.told = asyncio.get_running_loop().create_future()
+        peer.send(b"sign-test run\r")
+        await turn()
+        peer.send(b"\x03")
+        assert b"stopped" in await read_until(peer, b"stopped\r\n" + PROMPT if manner == "terminal" else b"!\n")
+        assert plant.bench_cancelled_count == 1 and session.is_open
+
+    run(scenario, manner)
+
+
+def test_a_peer_that_leaves_ends_what_it_asked_for() -> None:
+    async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
+        plant.told = asyncio.get_running_loop().create_future()
+        peer.send(b"sign-test run\n")
+        await turn()
+        peer.close()
+        await turn()
+        assert plant.bench_cancelled_count == 1 and not session.is_open
+
+    run(scenario)
+
+
+def test_a_fault_of_a_word_that_asks_is_shown_and_the_session_goes_on() -> None:
+    async def scenario(plant: FakePlant, peer: socket.socket, session: Session) -> None:
+        plant.told = asyncio.get_running_loop().create_future()
+        plant.told.set_exception(RuntimeError("oh"))
+        peer.send(b"read poc\nwhy\n")
+        shown = await read_until(peer, b"\n.\n")
+        assert shown.startswith(b"fault of this program: RuntimeError") and b"\n!\nmode RUN" in shown
+
+    run(scenario)
 
 
 def test_a_terminal_has_prompt_help_completion_and_watch_that_any_key_ends() -> None:

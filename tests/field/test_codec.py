@@ -133,6 +133,24 @@ def test_every_mistake_in_a_profile_is_named_at_once() -> None:
         assert expected in text
 
 
+def test_facts_of_a_link_and_a_point_are_read_and_their_mistakes_named() -> None:
+    tables = tomli.loads((FOLDER / "abb-b23.toml").read_text())
+    tables["link"] |= {"averaging_ms": 500, "gaps_allowed": False}
+    tables["point"][0]["step_max"] = 200_000
+    profile = parse_profile(tables, "meter.toml")
+    assert (profile.link.averaging_ms, profile.link.gaps_allowed) == (500, False)
+    assert profile.blocks[0].points[0].step_max == 200_000
+    tables["link"] |= {"averaging_ms": 60_001, "gaps_allowed": 1}
+    tables["point"][0]["step_max"] = 0
+    del tables["point"][1]["role"]
+    tables["point"][1]["step_max"] = 5
+    with pytest.raises(ConfigFault) as caught:
+        parse_profile(tables, "meter.toml")
+    assert [problem.key for problem in caught.value.problems] == [
+        "link.averaging_ms", "link.gaps_allowed", "point[0].step_max", "point[1].step_max",
+    ]  # fmt: skip
+
+
 def test_a_profile_that_lacks_what_its_kind_needs_is_refused() -> None:
     tables = tomli.loads((FOLDER / "sinexcel-pcs-30.toml").read_text())
     tables["point"] = [point for point in tables["point"] if point["name"] not in ("power_total", "status")]

@@ -17,6 +17,7 @@ from edge.field.device import BusDevice
 from edge.field.line.port import TtyPort
 from edge.field.profiles.loader import load_profile
 from edge.model import Reading
+from edge.ops.process import fine_loop
 
 pytestmark = pytest.mark.hil
 
@@ -125,6 +126,19 @@ def test_a_second_opener_is_refused() -> None:
         os.close(slave)
 
     asyncio.run(main())
+
+
+def test_a_timer_of_the_controllers_loop_is_not_rounded_up_to_a_millisecond() -> None:
+    async def main() -> float:
+        loop, best_s = asyncio.get_running_loop(), 1.0
+        for _ in range(50):
+            started_s = loop.time()
+            await asyncio.sleep(0.0003)
+            best_s = min(best_s, loop.time() - started_s)
+        return best_s
+
+    with asyncio.Runner(loop_factory=fine_loop) as runner:
+        assert 0.0003 <= runner.run(main()) < 0.0009
 
 
 def test_the_bus_opens_a_lost_port_again(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def test_the_silence_of_the_standard() -> None:
 
 
 def test_framing_and_slave_import_nothing_of_the_drivers_framing() -> None:
-    for module in ("framing", "slave", "wire", "pty", "faults"):
+    ours = ("framing", "slave/device", "slave/registers", "wire", "pty", "faults", "lan/tcp", "lan/sunspec")
+    for module in ours:
         text = (Path(framing.__file__).parent / f"{module}.py").read_text()
         assert "import edge._kernel" not in text and "from edge._kernel" not in text
         assert "from edge.field.line.rtu" not in text and "from edge.field import rtu" not in text
+        assert "import pymodbus" not in text and "from pymodbus" not in text and "edge.field.sunspec." not in text

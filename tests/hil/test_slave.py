@@ -117,6 +117,7 @@ def test_the_vendors_own_words_are_shown_where_the_profile_knows_them() -> None:
     [
         (read_request(2, 4, 122, 2), 1),  # this model has no FC4
         (sealed(bytes((2, 43, 14, 1, 0, 0))), 1),
+        (sealed(bytes((2, 17))), 1),  # report server id: four bytes are a whole request
         (read_request(2, 3, 121, 2), 2),
         (read_request(2, 3, 143, 2), 0),  # two blocks that touch
         (read_request(2, 3, 122, 0), 3),
@@ -139,6 +140,8 @@ def test_silence_for_other_addresses_and_damaged_frames() -> None:
     assert kit.pcs.receive(read_request(3, 3, 122, 2)) is None
     assert kit.pcs.receive(good[:-1] + bytes((good[-1] ^ 1,))) is None
     assert kit.pcs.receive(b"") is None and kit.pcs.receive(good[:5]) is None
+    assert kit.pcs.receive(sealed(good[:4])) is None and kit.pcs.receive(sealed(bytes((2, 16, 0, 135)))) is None
+    assert kit.pcs.receive(sealed(bytes((2, 6, 0)))) is None and kit.pcs.receive(sealed(bytes((0, 6, 2)))) is None
     assert kit.pcs.receive(write_request(0, 6, 650, (1,))) is None, "a broadcast is obeyed, not answered"
     assert kit.unit.pcs.state == "starting"
 

@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,7 @@ class Proof:
     checks: bool = True  # false: only what the harness says; the same code's arithmetic is checked by another proof
     machines: list[str] = field(default_factory=lambda: list(MACHINES))
     solver: str = ""
-    counts: list[int] = field(
-        default_factory=list
-    )  # of units: a run each, UNIT_COUNT defined; in the short form the first
+    counts: list[int] = field(default_factory=list)  # of units: a run each, with UNIT_COUNT defined; short: the first
     slow: bool = False  # not in the short form
 
 
@@ -169,9 +168,8 @@ def execute(command: list[str], out: Path) -> tuple[float, bool]:
     environment = {**os.environ, "PATH": path, "TMPDIR": str(out.parent)}
     with out.open("wb") as answer:
         process = subprocess.Popen(command, stdout=answer, stderr=subprocess.STDOUT, env=environment)
-        resource.prlimit(
-            process.pid, resource.RLIMIT_CPU, (SECONDS_MAX, SECONDS_MAX + 5)
-        )  # also of a solver that it calls
+        with suppress(ProcessLookupError):  # it may be through already; a solver that it calls has the same limit
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (SECONDS_MAX, SECONDS_MAX + 5))
         timer = threading.Timer(WAIT_MAX_S, process.kill)
         timer.start()
         _, status, usage = os.wait4(process.pid, 0)

@@ -1,9 +1,11 @@
 /* Runs a vector file through the kernel: `replay FILE` prints the hash of every state and output; `replay FILE write TRAIL`
  * keeps the hash after each record; `replay FILE check TRAIL` stops with 1 at the first record that differs. The same
  * program on x86-64, aarch64 and armhf, of every compiler and optimisation, must print the same. */
+#define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "door.h"
 #include "vectors.h"
@@ -51,24 +53,21 @@ static uint64_t mix_tables(uint64_t hash)
     return hash;
 }
 
-static struct {
-    tw_config_t config;
-    tw_state_t state;
-    tw_output_t output;
-    record_step_t step;
-    record_write_t write;
-} now;
+/* Each by itself, so that a sanitizer sees a step from one into the next. */
+static tw_config_t config;
+static tw_state_t state;
+static tw_output_t output;
+static record_step_t step;
+static record_write_t write;
 
-/* In pieces, and without the wish half's: its layout is its own, and its outputs show what it does. */
 static uint64_t mix_state(uint64_t hash)
 {
-    hash = mix(hash, &now.state, offsetof(tw_state_t, wish));
-    return mix(hash, now.state.unit, sizeof now.state.unit);
+    return mix(hash, &state, sizeof state);
 }
 
 static uint64_t mix_init(uint64_t hash)
 {
-    int32_t status = tw_init(&now.config, &now.state);
+    int32_t status = tw_init(&config, &state);
     return mix(mix_state(hash), &status, sizeof status);
 }
 
@@ -76,14 +75,14 @@ static void patch_state(const unsigned char *bytes)
 {
     record_patch_t patch;
     memcpy(&patch, bytes, sizeof patch);
-    unsigned char *part = patch.of_unit ? (unsigned char *)now.state.unit : (unsigned char *)&now.state;
+    unsigned char *part = patch.of_unit ? (unsigned char *)state.unit : (unsigned char *)&state;
     memcpy(part + patch.offset_bytes, &patch.value, patch.size_bytes);
 }
 
 static void show_mode(int32_t mode)
 {
     for (int32_t i = 0; mode >= 0 && i < TW_UNITS; i++) {
-        now.output.mode = now.output.unit[i].mode = (uint32_t)mode;
+        output.mode = output.unit[i].mode = (uint32_t)mode;
     }
 }
 
@@ -92,28 +91,32 @@ static uint64_t mix_record(uint64_t hash, record_head_t head, const unsigned cha
     record_word_t word;
     switch (head.kind) {
     case RECORD_CONFIG:
-        memcpy(&now.config, bytes, sizeof now.config);
+        memcpy(&config, bytes, sizeof config);
         return mix_init(hash);
     case RECORD_WORD:
         memcpy(&word, bytes, sizeof word);
-        memcpy((unsigned char *)&now.config + word.offset_bytes, &word.value, sizeof word.value);
+        memcpy((unsigned char *)&config + word.offset_bytes, &word.value, sizeof word.value);
         return mix_init(hash);
+    case RECORD_CHANGE:
+        memcpy(&word, bytes, sizeof word);
+        memcpy((unsigned char *)&config + word.offset_bytes, &word.value, sizeof word.value);
+        return hash;
     case RECORD_PATCH:
         patch_state(bytes);
         return hash;
     case RECORD_STEP:
-        memcpy(&now.step, bytes, sizeof now.step);
-        replay_wish = now.step.wish;
-        memset(&now.output, 0x5A, sizeof now.output); /* whatever was there: it must be written wholly */
-        tw_step(&now.config, &now.state, &now.step.input, &now.output);
+        memcpy(&step, bytes, sizeof step);
+        replay_wish = step.wish;
+        memset(&output, 0x5A, sizeof output); /* whatever was there: it must be written wholly */
+        tw_step(&config, &state, &step.input, &output);
         hash = mix(mix_state(hash), &replay_view, sizeof replay_view);
-        return mix(hash, &now.output, sizeof now.output);
+        return mix(hash, &output, sizeof output);
     case RECORD_WRITE: {
-        memcpy(&now.write, bytes, sizeof now.write);
-        show_mode(now.write.mode_shown);
-        int32_t row = tw_tx_allowed(now.write.rule, now.write.written_mono_ms, now.write.rule_count, &now.output,
-                                    &now.write.write);
-        hash = mix(hash, now.write.written_mono_ms, sizeof now.write.written_mono_ms);
+        memcpy(&write, bytes, sizeof write);
+        show_mode(write.mode_shown);
+        int32_t row = tw_tx_allowed(write.rule, write.written_mono_ms, write.rule_count, &output,
+                                    &write.write);
+        hash = mix(hash, write.written_mono_ms, sizeof write.written_mono_ms);
         return mix(hash, &row, sizeof row);
     }
     default:
@@ -122,7 +125,8 @@ static uint64_t mix_record(uint64_t hash, record_head_t head, const unsigned cha
     }
 }
 
-static unsigned char *read_file(const char *name, size_t *size_bytes)
+/* Mapped, not read: a mutant seldom lives longer than a few of its pages. */
+static const unsigned char *map_file(const char *name, size_t *size_bytes)
 {
     FILE *file = fopen(name, "rb");
     if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
@@ -130,9 +134,9 @@ static unsigned char *read_file(const char *name, size_t *size_bytes)
         exit(3);
     }
     *size_bytes = (size_t)ftell(file);
-    rewind(file);
-    unsigned char *bytes = malloc(*size_bytes + 8);
-    if (bytes == NULL || fread(bytes, 1, *size_bytes, file) != *size_bytes) {
+    void *bytes = mmap(NULL, *size_bytes, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+    if (bytes == MAP_FAILED) {
+        fprintf(stderr, "cannot map %s\n", name);
         exit(3);
     }
     fclose(file);
@@ -146,8 +150,8 @@ int main(int argc, char **argv)
     }
     size_t size_bytes = 0;
     size_t trail_bytes = 0;
-    unsigned char *bytes = read_file(argv[1], &size_bytes);
-    unsigned char *trail = argc > 3 && strcmp(argv[2], "check") == 0 ? read_file(argv[3], &trail_bytes) : NULL;
+    const unsigned char *bytes = map_file(argv[1], &size_bytes);
+    const unsigned char *trail = argc > 3 && strcmp(argv[2], "check") == 0 ? map_file(argv[3], &trail_bytes) : NULL;
     FILE *keep = argc > 3 && strcmp(argv[2], "write") == 0 ? fopen(argv[3], "wb") : NULL;
     uint64_t hash = mix_tables(1);
     size_t record = 0;
@@ -168,8 +172,6 @@ int main(int argc, char **argv)
     if (keep != NULL) {
         fclose(keep);
     }
-    free(bytes);
-    free(trail);
     printf("%016llx %zu\n", (unsigned long long)hash, record);
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors_edge.h"
+#include "vectors_share.h"
 #include "vectors_state.h"
 
 static int32_t any_age_ms(const int32_t *limits_ms, int32_t count)
@@ -16,11 +18,12 @@ static void spoil_pcs(int32_t i)
 {
     const tw_unit_config_t *unit = &config.unit[i];
     tw_unit_input_t *in = &step.input.unit[i];
-    switch (below(6)) {
+    switch (below(7)) {
     case 0: in->pcs_age_ms = any_age_ms(&unit->pcs_age_max_ms, 3); break;
     case 1: case 2: in->pcs_flags ^= 1U << below(7); break;
     case 3: in->power_w = one_in(4) ? extreme() : either_sign(near_limit(&unit->power_charge_max_w, 5)); break;
     case 4: in->power_w = either_sign(narrow(nudge(unit->deviation_max_w))); break;
+    case 5: in->power_at_poc_w = one_in(4) ? extreme() : below(100001) - 50000; break;
     default: in->pcs_dc_voltage_dv = one_in(3) ? extreme()
         : narrow(INT64_C(0) + in->pack_voltage_dv + either_sign(narrow(nudge(in->pack_voltage_dv / 20)))); break;
     }
@@ -73,7 +76,8 @@ static void spoil_site(void)
     const int32_t powers_w[] = {config.import_max_w, config.fuse_max_w, config.export_max_w, config.pv_rated_w, 0};
     switch (below(13)) {
     case 0: in->commands ^= 1U << below(6); break;
-    case 1: case 2: in->flags ^= 1U << below(12); break;
+    case 1: in->flags ^= 1U << below(12); break;
+    case 2: in->flags = (uint32_t)below(4096); break;
     case 3: in->io_age_ms = any_age_ms(&config.io_age_max_ms, 1); break;
     case 4: in->poc_age_ms = any_age_ms(&config.poc_age_fade_ms, 2); break;
     case 5: case 6: in->poc_power_w = one_in(5) ? extreme() : either_sign(near_limit(powers_w, 5)); break;
@@ -204,25 +208,44 @@ static void heal(void)
     }
 }
 
-/* Every word of a configuration at the edges of its range: accepted or not, and then one cycle of it. */
-static void emit_edges(void)
+/* A word of a running configuration changes, and changes back. */
+static void emit_change(void)
 {
-    size_t words = offsetof(tw_config_t, unit) / 4 + 2 * sizeof(tw_unit_config_t) / 4;
-    for (size_t word = 0; word < words; word++) {
-        const int32_t *at = (const int32_t *)(const void *)&config + word;
-        const int32_t edges[] = {-1, 0, 1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1, INT32_MIN, INT32_MAX, at[0] - 1,
-                                 at[0] + 1, word > 0 ? at[-1] : 0, at[1], 10001, 600000, 600001, 3600000, 3600001, -601,
-                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2};
-        for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
-            record_word_t record = {(uint32_t)(word * 4), edges[i]};
-            emit(RECORD_WORD, &record, sizeof record);
-            if (one_in(16)) {
-                step.input.mono_ms += 100;
-                emit(RECORD_STEP, &step, sizeof step);
-            }
-        }
-        record_word_t back = {(uint32_t)(word * 4), at[0]};
-        emit(RECORD_WORD, &back, sizeof back);
+    size_t word = (size_t)below((int32_t)(offsetof(tw_config_t, unit) / 4 + sizeof(tw_unit_config_t) / 4));
+    const int32_t *at = (const int32_t *)(const void *)&config + word;
+    record_word_t there = {(uint32_t)(word * 4), one_in(2) ? extreme() : narrow(nudge(*at))};
+    record_word_t back = {(uint32_t)(word * 4), *at};
+    emit(RECORD_CHANGE, &there, sizeof there);
+    emit_cycle();
+    emit(RECORD_CHANGE, &back, sizeof back);
+}
+
+static void begin_block(int32_t kind)
+{
+    if (kind == 0) {
+        begin_share();
+    } else {
+        healthy_config(&config, one_in(5) ? TW_UNITS : 1 + below(4));
+        vary_config(&config, draw);
+        emit(RECORD_CONFIG, &config, sizeof config);
+    }
+    if (kind == 1 && one_in(3)) {
+        freeze_site();
+    }
+    heal();
+}
+
+/* The units at rest, in a sequence, or waiting for a reset. */
+static void begin_scene(void)
+{
+    heal();
+    choose_wish();
+    uint32_t mode = one_in(3) ? (uint32_t)below(TW_MODES) : (uint32_t)TW_MODE_RUN;
+    patch_whole(mode);
+    if (mode != TW_MODE_RUN) {
+        patch_sequence(mode);
+    } else if (one_in(8)) {
+        patch_reset();
     }
 }
 
@@ -230,29 +253,35 @@ int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     long steps = argc > 2 ? atol(argv[2]) : 1000;
+    const size_t site_words = offsetof(tw_config_t, unit) / 4;
+    const size_t unit_words = sizeof(tw_unit_config_t) / 4;
     memset(&step, 0, sizeof step);
     healthy_config(&config, 2);
     healthy_input(&config, &step.input);
     emit(RECORD_CONFIG, &config, sizeof config);
-    emit_edges();
+    emit_edges(0, site_words + 2 * unit_words);
+    outermost_unit_config(&config.unit[0]);
+    emit(RECORD_CONFIG, &config, sizeof config);
+    emit_edges(site_words, unit_words);
+    int32_t kind = 0; /* of these 50 cycles: 0 sharing, 1 edges, else anything */
     for (long done = 0; done < steps; done++) {
         if (done % 50 == 0) {
-            healthy_config(&config, one_in(5) ? TW_UNITS : 1 + below(4));
-            vary_config(&config, draw);
-            emit(RECORD_CONFIG, &config, sizeof config);
+            kind = below(5);
+            begin_block(kind);
         }
-        if (done % 10 == 0) {
-            heal();
-            choose_wish();
-            uint32_t mode = one_in(3) ? (uint32_t)below(TW_MODES) : (uint32_t)TW_MODE_RUN;
-            patch_whole(mode);
-            if (mode != TW_MODE_RUN) {
-                patch_sequence(mode);
-            } else if (one_in(8)) {
-                patch_reset();
+        if (kind == 0) {
+            emit_share();
+        } else if (kind == 1) {
+            emit_edge();
+        } else {
+            if (done % 10 == 0) {
+                begin_scene();
+            }
+            emit_cycle();
+            if (one_in(40)) {
+                emit_change();
             }
         }
-        emit_cycle();
     }
     return 0;
 }

@@ -10,7 +10,8 @@ enum record_kind {
     RECORD_WORD,       /* record_word_t: one int32 of the configuration is replaced for good; then tw_init */
     RECORD_PATCH,      /* record_patch_t: bytes of the state are replaced */
     RECORD_STEP,       /* tw_input_t, tw_wish_t (padded to 8): one cycle; the wish half, if replaced, says this */
-    RECORD_WRITE       /* record_write_t: the gate's answer to the last output */
+    RECORD_WRITE,      /* record_write_t: the gate's answer to the last output */
+    RECORD_CHANGE      /* record_word_t: as RECORD_WORD, but without tw_init: the step itself must see it */
 };
 
 enum { RULES = 3 };

@@ -52,7 +52,7 @@ static int32_t extreme(void)
 }
 
 /* One of the limits, or the sum, difference or mean of two of them, by -1, 0 or +1. */
-static int32_t near_limit(const int32_t *limits, int32_t count)
+static inline int32_t near_limit(const int32_t *limits, int32_t count)
 {
     int64_t a = limits[below(count)];
     int64_t b = limits[below(count)];
@@ -87,5 +87,47 @@ static void emit_patch(uint16_t of_unit, size_t offset_bytes, size_t size_bytes,
 
 static tw_config_t config;
 static record_step_t step;
+
+/* These words of a configuration at the edges of their range: accepted or not, and now and then one cycle of it. */
+static void emit_edges(size_t first, size_t count)
+{
+    for (size_t word = first; word < first + count; word++) {
+        const int32_t *at = (const int32_t *)(const void *)&config + word;
+        const int32_t edges[] = {-1, 0, 1, TW_POWER_LIMIT_W, TW_POWER_LIMIT_W + 1, INT32_MIN, INT32_MAX, at[0] - 1,
+                                 at[0] + 1, word > 0 ? at[-1] : 0, at[1], 10001, 600000, 600001, 3600000, 3600001, -601,
+                                 1501, 5001, 20001, 49, 50, 1000, 1001, 9, 8, 3, 4, 2, 100000, 100001, 1000000, 1000001,
+                                 86400000, 86400001, 2000, 2001, 5000, 99, 100, -99, -100, -1000, -1001, 10000,
+                                 -TW_POWER_LIMIT_W, -TW_POWER_LIMIT_W - 1};
+        for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
+            record_word_t record = {(uint32_t)(word * 4), edges[i]};
+            emit(RECORD_WORD, &record, sizeof record);
+            if (word < 3 || one_in(16)) {
+                step.input.mono_ms += 100;
+                emit(RECORD_STEP, &step, sizeof step);
+            }
+        }
+        record_word_t back = {(uint32_t)(word * 4), at[0]};
+        emit(RECORD_WORD, &back, sizeof back);
+    }
+}
+
+/* The units at rest in one mode with full limits: where most cycles of a site's life are. */
+static void patch_whole(uint32_t mode)
+{
+    emit_patch(SITE(active), 0);
+    emit_patch(SITE(latched), 0);
+    emit_patch(SITE(held), 0);
+    emit_patch(SITE(sharing), below(256));
+    for (int32_t i = 0; i < config.unit_count; i++) {
+        emit_patch(UNIT(i, active), 0);
+        emit_patch(UNIT(i, latched), 0);
+        emit_patch(UNIT(i, seen), 3);
+        emit_patch(UNIT(i, mode), mode);
+        emit_patch(UNIT(i, mode_ms), 0);
+        emit_patch(UNIT(i, cooldown_ms), 0);
+        emit_patch(UNIT(i, charge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
+        emit_patch(UNIT(i, discharge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
+    }
+}
 
 #endif

@@ -29,6 +29,29 @@ static inline void healthy_unit_config(tw_unit_config_t *unit)
         .pcs_age_max_ms = 1000, .pcs_age_stop_ms = 5000, .pcs_age_open_ms = 10000};
 }
 
+/* Every threshold as far out as it may be, and equal to the next where that is allowed. */
+static inline void outermost_unit_config(tw_unit_config_t *unit)
+{
+    *unit = (tw_unit_config_t){
+        .power_charge_max_w = TW_POWER_LIMIT_W, .power_discharge_max_w = TW_POWER_LIMIT_W,
+        .power_efficient_min_w = TW_POWER_LIMIT_W, .reactive_max_var = TW_POWER_LIMIT_W,
+        .deviation_max_w = TW_POWER_LIMIT_W, .soc_min_cpct = 0, .soc_max_cpct = 10000, .soc_reserve_cpct = 10000,
+        .soc_taper_cpct = 10000, .soc_hysteresis_cpct = 10000,
+        .cell_voltage_dead_mv = 1, .cell_voltage_trip_low_mv = 2, .cell_voltage_min_mv = 3,
+        .cell_voltage_derate_low_mv = 4, .cell_voltage_derate_high_mv = 4998, .cell_voltage_max_mv = 4999,
+        .cell_voltage_trip_high_mv = 5000, .cell_voltage_hysteresis_mv = 4996,
+        .pack_voltage_trip_low_dv = 1, .pack_voltage_min_dv = 2, .pack_voltage_max_dv = 19999,
+        .pack_voltage_trip_high_dv = 20000,
+        .temp_min_dc = -600, .temp_charge_min_dc = -599, .temp_charge_derate_low_dc = -598,
+        .temp_charge_derate_high_dc = 1498, .temp_charge_max_dc = 1499, .temp_derate_high_dc = 1498,
+        .temp_max_dc = 1499, .temp_trip_dc = 1500, .temp_hysteresis_dc = 2098, .temp_rise_max_dc_per_min = 1500,
+        .cell_spread_warn_mv = 5000, .cell_spread_derate_mv = 5000, .cell_spread_trip_mv = 5000,
+        .temp_spread_warn_dc = 2100, .temp_spread_derate_dc = 2100, .temp_spread_trip_dc = 2100,
+        .insulation_warn_kohm = 1000000, .insulation_trip_kohm = 1000000, .limit_rise_w_per_s = TW_POWER_LIMIT_W,
+        .bms_age_max_ms = 599998, .bms_age_stop_ms = 599999, .bms_age_open_ms = 600000, .heartbeat_max_ms = 600000,
+        .pcs_age_max_ms = 599998, .pcs_age_stop_ms = 599999, .pcs_age_open_ms = 600000};
+}
+
 static inline void healthy_config(tw_config_t *config, int32_t unit_count)
 {
     memset(config, 0, sizeof *config);
@@ -103,7 +126,8 @@ static inline void vary_config(tw_config_t *config, uint64_t (*draw)(void))
     config->fuse_max_w = (dice & 0x20) ? (int32_t)(draw() % 150000) : config->fuse_max_w;
     config->export_max_w = (dice & 0x40) ? 0 : config->export_max_w;
     config->setpoint_ramp_w_per_s = (dice & 0x80) ? TW_POWER_LIMIT_W : config->setpoint_ramp_w_per_s;
-    config->pv_rated_w = (dice & 0x300) == 0 ? 0 : (dice & 0x300) == 0x300 ? 100 : config->pv_rated_w;
+    config->pv_rated_w = (dice & 0x300) == 0 ? 0 : (dice & 0x300) == 0x300 ? 1 + 99 * (int32_t)((dice >> 23) & 1) : config->pv_rated_w;
+    config->fuse_max_w = (dice & 0x1000000) ? config->import_max_w : config->fuse_max_w;
     config->voltage_max_dv = (dice & 0xC00) == 0 ? 0 : config->voltage_max_dv;
     config->voltage_min_dv = (dice & 0xC00) == 0 ? 0 : config->voltage_min_dv;
     config->frequency_max_mhz = (dice & 0x3000) == 0 ? 0 : config->frequency_max_mhz;
@@ -122,7 +146,8 @@ static inline void vary_config(tw_config_t *config, uint64_t (*draw)(void))
         const int32_t most_w = unit->power_charge_max_w > unit->power_discharge_max_w ? unit->power_charge_max_w
                                                                                       : unit->power_discharge_max_w;
         unit->power_efficient_min_w = (die & 0x40) && efficient_w <= most_w ? efficient_w : most_w / 10;
-        unit->soc_reserve_cpct = (die & 0x80) ? 0 : unit->soc_reserve_cpct;
+        unit->soc_reserve_cpct = (die & 0x80) ? (int32_t)((die >> 6) & 1) : unit->soc_reserve_cpct;
+        unit->soc_min_cpct = (die & 0x200000) ? 0 : unit->soc_min_cpct;
         unit->soc_taper_cpct = (die & 0x30000) == 0 ? 0 : unit->soc_taper_cpct;
         unit->limit_rise_w_per_s = (die & 0xC0000) == 0 ? TW_POWER_LIMIT_W : unit->limit_rise_w_per_s;
         unit->deviation_max_w = (die & 0x100000) ? 1 + (int32_t)((die >> 40) % 10000) : unit->deviation_max_w;

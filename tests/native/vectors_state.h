@@ -73,28 +73,9 @@ static void patch_site(void)
     case 7: emit_patch(SITE(held), below(3)); break;
     case 8: emit_patch(SITE(mode), one_in(9) ? extreme() : below(TW_MODES + 1)); break;
     case 9: emit_patch(SITE(first_out), one_in(3) ? extreme() : below(60) - 1); break;
-    case 10: emit_patch(SITE(first_out_unit), one_in(3) ? extreme() : below(10) - 1); break;
+    case 10: emit_patch(SITE(first_out_unit), one_in(3) ? extreme() : below(11) - 2); break;
     case 11: emit_patch(SITE(sharing), one_in(3) ? (int32_t)draw() : below(256)); break;
     default: emit_patch(SITE(pv_limit_w), one_in(3) ? extreme() : below(config.pv_rated_w + 1)); break;
-    }
-}
-
-/* The units at rest in one mode with full limits: where most cycles of a site's life are. */
-static void patch_whole(uint32_t mode)
-{
-    emit_patch(SITE(active), 0);
-    emit_patch(SITE(latched), 0);
-    emit_patch(SITE(held), 0);
-    emit_patch(SITE(sharing), below(256));
-    for (int32_t i = 0; i < config.unit_count; i++) {
-        emit_patch(UNIT(i, active), 0);
-        emit_patch(UNIT(i, latched), 0);
-        emit_patch(UNIT(i, seen), 3);
-        emit_patch(UNIT(i, mode), mode);
-        emit_patch(UNIT(i, mode_ms), 0);
-        emit_patch(UNIT(i, cooldown_ms), 0);
-        emit_patch(UNIT(i, charge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
-        emit_patch(UNIT(i, discharge_limit_mw), TW_POWER_LIMIT_W * INT64_C(1000));
     }
 }
 

@@ -5,7 +5,6 @@ pyserial sets the line up; reading and writing go straight to the descriptor. No
 """
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
@@ -63,8 +62,13 @@ class TtyPort:
         except (OSError, ValueError) as error:  # this UART cannot turn the direction itself
             line.close()
             raise OSError(f'{settings.path}: rs485 = "kernel" is refused: {error}') from error
-        with contextlib.suppress(OSError, serial.SerialException, ValueError, NotImplementedError):
-            line.set_low_latency_mode(True)  # a PTY and some adapters have none
+        try:
+            if settings.low_latency != "off":
+                line.set_low_latency_mode(True)
+        except (OSError, ValueError, NotImplementedError) as error:  # a PTY and some adapters have none
+            if settings.low_latency == "on":
+                line.close()
+                raise OSError(f'{settings.path}: low_latency = "on" is refused: {error}') from error
         self._serial, self._fd, self._on_bytes = line, line.fileno(), on_bytes
         os.set_blocking(self._fd, False)
         asyncio.get_running_loop().add_reader(self._fd, self._readable)

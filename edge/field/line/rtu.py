@@ -3,6 +3,7 @@
 Rules. A reply counts only if its CRC is right and its address, function and byte count (for writes: the whole echo) are
 those of the request. A right frame may be found after noise, after the echo of our own request, or glued to another.
 Whatever else arrives is classified when the time is over: CRC (bytes but no frame) or MISMATCH (a frame, but not ours).
+A broadcast (unit 0) has no answer, so nobody knows who has heard it: no setpoint is ever sent that way.
 Who waits how long, and what is sent next, is the bus's business.
 """
 
@@ -14,6 +15,8 @@ from edge.model import Outcome
 FRAME_MAX_BYTES = 256
 BUFFER_MAX_BYTES = 600  # more than two frames is noise; only the newest bytes can still hold an answer
 _EXCEPTION_BYTES = 5
+
+BROADCAST_S = 0.1  # what all devices need to obey one (Modbus over Serial Line V1.02, 2.4.1: 100 to 200 ms)
 
 Answer = bytes | int | Outcome  # the payload, an exception code, or how it failed
 
@@ -32,14 +35,16 @@ def with_crc(body: bytes) -> bytes:
 
 
 def read_request(address: int, fc: int, start: int, count: int) -> bytes:
-    """Frame of FC3 or FC4 for `count` registers from wire address `start`."""
+    """Frame of FC3 or FC4 for `count` registers (FC1, FC2: bits) from wire address `start`."""
     return with_crc(struct.pack(">BBHH", address, fc, start, count))
 
 
 def write_request(address: int, fc: int, start: int, registers: tuple[int, ...]) -> bytes:
-    """Frame of FC6 (one register) or FC16."""
-    if fc == 6:
-        return with_crc(struct.pack(">BBHH", address, 6, start, registers[0]))
+    """Frame of FC6 (one register), FC16, FC5 (one coil, 0xFF00 or 0) or FC15 (one coil, 1 or 0)."""
+    if fc in (5, 6):
+        return with_crc(struct.pack(">BBHH", address, fc, start, registers[0]))
+    if fc == 15:
+        return with_crc(struct.pack(">BBHHBB", address, 15, start, 1, 1, registers[0]))
     count = len(registers)
     return with_crc(struct.pack(f">BBHHB{count}H", address, 16, start, count, 2 * count, *registers))
 
@@ -47,22 +52,39 @@ def write_request(address: int, fc: int, start: int, registers: tuple[int, ...])
 class Expect:
     """What the answer to one request must look like; reusable for every repetition of that request."""
 
-    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes", "wire_chars")
+    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes", "turnaround_s", "wire_chars")
 
     def __init__(self, request: bytes) -> None:
         self.request = request
+        self.turnaround_s: float | None = None  # what is waited for when no answer is expected
         address, fc = request[0], request[1]
         self._exception_head = bytes((address, fc | 0x80))
-        if fc in (3, 4):
+        if fc in (1, 2, 3, 4):
             count = request[4] << 8 | request[5]
-            self._head = bytes((address, fc, 2 * count))
+            data_bytes = 2 * count if fc > 2 else (count + 7) // 8
+            self._head = bytes((address, fc, data_bytes))
             self._body_bytes = 3
-            self.size_bytes = 5 + 2 * count
+            self.size_bytes = 5 + data_bytes
         else:  # a write echoes address and value (FC6) or address and count (FC16)
             self._head = request[:6]
             self._body_bytes = 2
             self.size_bytes = 8
         self.wire_chars = len(request) + self.size_bytes  # of the whole transaction
+
+    @property
+    def register_count(self) -> int:
+        """Registers or bits that it is about."""
+        return 1 if self.request[1] in (5, 6) else int.from_bytes(self.request[4:6], "big")
+
+    @property
+    def write(self) -> tuple[int, int, int, int, int] | None:
+        """(address, function, register, count, unsigned value) of a write, as the gate is asked; None for a read."""
+        address, fc = self.request[:2]
+        if fc in (1, 2, 3, 4):
+            return None
+        values = self.request[4:6] if fc in (5, 6) else self.request[7:-2]
+        count = self.register_count
+        return address, fc, int.from_bytes(self.request[2:4], "big"), count, int.from_bytes(values, "big")
 
     def match(self, received: bytes | bytearray) -> bytes | int | None:
         """The payload when a right answer is in `received`, the exception code of a right refusal, or None so far."""
@@ -90,11 +112,34 @@ class Expect:
             at = received.find(head, at + 1)
         return None
 
-    def verdict(self, received: bytes | bytearray) -> Outcome:
+    def beyond_echo(self, received: bytes) -> bytes:
+        """What comes behind our own request, where the adapter hands that back too."""
+        at = received.find(self.request)
+        return received if at < 0 else received[at + len(self.request) :]
+
+    def verdict(self, received: bytes | bytearray) -> Answer:
         """What it was, when the time is over and nothing matched."""
         if not received:
             return Outcome.TIMEOUT
         return Outcome.MISMATCH if _holds_a_frame(received, self.request) else Outcome.CRC
+
+
+class Broadcast(Expect):
+    """A write to all devices of a line. Nobody answers; when they have had time to obey, that is all that is known."""
+
+    __slots__ = ()
+
+    def __init__(self, request: bytes) -> None:
+        super().__init__(request)
+        if request[0] != 0 or self.write is None:
+            raise ValueError("only a write to unit 0 is a broadcast")
+        self.size_bytes, self.wire_chars, self.turnaround_s = 0, len(request), BROADCAST_S
+
+    def match(self, received: bytes | bytearray) -> None:
+        """Whoever answers is not believed."""
+
+    def verdict(self, received: bytes | bytearray) -> bytes:
+        return b""
 
 
 def _holds_a_frame(received: bytes | bytearray, request: bytes) -> bool:

@@ -1,45 +1,44 @@
-"""Profile TOML to Profile: every mistake at once, each with file, key, value, allowed. The grammar is here."""
+"""Profile TOML to Profile: every mistake at once, each with file, key, value, allowed. Each table is read in grammar.py."""
 
-import re
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import tomli
 
 from edge.errors import ConfigFault, Problem
-from edge.field.decode import identity_text
-from edge.field.profile import (
-    REGISTERS,
-    Block,
-    Command,
-    Identify,
-    Link,
-    Point,
-    Profile,
-    Verify,
-    Watchdog,
-    Write,
-)
-from edge.field.profiles.table import Table
-from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES, WRITES_MANDATORY
-from edge.units import CANONICAL
+from edge.field.profile import Block, Command, Point, Profile, Write
+from edge.field.profiles import grammar
+from edge.field.profiles.table import BLANK, Table
+from edge.field.profiles.upkeep import constants_of, heartbeat_of
+from edge.roles import FLAGS, FLAGS_MANDATORY, KINDS, ROLES, WRITES_MANDATORY
 
 FOLDER = Path(__file__).parent
-WIDTH_BITS = {"u16": 16, "s16": 16, "bits": 16, "value": 16, "u32": 32, "s32": 32, "u64": 64, "s64": 64}
-KINDS = ("pcs", "bms", "pv", "meter")
-ADDRESS_MAX = 65_535
-VALUE_MAX = 2_000_000_000  # a canonical value beyond this does not fit the kernel's image: a wrong scale, or rubbish
-ENERGY_MAX_WH = 10**15
+OWN_FOLDER = "profiles"  # beside the site file
 
 
-def load_profile(profile_id: str) -> Profile:
-    """The profile that ships under this id. Raises ConfigFault."""
-    path = FOLDER / f"{profile_id}.toml"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
-        raise ConfigFault([Problem(str(path.name), "profile", profile_id, f"is not known; there are: {known}")])
-    return read_profile(path)
+def shipped() -> list[str]:
+    """The ids of the profiles that come with the program."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_profile(profile_id: str, site_file: str = "") -> Profile:
+    """The profile that ships under this id, or the site's own: `profiles/<id>.toml` beside its site file.
+
+    Raises ConfigFault, also when it is there twice: nobody could say which one a device is driven by.
+    """
+    name = f"{profile_id}.toml"
+    own = Path(site_file).parent / OWN_FOLDER / name if site_file else None
+    is_own, is_shipped = own is not None and own.is_file(), profile_id in shipped()
+    if own is not None and is_own and is_shipped:
+        raise ConfigFault(
+            [Problem(str(own), "profile.id", profile_id, "ships with the program", "give yours another name")]
+        )
+    if own is not None and is_own:
+        return read_profile(own)
+    if not is_shipped:
+        known, hint = ", ".join(shipped()), f"a site's own profile is {own}" if own else ""
+        raise ConfigFault([Problem(name, "profile", profile_id, f"is not known; there are: {known}", hint)])
+    return read_profile(FOLDER / name)
 
 
 def read_profile(path: Path) -> Profile:
@@ -61,265 +60,29 @@ def parse_profile(tables: dict[str, Any], file: str) -> Profile:
     head = top.table("profile") or Table(file, "profile", {}, problems)
     kind = head.word("kind", KINDS)
     names = [head.word(key) for key in ("id", "vendor", "model", "version", "source")]
-    verified = head.take("verified", False)
-    if not isinstance(verified, bool):
-        head.note("verified", verified, "must be true or false")
+    verified = head.flag("verified")
     shift = 1 if head.word("addressing", ("wire0", "doc1"), "wire0") == "doc1" else 0
+    notes = head.words("notes")
     head.close()
-    link = _link(top.table("link") or Table(file, "link", {}, problems))
-    points = [_point(table, kind, shift) for table in top.tables("point")]
-    blocks = tuple(_block(table, shift, link, points) for table in top.tables("block"))
-    writes = tuple(_write(table, kind, shift) for table in top.tables("write"))
-    commands = tuple(_command(table, kind, shift) for table in top.tables("command"))
-    watchdog = _watchdog(top.table("watchdog"), shift)
-    identify = _identify(top.table("identify"), shift, link)
+    link = grammar.read_link(top.table("link") or Table(file, "link", {}, problems))
+    points = [grammar.read_point(table, kind, shift) for table in top.tables("point")]
+    blocks = tuple(grammar.read_block(table, shift, link, points) for table in top.tables("block"))
+    writes = tuple(grammar.read_write(table, kind, shift) for table in top.tables("write"))
+    commands = tuple(grammar.read_command(table, kind, shift) for table in top.tables("command"))
+    watchdog = grammar.read_watchdog(top.table("watchdog"), shift)
+    heartbeat = heartbeat_of(top.table("heartbeat"), shift)
+    constants = constants_of(top.tables("constant"), shift)
+    identify = grammar.read_identify(top.table("identify"), shift, link)
     top.close()
-    _whole_profile(top, kind, blocks, points, writes, commands)
+    if not any(problem.value == BLANK for problem in problems):  # what the whole lacks is still to come
+        _whole_profile(top, kind, blocks, points, writes, commands)
     if problems:
         raise ConfigFault(problems)
     profile_id, vendor, model, version, source = names
     return Profile(
         profile_id, vendor, model, cast(Any, kind), version, source, verified, link, blocks, writes, commands, watchdog,
-        identify,
+        identify, notes, heartbeat, constants,
     )  # fmt: skip
-
-
-def _link(table: Table) -> Link:
-    link = Link(
-        baud=table.whole("baud", 1_200, 115_200, 19_200),
-        parity=table.word("parity", ("N", "E", "O"), "N"),
-        stopbits=table.whole("stopbits", 1, 2, 1),
-        timeout_ms=table.whole("timeout_ms", 20, 2_000),
-        min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
-        turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
-        max_regs=table.whole("max_regs", 1, 125, 60),
-    )
-    table.close()
-    return link
-
-
-def _flag_pairs(table: Table, kind: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, str], ...]]:
-    """Flags (number, mask) and names (number, name) of [point.bits] and [point.values]."""
-    flags: list[tuple[int, int]] = []
-    names: list[tuple[int, str]] = []
-    for key, highest in (("bits", 15), ("values", 0xFFFF)):
-        for number, (flag, name) in table.pairs(key).items():
-            mask = FLAGS[kind].get(flag)
-            if number > highest or (flag and mask is None):
-                allowed = f"must be 0..{highest} and one of " + (", ".join(FLAGS[kind]) or "(this kind has no flags)")
-                table.note(f"{key}.{number}", flag, allowed)
-                continue
-            if mask is not None:
-                flags.append((number, mask))
-            if name:
-                names.append((number, name))
-    return tuple(flags), tuple(names)
-
-
-def _scaled(table: Table, wanted: str, of: str) -> tuple[Fraction, int]:
-    """Canonical units per count, and offset. `wanted` is the canonical unit `of` the role; "" when there is no role."""
-    factor = table.number("scale", 1)
-    offset = table.number("offset", 0)
-    unit = table.word("unit", tuple(CANONICAL), "W") if wanted or "unit" in table.values else "W"
-    canonical, conversion = CANONICAL[unit]
-    if wanted not in ("", canonical):
-        table.note("unit", unit, f"must convert to {wanted}, the unit of {of}")
-    if factor <= 0:
-        table.note("scale", table.values.get("scale"), "must be above 0; sign = -1 turns it round")
-        factor = Fraction(1)
-    return factor * conversion, round(offset * conversion)
-
-
-def _point(table: Table, kind: str, shift: int) -> tuple[str, Point]:
-    """(block name, point)."""
-    name, block = table.word("name"), table.word("block")
-    role = table.word("role", default="")
-    if role and (role not in ROLES or ROLES[role].kind != kind):
-        table.note("role", role, "must be one of " + ", ".join(r for r in ROLES if ROLES[r].kind == kind))
-        role = ""
-    kind_of = table.word("type", tuple(t for t in REGISTERS if t != "str"))
-    factor, offset = _scaled(table, ROLES[role].unit if role else "", role)
-    flags, names = _flag_pairs(table, kind)
-    wanted = {"bits": "bits", "value": "values"}.get(kind_of, "")
-    if {key for key in ("bits", "values") if table.values.get(key)} != ({wanted} if wanted else set()):
-        table.note("type", kind_of, "bits needs [point.bits], value needs [point.values]; other types have neither")
-    sign = _sign(table)
-    low, high = _range(table, role)
-    point = Point(
-        name, role, max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, kind_of),
-        cast(Any, table.word("word_order", ("big", "little"), "big")), factor, sign * offset, sign,
-        _sentinels(table, kind_of), low, high, flags, names,
-    )  # fmt: skip
-    table.close()
-    return block, point
-
-
-def _sign(table: Table) -> Literal[1, -1]:
-    sign = table.whole("sign", -1, 1, 1)
-    if sign == 0:
-        table.note("sign", 0, "must be 1 or -1")
-    return -1 if sign < 0 else 1
-
-
-def _range(table: Table, role: str) -> tuple[int | None, int | None]:
-    """Where a value is believed. Without words of the profile: what the kernel's 32 bits can hold, and no counter < 0."""
-    low: int | None = None
-    high: int | None = None
-    if role:
-        counter = ROLES[role].unit == "Wh"
-        low, high = (0, ENERGY_MAX_WH) if counter else (-VALUE_MAX, VALUE_MAX)
-    limits = [low, high]
-    for index, key in enumerate(("min", "max")):
-        limit = table.take(key)
-        if limit is None:
-            continue
-        if type(limit) is not int or (role and not cast(int, low) <= limit <= cast(int, high)):
-            table.note(key, limit, f"must be a whole number in the unit of the role, {low}..{high}")
-        else:
-            limits[index] = limit
-    low, high = limits
-    if low is not None and high is not None and low > high:
-        table.note("min", low, f"must not be above max = {high}")
-    return low, high
-
-
-def _sentinels(table: Table, kind_of: str) -> tuple[int, ...]:
-    raw = table.take("sentinel", [])
-    bits = WIDTH_BITS.get(kind_of, 0)
-    if not isinstance(raw, list) or any(type(v) is not int or not 0 <= v < 1 << bits for v in raw):
-        table.note("sentinel", raw, f"must be a list of raw values 0..{(1 << bits) - 1}" if bits else "not for f32")
-        return ()
-    signed = kind_of.startswith("s")
-    return tuple(v - (1 << bits) if signed and v >> (bits - 1) else v for v in raw)
-
-
-def _block(table: Table, shift: int, link: Link, points: list[tuple[str, Point]]) -> Block:
-    name = table.word("name")
-    fc = table.whole("fc", 3, 4)
-    start = max(0, table.whole("start", shift, ADDRESS_MAX) - shift)
-    count = table.whole("count", 1, 125)
-    if count > link.max_regs:
-        table.note("count", count, f"must be at most link.max_regs = {link.max_regs}")
-    mine = sorted((p for block, p in points if block == name), key=lambda p: p.addr)
-    end = start
-    for point in mine:
-        size = REGISTERS[point.type]
-        if point.addr < start or point.addr + size > start + count:
-            table.note("start", start + shift, f"point {point.name} at {point.addr + shift} is outside the block")
-        if point.addr < end:
-            table.note("start", start + shift, f"point {point.name} at {point.addr + shift} overlaps the one before it")
-        end = point.addr + size
-    mandatory = tuple(i for i, p in enumerate(mine) if p.flags or (p.role in ROLES and ROLES[p.role].mandatory))
-    block = Block(
-        name, cast(Any, fc), start, count, table.whole("period_ms", 50, 3_600_000), table.whole("priority", 2, 5),
-        tuple(mine), mandatory,
-    )  # fmt: skip
-    table.close()
-    return block
-
-
-def _write(table: Table, kind: str, shift: int) -> Write:
-    name = table.word("name", tuple(WRITES[kind]) or ("(this kind has no writes)",))
-    addr = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift)
-    fc, kind_of = table.whole("fc", 6, 16), table.word("type", ("u16", "s16", "u32", "s32", "f32"))
-    if fc not in (6, 16) or (fc == 6 and REGISTERS[kind_of] != 1):
-        table.note("fc", fc, "must be 6 (one register) or 16")
-    factor, _ = _scaled(table, WRITES[kind].get(name, ""), name)
-    sign = _sign(table)
-    low, high, safe = (table.whole(key, -VALUE_MAX, VALUE_MAX) for key in ("min", "max", "safe"))
-    if not low <= safe <= high:
-        table.note("safe", safe, f"must be within min..max = {low}..{high}")
-    if factor > 0:
-        _check_counts(table, kind_of, factor * sign, {"min": low, "max": high, "safe": safe})
-    verify_table = table.table("verify")
-    verify = None
-    if verify_table:
-        verify = Verify(
-            max(0, verify_table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, verify_table.whole("fc", 3, 4)),
-            verify_table.whole("delay_ms", 0, 5_000), verify_table.whole("tol", 0, 100, 0),
-        )  # fmt: skip
-        verify_table.close()
-    order = cast(Any, table.word("word_order", ("big", "little"), "big"))
-    interval = (table.whole("min_interval_ms", 0, 60_000), table.whole("max_interval_ms", 100, 600_000))
-    table.close()
-    return Write(name, addr, cast(Any, fc), cast(Any, kind_of), order, factor, sign, low, high, safe, *interval, verify)
-
-
-def _check_counts(table: Table, kind_of: str, factor: Fraction, limits: dict[str, int]) -> None:
-    """The limits must fit the register, and safe must be a whole count: otherwise it cannot be written."""
-    bits = 25 if kind_of == "f32" else WIDTH_BITS[kind_of]  # an f32 holds whole numbers of 24 bits and a sign
-    signed = kind_of in ("s16", "s32", "f32")
-    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    for key, limit in limits.items():
-        if not least <= limit / factor <= most:
-            table.note(key, limit, f"is {float(limit / factor):g} counts and does not fit {kind_of}")
-    if (limits["safe"] / factor).denominator != 1:
-        table.note("safe", limits["safe"], "must be a whole number of counts")
-
-
-def _command(table: Table, kind: str, shift: int) -> Command:
-    name = table.word("name", COMMANDS[kind] or ("(this kind has no commands)",))
-    raw = table.take("writes", [])
-    good = isinstance(raw, list) and bool(raw)
-    good = good and all(isinstance(w, list) and len(w) == 2 and all(type(n) is int for n in w) for w in raw)
-    if not good or any(not shift <= a <= ADDRESS_MAX or not 0 <= v <= ADDRESS_MAX for a, v in raw):
-        table.note("writes", raw, "must be a list of [address, value], both 0..65535")
-        raw = []
-    flags = []
-    for key in ("unless", "until"):
-        word = table.word(key, default="")
-        if word.removeprefix("!") not in ("", *FLAGS[kind]):
-            table.note(key, word, "must be a flag, one of " + ", ".join(FLAGS[kind]))
-        flags.append(word)
-    table.close()
-    return Command(name, tuple((address - shift, value) for address, value in raw), flags[0], flags[1])
-
-
-def _watchdog(table: Table | None, shift: int) -> Watchdog | None:
-    if table is None:
-        return None
-    addr, fc = max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), table.whole("fc", 6, 16)
-    if fc not in (6, 16):
-        table.note("fc", fc, "must be 6 or 16")
-    seconds = table.number("seconds_per_count", 1)
-    if seconds <= 0:
-        table.note("seconds_per_count", str(seconds), "must be above 0")
-    watchdog = Watchdog(addr, cast(Any, fc), table.whole("value", 1, 3_600), seconds, table.word("on_loss"))
-    table.close()
-    return watchdog
-
-
-def identity_payload(identify: Identify) -> bytes:
-    """The registers of a device that says its example. Raises ValueError when it does not fit."""
-    size_bytes = 2 * identify.count
-    raw = identify.example.encode("ascii") if identify.type == "str" else None
-    if raw is None:
-        raw = int(identify.example, 16).to_bytes(size_bytes, "big")
-    if len(raw) > size_bytes:
-        raise ValueError(f"is {len(raw)} bytes, and {identify.count} registers hold {size_bytes}")
-    return raw.ljust(size_bytes, b"\0")
-
-
-def _identify(table: Table | None, shift: int, link: Link) -> Identify | None:
-    if table is None:
-        return None
-    identify = Identify(
-        max(0, table.whole("addr", shift, ADDRESS_MAX) - shift), cast(Any, table.whole("fc", 3, 4)),
-        table.whole("count", 1, min(60, link.max_regs)), cast(Any, table.word("type", ("str", "u16", "u32"), "str")),
-        table.word("match"), table.word("example"),
-    )  # fmt: skip
-    if identify.type != "str" and identify.count != REGISTERS[identify.type]:
-        table.note("count", identify.count, f"must be {REGISTERS[identify.type]} for {identify.type}")
-    try:
-        said = identity_text(identify, identity_payload(identify))
-        if not re.search(identify.match, said):
-            table.note("match", identify.match, f"does not match the example, which reads as {said!r}")
-    except re.error as error:
-        table.note("match", identify.match, f"is no regular expression: {error}")
-    except (ValueError, OverflowError) as error:
-        table.note("example", identify.example, f"cannot be what such a device says: {error}")
-    table.close()
-    return identify
 
 
 def _whole_profile(
@@ -330,7 +93,9 @@ def _whole_profile(
     block_names = [block.name for block in blocks]
     for block, point in points:
         if block not in block_names:
-            top.note(f"point.{point.name}", block, "block is not one of " + ", ".join(block_names))
+            top.note(
+                f"point.{point.name}", block, "block is not one of " + (", ".join(block_names) or "(there is none)")
+            )
     for what, names in (
         ("block", block_names),
         ("point", [p.name for _, p in points]),
@@ -340,6 +105,9 @@ def _whole_profile(
     ):
         for name in sorted({n for n in names if names.count(n) > 1}):
             top.note(what, name, "is there more than once")
+    if not points:
+        top.note("point", None, f"is missing: a {kind} of which nothing is read is of no use")
+    _ratios(top, points)
     roles = {p.role for _, p in points}
     for role in ROLES.values():
         if role.kind == kind and role.mandatory and role.name not in roles:
@@ -351,3 +119,12 @@ def _whole_profile(
     for name in WRITES_MANDATORY[kind]:
         if name not in {w.name for w in writes}:
             top.note("write", name, f"is missing: a {kind} cannot be controlled without it")
+
+
+def _ratios(top: Table, points: list[tuple[str, Point]]) -> None:
+    """What multiplies a point is a plain number of the same device, and is not multiplied itself."""
+    plain = {p.name for _, p in points if p.type in ("u16", "s16", "u32", "s32") and not p.role and not p.times}
+    for _, point in points:
+        for name in point.times:
+            if name not in plain:
+                top.note(f"point.{point.name}.times", name, "must be the name of a whole-number point without a role")

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge.errors import Problem
 
+BLANK = "?"  # what a blueprint has where somebody must write a fact
 NUMBER_MAX = 10**15  # a scale or an offset beyond this is a slip
 
 
@@ -20,6 +21,9 @@ class Table:
     taken: list[str] = field(default_factory=list)
 
     def note(self, key: str, value: object, allowed: str, hint: str = "") -> None:
+        """One thing that is wrong. A blank that nobody has filled in is said to be that, whatever is allowed there."""
+        if value == BLANK:
+            allowed = "is still to be filled in: " + allowed.removeprefix("must be ")
         try:
             repr(value)
         except ValueError:  # a hexadecimal number of thousands of digits: Python does not print it
@@ -46,13 +50,21 @@ class Table:
         value = self.take(key, default)
         if value is None:
             self.note(key, None, "is missing: " + (", ".join(words) if words else "a text"))
-        elif not isinstance(value, str):
+        elif not isinstance(value, str) or (value == BLANK and not words):
             self.note(key, value, "must be a text")
         elif words and value not in words:
             self.note(key, value, "must be one of " + ", ".join(words))
         else:
             return value
         return default if default is not None else (words[0] if words else "")
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """true or false; the default when absent."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            self.note(key, value, "must be true or false")
+            return default
+        return value
 
     def number(self, key: str, default: int | None = None) -> Fraction:
         """A number, exactly as it is written in the file: 0.1 is one tenth."""
@@ -66,6 +78,14 @@ class Table:
         else:
             return Fraction(str(value))
         return Fraction(default if default is not None else 1)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty when absent."""
+        value = self.take(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.note(key, value, "must be a list of texts")
+            return ()
+        return tuple(value)
 
     def tables(self, key: str) -> "list[Table]":
         """A list of tables, `[[key]]`; empty when absent."""
@@ -85,25 +105,31 @@ class Table:
             return None
         return Table(self.file, f"{self.path}.{key}" if self.path else key, value, self.problems)
 
-    def pairs(self, key: str) -> dict[int, tuple[str, str]]:
-        """`{ 0 = "fault", 5 = { name = "door", flag = "" } }` to number: (flag, name); TOML keys are texts."""
+    def pairs(self, key: str) -> dict[int, tuple[str, str, int]]:
+        """`{ 0 = "fault", 5 = { name = "door", flag = "" } }` to number: (flag, name, active); TOML keys are texts.
+
+        `active` is 1, or 0 for a bit that says it while it is 0.
+        """
         value = self.take(key, {})
-        found: dict[int, tuple[str, str]] = {}
+        found: dict[int, tuple[str, str, int]] = {}
         if not isinstance(value, dict):
             self.note(key, value, 'must be a table such as { 0 = "fault" }')
             return found
         for number, word in value.items():
+            if number.startswith(BLANK):
+                self.note(f"{key}.{number}", BLANK, f"must be the number of the bit or value that says {word!r}")
+                continue
             parts = word if isinstance(word, dict) else {"flag": word}
-            flag, name = parts.get("flag", ""), parts.get("name", "")
-            good = (
-                isinstance(flag, str) and isinstance(name, str) and (flag or name) and not {*parts} - {"flag", "name"}
-            )
+            flag, name, active = parts.get("flag", ""), parts.get("name", ""), parts.get("active", 1)
+            good = isinstance(flag, str) and isinstance(name, str) and bool(flag or name)
+            good = good and type(active) is int and active in (0, 1) and not {*parts} - {"flag", "name", "active"}
             if not good or not _is_whole(number):
-                self.note(f"{key}.{number}", word, 'must be a number and a flag, or { name = "...", flag = "..." }')
+                allowed = 'must be a number and a flag, or { name = "...", flag = "...", active = 0 or 1 }'
+                self.note(f"{key}.{number}", word, allowed)
             elif int(number, 0) in found:
                 self.note(f"{key}.{number}", word, "the same number is there twice")
             else:
-                found[int(number, 0)] = (flag, name)
+                found[int(number, 0)] = (flag, name, active)
         return found
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Scenario files (TOML): every mistake at once, each with file, key, value and what is allowed.
 
-[site] tables replace options of the example site ([site.unit]: of its units), [plant] is what the site is made of,
-[[fault]] is read by hil.faults, [[step]] is who does what, [[expect]] what must be seen.
+[site] tables replace options of the example site ([site.unit]: of its units; [[site.device]] adds a device to it), [plant]
+is what the site is made of, [[fault]] is read by hil.faults, [[step]] is who does what, [[expect]] what must be seen.
 """
 
 import tomllib
@@ -86,7 +86,9 @@ def _site(changes: Table, file: str, problems: list[Problem]) -> tuple[dict[str,
     tables = dict(plain)
     for name in changes.names():
         value = changes.take(name)
-        if not isinstance(value, dict):
+        if name == "device" and isinstance(value, list):
+            tables["device"] = [*plain["device"], *value]
+        elif not isinstance(value, dict):
             problems.append(Problem(file, f"site.{name}", value, f"must be a table written as [site.{name}]"))
         elif name == "unit":
             tables["unit"] = [{**unit, **value} for unit in plain["unit"]]

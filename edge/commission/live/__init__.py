@@ -1,0 +1,1 @@
+"""The site as it answers, against what its file and its profiles promise."""
