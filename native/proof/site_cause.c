@@ -47,8 +47,7 @@ const tw_cause_row_t *tw_site_rows(void)
 
 int64_t any_part(int64_t whole, int64_t part, int64_t of)
 {
-    (void)whole;
-    (void)part;
+    HOLDS(part_fits(whole, part), "the division is asked within its range");
     (void)of;
     return nondet_int64();
 }
@@ -72,10 +71,10 @@ void prove_site_causes(void)
     tw_site_causes(&config, &state, &input, facts, &cycle);
 
     SHOW(active, state.active);
-    SHOW(poc_fresh, cycle.poc_fresh);
-    SHOW(clock_bad, cycle.clock_bad);
+    SHOW(poc_fresh, cycle.poc_fresh ? 1 : 0);
+    SHOW(clock_bad, cycle.clock_bad ? 1 : 0);
     SHOW(commands, input.commands);
-    SHOW(forbidden, cycle.forbidden);
+    SHOW(forbidden, cycle.forbidden ? 1 : 0);
     HOLDS(site_missing_is_a_cause(&input, &cycle, state.active), "(d) silence, clock, emergency stop, hold are causes at once");
     HOLDS(forbidden_is_told(&config, &cycle, state.active), "(d) what the causes forbid is told, and no cause is active that nothing judges");
     bool same = state.latched == before.latched && state.clear_ms == before.clear_ms && state.config_sum == before.config_sum

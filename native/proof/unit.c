@@ -33,8 +33,7 @@ uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judge
 
 int64_t any_part(int64_t whole, int64_t part, int64_t of)
 {
-    (void)whole;
-    (void)part;
+    HOLDS(part_fits(whole, part), "the division is asked within its range");
     (void)of;
     return nondet_int64();
 }
@@ -103,6 +102,8 @@ void prove_unit_limits(void)
     tw_unit_output_t output = nondet_unit_output();
     const tw_unit_output_t was = output;
 
+    SHOW(plausible, facts.plausible ? 1 : 0);
+    SHOW(cell_voltage_max_mv, input.cell_voltage_max_mv);
     bound_unit(&config, &state, &input, commands, facts.plausible, &cycle, &output);
 
     SHOW(charge_max_w, output.charge_max_w);

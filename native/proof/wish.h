@@ -68,6 +68,26 @@ static inline bool smooth_kept(const tw_wish_state_t *before, const tw_wish_stat
         && after->flags == before->flags && after->mean_mw == before->mean_mw;
 }
 
+/* The one invariant of this half: the governor's filters are as far as a count goes. tw_init makes it true, `score` keeps it, and no
+ * other file writes them. (With other bits a conversion in governor.c would wrap, as gcc and clang define it.) */
+static inline bool bands_fit(const tw_wish_state_t *state)
+{
+    bool all = true;
+    for (int32_t i = 0; i < TW_BANDPASSES; i++) {
+        all = all && among(-(1 << 23), state->band_slow[i][0], 1 << 23) && among(-(1 << 24), state->band_slow[i][1], 1 << 24);
+    }
+    return all;
+}
+
+static inline bool bands_kept(const tw_wish_state_t *before, const tw_wish_state_t *after)
+{
+    bool all = true;
+    for (int32_t i = 0; i < TW_BANDPASSES; i++) {
+        all = all && after->band_slow[i][0] == before->band_slow[i][0] && after->band_slow[i][1] == before->band_slow[i][1];
+    }
+    return all;
+}
+
 static inline bool slow_kept(const tw_wish_state_t *before, const tw_wish_state_t *after)
 {
     return after->slow_mw == before->slow_mw && after->slower_mw == before->slower_mw;

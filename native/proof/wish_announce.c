@@ -18,5 +18,6 @@ void prove_announced(void)
     HOLDS(among(-ANNOUNCED_LIMIT_W, announced_w, ANNOUNCED_LIMIT_W), "what is announced is bounded");
     HOLDS(slow_within(&state, 5 * TW_LOAD_LIMIT_W), "the slow parts move by what the meter shows");
     HOLDS(smooth_kept(&before, &state), "smoothing's own state is left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }

@@ -23,6 +23,7 @@ void prove_doubt(void)
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state) && state.gain_permille[0] == before.gain_permille[0]
           && state.gain_permille[1] == before.gain_permille[1] && state.blend_permille == before.blend_permille
           && state.ring_index == before.ring_index, "smoothing's own state, gains and blend are left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 #else
@@ -64,12 +65,14 @@ void prove_score(void)
     tw_now_t now = any_now(&config, &input, &view);
     GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
     tw_wish_state_t state;
+    GIVEN(bands_fit(&state));
     const tw_wish_state_t before = state;
     const int32_t count = 32767;
     score(&state, &now, any_between(-count, count), any_between(-count, count), any_between(-count, count));
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state) && state.gain_permille[0] == before.gain_permille[0]
           && state.gain_permille[1] == before.gain_permille[1] && state.blend_permille == before.blend_permille
           && state.distrust_permille == before.distrust_permille, "smoothing's own state is left alone");
+    HOLDS(bands_fit(&state), "the filters stay as far as a count goes");
     END;
 }
 
@@ -88,6 +91,7 @@ void prove_govern(void)
     tw_govern(&state, &now, any_between(-count, count), any_between(-count, count), any_between(-count, count), nondet_bool());
     HOLDS(gains_fit(&state) && doubt_fits(&state), "gains, blend and distrust are permille");
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state), "smoothing's own state is left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 #endif

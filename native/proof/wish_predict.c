@@ -36,6 +36,7 @@ void prove_correlate(void)
     const tw_wish_state_t before = state;
     correlate(&state, any_between(-32767, 32767));
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state), "smoothing's own state is left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -45,6 +46,7 @@ void prove_seek(void)
     const tw_wish_state_t before = state;
     seek_period(&state);
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state), "smoothing's own state is left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -70,5 +72,6 @@ void prove_predicted(void)
     bool agrees;
     (void)tw_predicted(&state, &now, any_between(-32767, 32767), &agrees);
     HOLDS(smooth_kept(&before, &state) && slow_kept(&before, &state), "smoothing's own state is left alone");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
