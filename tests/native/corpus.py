@@ -41,7 +41,7 @@ class Program:
 
 GUARD = Program("guard", False, "vectors", 40_000)
 WHOLE = Program("whole", True, "vectors", 40_000)
-WISH = Program("wish", True, "vectors_wish", 120)
+WISH = Program("wish", True, "vectors_wish", 200)
 PROGRAMS = (GUARD, WHOLE, WISH)
 
 
