@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from edge.fleet.ingest import Ingest, SampleBook
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
 from edge.store.segments import SegmentLog
-from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, running, wait_until
+from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, running, socket_of, wait_until
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 TOPICS = Topics("acme", "gw-1")
@@ -162,7 +163,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     assert wait_until(lambda: len(seen) == 2, 3, watcher)
     assert b'"online": true' in seen[TOPICS.status]
     assert schema_json() in seen.values()
-    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]  # cuts the socket inside
+    socket_of(gateway.link).shutdown(socket.SHUT_RDWR)
     assert wait_until(lambda: seen[TOPICS.status] == GONE, 3, watcher)
 
 

@@ -65,7 +65,12 @@ class TtyPort:
         try:
             if settings.low_latency != "off":
                 line.set_low_latency_mode(True)
-        except (OSError, ValueError, NotImplementedError) as error:  # a PTY and some adapters have none
+        except (
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
+            # A PTY and some adapters have no such mode: good enough, unless the site asks for it.
             if settings.low_latency == "on":
                 line.close()
                 raise OSError(f'{settings.path}: low_latency = "on" is refused: {error}') from error
