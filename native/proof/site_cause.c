@@ -1,10 +1,9 @@
 /* Causes of the site, and the limit of PV: silence, clock, commands and alarms are causes in the same cycle, and what they forbid is
  * told; nothing else moves. */
-#include "promises.h"
+#include "part.h"
 
 uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                    int32_t *timer_ms, int32_t dt_ms);
-int64_t any_part(int64_t whole, int64_t part, int64_t of);
 
 #include "../curtail.c"
 #include "../site.c"
@@ -43,13 +42,6 @@ bool tw_third_within_hour(int32_t recent_ms[2], bool rose, int32_t dt_ms)
 const tw_cause_row_t *tw_site_rows(void)
 {
     return (void *)0; /* any_watch does not look */
-}
-
-int64_t any_part(int64_t whole, int64_t part, int64_t of)
-{
-    HOLDS(part_fits(whole, part), "the division is asked within its range");
-    (void)of;
-    return nondet_int64();
 }
 
 void prove_site_causes(void)

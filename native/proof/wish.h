@@ -60,6 +60,15 @@ static inline bool dead_time_fits(int32_t dead_time_ms)
     return among(1, dead_time_ms, 5000);
 }
 
+/* A proof's cycle in which the dead time is known already: declares `config`, `input`, `view` and `now`. */
+#define ANY_CYCLE \
+    tw_config_t config; \
+    GIVEN(site_accepted(&config)); \
+    tw_input_t input; \
+    tw_view_t view = nondet_view(); \
+    tw_now_t now = any_now(&config, &input, &view); \
+    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms))
+
 /* ---- what smooth.c relies on: others leave its part of the state alone -------------------------------------- */
 
 static inline bool smooth_kept(const tw_wish_state_t *before, const tw_wish_state_t *after)

@@ -5,12 +5,7 @@
 
 void prove_announced(void)
 {
-    tw_config_t config;
-    GIVEN(site_accepted(&config));
-    tw_input_t input;
-    tw_view_t view = nondet_view();
-    tw_now_t now = any_now(&config, &input, &view);
-    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
+    ANY_CYCLE;
     tw_wish_state_t state;
     GIVEN(slow_within(&state, 4 * TW_LOAD_LIMIT_W));
     const tw_wish_state_t before = state;

@@ -58,12 +58,7 @@ void any_score(tw_wish_state_t *state, const tw_now_t *now, int32_t deviation, i
 
 void prove_score(void)
 {
-    tw_config_t config;
-    GIVEN(site_accepted(&config));
-    tw_input_t input;
-    tw_view_t view = nondet_view();
-    tw_now_t now = any_now(&config, &input, &view);
-    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
+    ANY_CYCLE;
     tw_wish_state_t state;
     GIVEN(bands_fit(&state));
     const tw_wish_state_t before = state;
@@ -78,12 +73,7 @@ void prove_score(void)
 
 void prove_govern(void)
 {
-    tw_config_t config;
-    GIVEN(site_accepted(&config));
-    tw_input_t input;
-    tw_view_t view = nondet_view();
-    tw_now_t now = any_now(&config, &input, &view);
-    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
+    ANY_CYCLE;
     tw_wish_state_t state;
     GIVEN(gains_fit(&state) && doubt_fits(&state));
     const tw_wish_state_t before = state;

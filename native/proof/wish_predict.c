@@ -61,12 +61,7 @@ void prove_then(void)
 
 void prove_predicted(void)
 {
-    tw_config_t config;
-    GIVEN(site_accepted(&config));
-    tw_input_t input;
-    tw_view_t view = nondet_view();
-    tw_now_t now = any_now(&config, &input, &view);
-    GIVEN(now_fits(&now) && dead_time_fits(now.dead_time_ms));
+    ANY_CYCLE;
     tw_wish_state_t state;
     const tw_wish_state_t before = state;
     bool agrees;
