@@ -55,7 +55,8 @@ class TtyPort:
                 exclusive=True,
             )
         except (serial.SerialException, ValueError) as error:
-            raise OSError(f"{settings.path}: {error}") from error
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise OSError(f"{settings.path}: {reason}") from error
         try:
             if settings.rs485 == "kernel":
                 line.rs485_mode = serial.rs485.RS485Settings()
