@@ -202,8 +202,7 @@ def main() -> int:
         tools.need(*(variant.compiler for variant in variants), *(v.emulator[0] for v in variants if v.emulator))
         return 0 if compare(variants, given.jobs) else 1
     except (tools.Missing, RuntimeError) as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,7 @@ def main() -> int:
         tools.need("clang-19")
         binary = build()
     except (tools.Missing, RuntimeError) as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     print(f"fuzzing for {given.seconds} s, seed {given.seed}", flush=True)
     code, text = fuzz(binary, given.seconds, given.seed)
     if code != 0:

@@ -114,8 +114,7 @@ def main() -> int:
         tools.need("gcc")
         tools.prover()
     except tools.Missing as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     machines = [given.machine] if given.machine else ["x86-64"] if given.short else list(MACHINES)
     proofs, breaks = load(given.native)
     begin_s = time.monotonic()

@@ -93,8 +93,7 @@ def main() -> int:
     try:
         tools.need(*COMPILERS.values())
     except tools.Missing as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     wrong = [line for machine in COMPILERS for build in BUILDS for line in judge(machine, build)]
     for line in wrong:
         print(line)

@@ -46,3 +46,11 @@ def test_the_handbook_names_proofs_that_are_there() -> None:
     table = HANDBOOK.read_text().split("## The properties")[1].split("Besides")[0]
     named = {name.strip() for row in re.findall(r"\| ([^|]+) \|$", table, re.MULTILINE) for name in row.split(",")}
     assert named - {"proofs", "---"} <= set(PROOFS)
+
+
+def test_a_missing_tool_ends_a_word_unless_it_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOOLS", raising=False)
+    assert tools.absent(tools.Missing("clang-19 not found")) == 1
+    monkeypatch.setenv("TOOLS", "optional")
+    assert tools.absent(tools.Missing("clang-19 not found")) == 0
+    assert tools.absent(RuntimeError("the harness does not compile")) == 1, "only what is missing may be"

@@ -46,6 +46,13 @@ class Missing(Exception):
     """A tool is not here and could not be installed; the text says what to install by hand."""
 
 
+def absent(fault: Exception) -> int:
+    """What a word ends with when it cannot go on: 1; but 0 for a missing tool where TOOLS=optional says that this may be."""
+    optional = isinstance(fault, Missing) and os.environ.get("TOOLS") == "optional"
+    print(f"SKIPPED, nothing was shown: {fault}" if optional else fault)
+    return 0 if optional else 1
+
+
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, text=True, capture_output=True, check=False, **options)
 
