@@ -8,8 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
-.PHONY: help setup demo test check oracle prove day scenarios bench replay clean
+.PHONY: help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
 
-EXIT_BAD_INPUT = 2
+EXIT_DIFFERENCE, EXIT_BAD_INPUT = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _demo(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
-        return int(options.act(options))
+        code = int(options.act(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads our output has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DIFFERENCE
     except ConfigFault as fault:
         for problem in fault.problems:
             print(problem, file=sys.stderr)

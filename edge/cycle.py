@@ -94,7 +94,13 @@ class Cycle:
         self.seq += 1
 
 
-async def beat(cycle: Cycle, period_ms: int, after_each: Callable[[], None]) -> None:
+class Beaten(Protocol):
+    """What is run once a period."""
+
+    def run_once(self, late_us: int) -> None: ...
+
+
+async def beat(cycle: Beaten, period_ms: int, after_each: Callable[[], None]) -> None:
     """Runs `cycle` every `period_ms` on absolute deadlines; a missed one is skipped, never caught up in a burst."""
     loop = asyncio.get_running_loop()
     period_s = period_ms / 1000

@@ -8,11 +8,12 @@ import contextvars
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from edge.errors import EdgeError
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 WALL_START_MS = 1_750_000_000_000  # 2025-06-15: any stamp that is plainly not the boot of a gateway
 STEP_S = 1e-6
 TOGETHER_S = 1e-9  # timers this close are due together, as in a loop with a real clock
@@ -57,8 +58,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now_s
 
-    def call_at(  # type: ignore[override]  # the stubs tie args to callback; here both only pass through
-        self, when: float, callback: Any, *args: Any, context: Any = None
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Args]], object],
+        *args: *Args,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = _Timer(when, callback, args, self, context or self._shared)
         heapq.heappush(self._timers, (when, next(self._numbers), timer))

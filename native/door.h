@@ -15,7 +15,6 @@ typedef struct { /* every power within 9 * TW_POWER_LIMIT_W: the wish half count
     int32_t pcs_age_ms;          /* the oldest of them; >= 0 */
     int32_t band_min_w, band_max_w; /* what the units may do now; <= 0, >= 0 */
     int32_t soc_cpct;            /* 0..10000: mean of the running units; the target's own value when none runs */
-    int32_t cell_voltage_max_mv; /* the highest of the running units */
     bool usable;                 /* the battery may be used in this cycle */
     bool measured;               /* POC meter and every running PCS fresh, and the meter not fading */
     bool full;                   /* usable, and every running unit may charge no more */

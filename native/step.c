@@ -74,7 +74,6 @@ static void view_units(const tw_config_t *config, const tw_state_t *state, const
         if (state->unit[i].mode == TW_MODE_RUN) {
             running++;
             soc_cpct += tw_clamp(unit->soc_cpct, 0, 10000);
-            view->cell_voltage_max_mv = tw_most(view->cell_voltage_max_mv, unit->cell_voltage_max_mv);
             view->measured = view->measured && facts[i].pcs_fresh;
             view->full = view->full && output->unit[i].charge_after_w[TW_BOUND_FORBIDDEN] == 0;
         }

@@ -66,8 +66,8 @@ static inline int64_t tw_of_q8(int64_t value_q8)
     return value_q8 >> 8;
 }
 
-/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 4000, tau_ms > 0. The result lies
- * between the two: where they fit 32 bits, it does. */
+/* One step of a first-order low-pass; stable for any dt. |value|, |goal| <= 2^50, 0 <= dt_ms <= 4000 (of 32 bits: 8000), tau_ms > 0. The result
+ * lies between the two: where they fit 32 bits, it does. */
 static inline int64_t tw_towards(int64_t value, int64_t goal, int32_t dt_ms, int32_t tau_ms)
 {
     return value + (goal - value) * dt_ms / (tau_ms + dt_ms);

@@ -25,7 +25,6 @@ Quality = Literal["measured", "stale", "default", "estimated", "none"]
 UNKNOWN_MG_PER_KWH = 700_000
 # A stale value is booked at no less than the US average of 2023 (0.81 lb/kWh, EIA): the higher of estimate and annual.
 STALE_FLOOR_MG_PER_KWH = 367_000
-PV_MG_PER_KWH = 0  # direct (combustion) emissions; lifecycle emissions of the panels are not in this inventory
 MJ_MG_PER_UG_KWH = 3_600_000  # mJ * mg/kWh / 3.6e9 mJ/kWh * 1000 ug/mg
 STEP_MAX_MS = 10_000  # a power held for longer than this is not a measurement; the rest counts as unaccounted
 
@@ -168,6 +167,7 @@ class SiteFlow:
         pv_mj = powers.pv_w * step_ms
         grid_ug, self._carry = divmod(import_mj * booking + self._carry, MJ_MG_PER_UG_KWH)
         discharge_ug = self.pool.discharge(discharge_mj)
+        # The sun brings nothing: direct emissions; those of making the panels are not in this inventory.
         in_mj, in_ug = import_mj + pv_mj + discharge_mj, grid_ug + discharge_ug
         load_mj = max(0, in_mj - charge_mj - export_mj)
         out_mj = load_mj + charge_mj + export_mj  # more than in_mj only where the meters contradict each other

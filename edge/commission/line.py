@@ -76,7 +76,7 @@ class ReadLine:
                 return
             except OSError as error:
                 if loop.time() >= end_s:
-                    raise LineFault(f"{self._where}: cannot be opened: {error}; {self._hint}") from error
+                    raise LineFault(f"{error}: the line cannot be opened; {self._hint}") from error
             await asyncio.sleep(CONNECT_LOOK_S)
 
     def close(self) -> None:

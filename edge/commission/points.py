@@ -36,6 +36,15 @@ def names_of(profile: Profile) -> list[str]:
     return points + [w.name for w in profile.writes if w.verify is not None and w.name not in points]
 
 
+def known_names(device: BusDevice, names: Sequence[str]) -> Sequence[str]:
+    """The names themselves, or all there are when none is given. Raises NoPoint, before anything is asked."""
+    known = names_of(device.profile)
+    for name in names:
+        if name not in known:
+            raise NoPoint(unknown_name(device, name, known))
+    return names or known
+
+
 def pieces(block: Block, points: Sequence[Point], registers_max: int) -> list[Block]:
     """Reads of at most so many registers that hold these points, none cut; the whole block where that is short enough."""
     if block.count <= registers_max or block.fc in COILS:
@@ -65,10 +74,7 @@ async def read_points(
 
     `registers_max`: of one question, where others wait for the line as well.
     """
-    wanted = names or names_of(device.profile)
-    for name in wanted:
-        if name not in names_of(device.profile):
-            raise NoPoint(unknown_name(device, name, names_of(device.profile)))
+    wanted = known_names(device, names)
     fault = "" if device.identity.proven else (await prove(ask, device))[1]
     found: dict[str, Value] = {}
     ratios = None if device.ratios is None else dict(device.ratios)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edge.clock import SystemClock
 from edge.commission.controller import ask_controller, refused
 from edge.commission.hand import Hand, site_devices
-from edge.commission.points import read_points
+from edge.commission.points import known_names, read_points
 from edge.commission.progress import interruptible
 from edge.commission.scan import command
 from edge.commission.value import GOOD, Value, values_screen
@@ -58,6 +58,7 @@ def add_words(
 def _read(given: argparse.Namespace) -> int:
     config = load_config(given.config)
     device = _device(config, given.device)
+    known_names(device, given.points)
     return interruptible(lambda: _read_on(given, config, device))
 
 

@@ -151,10 +151,6 @@ class Kernel:
         if state is not None:
             copy_in(self.state, state, "state")
 
-    def load_state(self, raw: bytes) -> None:
-        """Continues from a recorded state. Raises DataFault on a wrong size."""
-        copy_in(self.state, raw, "state")
-
 
 def copy_in(struct: Any, raw: bytes, name: str) -> None:
     """Raw bytes into a struct of the same size, or DataFault."""

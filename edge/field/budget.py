@@ -10,6 +10,7 @@ interval too. Without faults, in the steady state: identification and arming at 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edge.config.options import Config, Port
 from edge.errors import Problem
@@ -120,10 +121,10 @@ def _jobs(config: Config, devices: Sequence[BusDevice], port: Port) -> list[_Job
 
 
 def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iterator[_Job]:
-    def job(what: str, size_bytes: int, period_ms: float, rank: int, count: int = 1, **more: object) -> _Job:
+    def job(what: str, size_bytes: int, period_ms: float, rank: int, count: int = 1, **more: Any) -> _Job:
         own_us = transaction_us(port, device.profile.link, size_bytes)
         cost_us = count * (gap + own_us)
-        return _Job(what, device, size_bytes, cost_us - gap, cost_us, int(1000 * period_ms), rank, **more)  # type: ignore[arg-type]  # of _Job
+        return _Job(what, device, size_bytes, cost_us - gap, cost_us, int(1000 * period_ms), rank, **more)
 
     awaited = {flag for command in device.profile.commands for flag in (command.until,) if flag}
     for poll in device.polls:

@@ -22,10 +22,6 @@ class Timing:
     run_s: float | None  # the first RUN cycle
     late_us: tuple[int, ...]  # of every cycle, sorted
 
-    @property
-    def answer_to_run_s(self) -> float | None:
-        return None if self.answered_s is None or self.run_s is None else self.run_s - self.answered_s
-
     def start_text(self) -> str:
         if self.answered_s is None or self.run_s is None:
             return "none: " + ("a device never answered" if self.answered_s is None else "it never came to RUN")

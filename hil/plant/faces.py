@@ -163,11 +163,6 @@ def it_meter_face(site: Site) -> Face:
     return _meter(site, lambda: site.it_power_w, lambda: site.it_wh, 0.0)
 
 
-def load_meter_face(site: Site) -> Face:
-    """A meter of the whole load, IT and overhead."""
-    return _meter(site, lambda: site.load_power_w, lambda: site.it_wh + site.overhead_wh, 0.0)
-
-
 def _meter(site: Site, power_w: Value, import_wh: Value, export_wh: Value) -> Face:
     return Face(
         values={

@@ -169,6 +169,9 @@ void prove_init(void)
             && state.unit[i].mode == TW_MODE_BOOT && state.unit[i].charge_limit_mw == 0
             && state.unit[i].discharge_limit_mw == 0 && state.unit[i].seen == 0U;
     }
+    for (int32_t i = 0; i < TW_BANDPASSES; i++) {
+        zero = zero && state.wish.band_slow[i][0] == 0 && state.wish.band_slow[i][1] == 0;
+    }
     HOLDS(zero, "every unit begins in BOOT, with nothing set, nothing risen, nothing seen");
     END;
 }

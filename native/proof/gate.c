@@ -111,6 +111,10 @@ void prove_rows(void)
 
     int32_t row = tw_tx_allowed(rules, written_ms, rule_count, &output, &write);
 
+    SHOW(row, row);
+    SHOW(rule_count, rule_count);
+    SHOW(value, write.value);
+    SHOW(mono_ms, write.mono_ms);
     HOLDS(row >= -1 && (row < rule_count || row == -1), "the answer is -1 or a row");
     for (int32_t k = 0; k < ROWS; k++) {
         bool may = k < rule_count && listed(&rules[k], &write) && before_ms[k] != 0;

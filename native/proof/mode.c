@@ -24,7 +24,7 @@ void prove_event(void)
     state.latched = nondet_uint32();
     tw_input_t input;
     input.commands = nondet_uint32();
-    int32_t index = any_between(0, TW_UNITS - 1);
+    const int32_t index = UNIT_COUNT - 1;
     state.unit[index] = nondet_unit_state();
     input.unit[index] = nondet_unit_input();
     tw_facts_t facts = nondet_facts();
@@ -138,7 +138,7 @@ void prove_order(void)
     state.latched = nondet_uint32();
     tw_input_t input;
     input.commands = nondet_uint32();
-    int32_t index = any_between(0, TW_UNITS - 1);
+    const int32_t index = UNIT_COUNT - 1;
     state.unit[index] = nondet_unit_state();
     uint32_t order = order_for(&state, &state.unit[index], &input);
     SHOW(mode, state.unit[index].mode);

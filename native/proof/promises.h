@@ -235,6 +235,17 @@ static inline bool battery_ramps(const tw_config_t *config, const tw_cycle_t *cy
     return !cycle->usable || (active & SITE(POC_FADE)) != 0U || (output->battery_w - home_w <= step_w && home_w - output->battery_w <= step_w);
 }
 
+/* ---- the division: ratio.c ----------------------------------------------------------------------------------- */
+
+/* What its callers may ask: the largest is a battery's power by the weight of a unit. Whatever it answers, they hold. */
+static inline bool part_fits(int64_t whole, int64_t part)
+{
+    bool shares = among(-TW_BATTERY_LIMIT_W, whole, TW_BATTERY_LIMIT_W) && among(0, part, INT64_C(100) * TW_POWER_LIMIT_W);
+    bool permille = among(-TW_BATTERY_LIMIT_W, whole, TW_BATTERY_LIMIT_W) && among(-1000, part, 1000);
+    bool alone = among(0, whole, INT64_C(1000) * TW_POWER_LIMIT_W) && part == 1;
+    return shares || permille || alone;
+}
+
 /* ---- shares: allocate.c -------------------------------------------------------------------------------------- */
 
 static inline bool share_in_band(const tw_output_t *output, int32_t index)

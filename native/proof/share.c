@@ -1,21 +1,12 @@
 /* The battery shared among the units: every part within its unit's band, of one sign, and to the last watt, whatever the division
  * answers and whichever units were chosen. In three steps, each over the same sum of the parts: divide, top up, all together. */
-#include "promises.h"
+#include "part.h"
 
-int64_t any_part(int64_t whole, int64_t part, int64_t of);
 uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w);
 int32_t any_divide(void *shares, uint32_t set, int32_t want_w);
 int32_t any_top_up(void *shares, uint32_t set, int32_t left_w);
 
 #include "../allocate.c"
-
-int64_t any_part(int64_t whole, int64_t part, int64_t of)
-{
-    (void)whole;
-    (void)part;
-    (void)of;
-    return nondet_int64();
-}
 
 uint32_t any_choose(const void *config, const void *shares, uint32_t set, int32_t want_w)
 {

@@ -1,10 +1,9 @@
 /* Causes of the site, and the limit of PV: silence, clock, commands and alarms are causes in the same cycle, and what they forbid is
  * told; nothing else moves. */
-#include "promises.h"
+#include "part.h"
 
 uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                    int32_t *timer_ms, int32_t dt_ms);
-int64_t any_part(int64_t whole, int64_t part, int64_t of);
 
 #include "../curtail.c"
 #include "../site.c"
@@ -45,14 +44,6 @@ const tw_cause_row_t *tw_site_rows(void)
     return (void *)0; /* any_watch does not look */
 }
 
-int64_t any_part(int64_t whole, int64_t part, int64_t of)
-{
-    (void)whole;
-    (void)part;
-    (void)of;
-    return nondet_int64();
-}
-
 void prove_site_causes(void)
 {
     tw_config_t config;
@@ -72,10 +63,10 @@ void prove_site_causes(void)
     tw_site_causes(&config, &state, &input, facts, &cycle);
 
     SHOW(active, state.active);
-    SHOW(poc_fresh, cycle.poc_fresh);
-    SHOW(clock_bad, cycle.clock_bad);
+    SHOW(poc_fresh, cycle.poc_fresh ? 1 : 0);
+    SHOW(clock_bad, cycle.clock_bad ? 1 : 0);
     SHOW(commands, input.commands);
-    SHOW(forbidden, cycle.forbidden);
+    SHOW(forbidden, cycle.forbidden ? 1 : 0);
     HOLDS(site_missing_is_a_cause(&input, &cycle, state.active), "(d) silence, clock, emergency stop, hold are causes at once");
     HOLDS(forbidden_is_told(&config, &cycle, state.active), "(d) what the causes forbid is told, and no cause is active that nothing judges");
     bool same = state.latched == before.latched && state.clear_ms == before.clear_ms && state.config_sum == before.config_sum

@@ -1,10 +1,9 @@
 /* One unit: what its devices say becomes causes, and causes become limits. Stale, missing or implausible values, and a cell at its
  * stop, leave nothing to charge or discharge; whatever the division answers. */
-#include "promises.h"
+#include "part.h"
 
 uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judged, uint64_t quick, uint64_t active,
                    int32_t *timer_ms, int32_t dt_ms);
-int64_t any_part(int64_t whole, int64_t part, int64_t of);
 
 #include "../interlock.c"
 #include "../limit.c"
@@ -29,14 +28,6 @@ uint64_t any_watch(const tw_cause_row_t *rows, uint64_t among, tw_judged_t judge
         timer_ms[i] = nondet_int32();
     }
     return after;
-}
-
-int64_t any_part(int64_t whole, int64_t part, int64_t of)
-{
-    (void)whole;
-    (void)part;
-    (void)of;
-    return nondet_int64();
 }
 
 void prove_unit_causes(void)
@@ -103,6 +94,8 @@ void prove_unit_limits(void)
     tw_unit_output_t output = nondet_unit_output();
     const tw_unit_output_t was = output;
 
+    SHOW(plausible, facts.plausible ? 1 : 0);
+    SHOW(cell_voltage_max_mv, input.cell_voltage_max_mv);
     bound_unit(&config, &state, &input, commands, facts.plausible, &cycle, &output);
 
     SHOW(charge_max_w, output.charge_max_w);

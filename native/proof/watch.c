@@ -12,6 +12,8 @@ void prove_longer(void)
 {
     int32_t before_ms = nondet_int32();
     int32_t dt_ms = any_between(0, 2000);
+    SHOW(before_ms, before_ms);
+    SHOW(dt_ms, dt_ms);
     HOLDS(tw_longer(before_ms, dt_ms) == grown_ms(before_ms, dt_ms), "a duration grows by dt, saturates, is never negative");
     END;
 }
@@ -85,7 +87,7 @@ void prove_latch_unit(void)
     SHOW(lost, lost);
     SHOW(clear_ms, unit.clear_ms);
     SHOW(reset_hold_ms, config.reset_hold_ms);
-    SHOW(reset, cycle.reset);
+    SHOW(reset, cycle.reset ? 1 : 0);
     HOLDS(unit_latch_kept(&config, &before, &unit, &cycle),
           "(f) a latch ends only by a reset, with its cause gone for the hold time; a dead cell in SERVICE only");
     HOLDS(unit_hold_time_counts(&before, &unit, cycle.dt_ms), "(f) the hold time counts while no latching cause is active");
@@ -115,7 +117,7 @@ void prove_latch_site(void)
 
     SHOW(lost, had & ~state.latched);
     SHOW(clear_ms, state.clear_ms);
-    SHOW(reset, cycle.reset);
+    SHOW(reset, cycle.reset ? 1 : 0);
     HOLDS(site_latch_kept(&config, had, state.latched, state.clear_ms, &cycle),
           "(f) a latch of the site ends only by a reset after the hold time");
     HOLDS(!(had & ~state.latched & (SITE(ESTOP) | SITE(SMOKE))) || state.held == 1U, "(f) after an emergency a reset starts nothing");

@@ -126,8 +126,11 @@ void prove_wish(void)
     tw_view_t view = nondet_view();
     GIVEN(view_fits(&view));
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     tw_wish(&config, &state, &input, &view, &wish);
+    SHOW(battery_w, wish.battery_w);
     HOLDS(among(-TW_LOAD_LIMIT_W, wish.battery_w, TW_LOAD_LIMIT_W), "the wish is a power");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }

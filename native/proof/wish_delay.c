@@ -1,6 +1,7 @@
 /* The dead time of the loop: no fault for any state, any input and any view; and a dead time that others can reckon with. */
 #include "wish.h"
 
+int32_t any_first(const tw_wish_state_t *state);
 bool any_moved(tw_wish_state_t *state, const tw_now_t *now);
 void any_compare(tw_wish_state_t *state, int32_t power_w);
 int32_t any_deepest(const uint64_t *error);
@@ -56,14 +57,33 @@ void prove_moved(void)
 {
     tw_now_t now = delay_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     (void)moved(&state, &now);
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
+}
+
+/* Any values, in one place; `delay: ring` has any place. */
+int32_t any_first(const tw_wish_state_t *state)
+{
+    (void)state;
+    return 0;
 }
 
 void prove_compare(void)
 {
     tw_wish_state_t state;
     compare(&state, nondet_int32());
+    END;
+}
+
+void prove_ring(void)
+{
+    tw_wish_state_t state = {0};
+    state.setpoint_index = nondet_int32();
+    SHOW(setpoint_index, state.setpoint_index);
+    compare(&state, 0);
+    HOLDS(first(&state) >= 0 && first(&state) < TW_DELAYS, "the newest setpoint has a place");
     END;
 }
 
@@ -82,7 +102,9 @@ void prove_delay(void)
 {
     tw_now_t now = delay_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_measure_delay(&state, &now);
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -90,10 +112,12 @@ void prove_align(void)
 {
     tw_now_t now = delay_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     int32_t dead_time_ms = tw_dead_time_ms(&state, &now);
     (void)tw_dead_time_known(&state, &now);
     SHOW(dead_time_ms, dead_time_ms);
     HOLDS(dead_time_fits(dead_time_ms), "a dead time is within 1 ms and 5 s");
     HOLDS(among(-WIDE, tw_misaligned_w(&state, &now), WIDE), "what the alignment adds can be added");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }

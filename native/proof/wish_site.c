@@ -19,11 +19,14 @@ void prove_site_functions(void)
     tw_now_t now = any_now(&config, &input, &view);
     GIVEN(now_fits(&now));
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     int64_t load_w = nondet_int64();
     int64_t battery_w = nondet_int64();
     GIVEN(among(-TW_LOAD_LIMIT_W, load_w, TW_LOAD_LIMIT_W) && among(-WIDE, battery_w, WIDE));
     SHOW(load_w, load_w);
+    SHOW(window_mj, state.window_mj);
+    SHOW(grid_w, now.grid_w);
     SHOW(battery_w, battery_w);
 
     HOLDS(among(-4 * TW_LOAD_LIMIT_W, tw_asked_for_w(&now, load_w, &wish), 4 * TW_LOAD_LIMIT_W), "what is asked for is bounded");
@@ -36,6 +39,7 @@ void prove_site_functions(void)
     HOLDS(among(-4 * TW_LOAD_LIMIT_W, tw_droop_w(&now, &wish), 4 * TW_LOAD_LIMIT_W), "droop is bounded");
     uint32_t signal = tw_genset(&state, &now);
     HOLDS(signal == 0U || signal == TW_SIGNAL_GENSET, "the generator is asked for, or not");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -49,10 +53,12 @@ void prove_centre(void)
     tw_now_t now = any_now(&config, &input, &view);
     GIVEN(now_fits(&now));
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     int64_t battery_w = nondet_int64();
     GIVEN(among(-4 * TW_LOAD_LIMIT_W, battery_w, 4 * TW_LOAD_LIMIT_W));
     HOLDS(among(-WIDE / 2, tw_centred(&state, &now, battery_w, &wish), WIDE / 2), "centring is bounded");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -65,7 +71,11 @@ void prove_reactive(void)
     tw_view_t view = nondet_view();
     tw_now_t now = any_now(&config, &input, &view);
     tw_wish_t wish = nondet_wish();
-    (void)tw_reactive_permille(&now, nondet_int64(), &wish);
+    int64_t battery_w = nondet_int64();
+    SHOW(battery_w, battery_w);
+    SHOW(reactive_max_var, config.unit[0].reactive_max_var);
+    SHOW(power_factor_permille, config.wish.power_factor_permille);
+    (void)tw_reactive_permille(&now, battery_w, &wish);
     END;
 }
 

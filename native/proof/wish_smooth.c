@@ -159,6 +159,7 @@ void prove_follow(void)
     follow_load(&state, &now);
     HOLDS(slow_within(&state, 4 * TW_LOAD_LIMIT_W), "the slow parts are within their range");
     HOLDS(state.reference_mw == before.reference_mw && state.trim_mw == before.trim_mw, "the reference waits");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -171,6 +172,7 @@ void prove_estimate(void)
     tw_wish_t wish = nondet_wish();
     HOLDS(among(-ESTIMATE_MW, estimate_mw(&state, &now, &wish), ESTIMATE_MW), "the estimate is bounded");
     HOLDS(state.reference_mw == before.reference_mw && state.trim_mw == before.trim_mw && state.flags == before.flags, "the reference waits");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -178,6 +180,7 @@ void prove_reference(void)
 {
     tw_now_t now = smooth_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     tw_wish_t wish = nondet_wish();
     int64_t goal_w = nondet_int64();
     GIVEN(among(-4 * TW_LOAD_LIMIT_W, goal_w, 4 * TW_LOAD_LIMIT_W) && among(-4000 * TW_LOAD_LIMIT_W, state.reference_mw, 4000 * TW_LOAD_LIMIT_W));
@@ -186,6 +189,7 @@ void prove_reference(void)
     SHOW(before_mw, before_mw);
     SHOW(reference_mw, state.reference_mw);
     HOLDS(among(-REFERENCE_MW, state.reference_mw, REFERENCE_MW), "the reference is bounded");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -193,10 +197,12 @@ void prove_correct(void)
 {
     tw_now_t now = smooth_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     int64_t battery_w = nondet_int64();
     int64_t droop_w = nondet_int64();
     GIVEN(can_correct(&state, battery_w, droop_w));
     correct(&state, &now, battery_w, droop_w);
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }
 
@@ -204,10 +210,12 @@ void prove_smoothed(void)
 {
     tw_now_t now = smooth_now();
     tw_wish_state_t state;
+    const tw_wish_state_t before = state;
     int64_t droop_w = nondet_int64();
     GIVEN(among(-4 * TW_LOAD_LIMIT_W, droop_w, 4 * TW_LOAD_LIMIT_W));
     tw_wish_t wish = nondet_wish();
     int64_t battery_w = tw_smoothed(&state, &now, nondet_int64(), droop_w, &wish);
     HOLDS(among(-WIDE / 4, battery_w, WIDE / 4), "what smoothing wants is bounded");
+    HOLDS(bands_kept(&before, &state), "the governor's filters are left alone");
     END;
 }

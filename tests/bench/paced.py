@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
@@ -133,7 +133,7 @@ def meter_to_pcs_ms() -> tuple[float, float, float]:
                 bus.align(asyncio.get_running_loop().time() + CYCLE_MS / 1000, CYCLE_MS / 1000)
             tasks = [asyncio.create_task(bus.run()) for bus in buses]
             hand_on = _HandOn(lambda: buses[1].set_value("pcs", "power_set", newest[0]))
-            tasks.append(asyncio.create_task(beat(hand_on, CYCLE_MS, lambda: None)))  # type: ignore[arg-type]  # a Cycle
+            tasks.append(asyncio.create_task(beat(hand_on, CYCLE_MS, lambda: None)))
             found: list[float] = json.loads(await asyncio.to_thread(devices.line))
             for task in tasks:
                 task.cancel()
@@ -153,11 +153,10 @@ def meter_to_pcs_ms() -> tuple[float, float, float]:
 class _HandOn:
     """What stands where the cycle would."""
 
-    def __init__(self, act: object) -> None:
+    def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
 
     def run_once(self, late_us: int) -> None:
-        assert callable(self._act)
         self._act()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cloud.link import Link
 from hil.demo.broker import BrokerProgram, broker_text, find_broker
 
 WHY_NONE = "" if find_broker() else broker_text()
@@ -73,9 +74,18 @@ class Broker:
             self._process = None
 
 
+def socket_of(link: Link) -> socket.socket:
+    """The socket that the link is connected by, for tests that cut it or look at it."""
+    assert link._client is not None, "the link is not connected"
+    return link._client.handed
+
+
 @contextlib.contextmanager
 def running(folder: Path, extra: str = "", name: str | None = None) -> Iterator[Broker]:
-    """A broker for the length of a test. `extra`: a listener of its own, with {port} (mosquitto only)."""
+    """A broker for the length of a test, which is skipped where this machine has none.
+
+    `extra`: a listener of its own, with {port} (mosquitto only).
+    """
     program = find_broker("mosquitto" if extra else name)
     if program is None:
         pytest.skip(f"{name or 'mosquitto'} is not installed" if name or extra else WHY_NONE)

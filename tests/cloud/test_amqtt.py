@@ -1,5 +1,6 @@
 """The whole way over amqtt, the broker in Python that stands in where mosquitto is not installed: MQTT 3.1.1 only."""
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from edge.cloud.sync import GONE
 from hil.demo.broker import find_broker
-from tests.cloud.broker import Broker, running
+from tests.cloud.broker import Broker, running, socket_of
 from tests.cloud.test_sync import TOPICS, Gateway, IngestProcess, complete, rows, watch
 
 NO_AMQTT = "amqtt is not installed (the `hil` extra; BROKER=amqtt make test installs it)"
@@ -50,7 +51,7 @@ def test_status_and_will_are_retained_over_3_1_1(tmp_path: Path, broker: Broker)
     while not seen and time.monotonic() < end_s:
         watcher()
     assert b'"online": true' in seen[TOPICS.status]
-    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]  # cuts the socket inside
+    socket_of(gateway.link).shutdown(socket.SHUT_RDWR)
     while seen[TOPICS.status] != GONE and time.monotonic() < end_s:
         watcher()
     assert seen[TOPICS.status] == GONE

@@ -9,13 +9,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cloud.broker import WHY_NONE, Broker, running
+from tests.cloud.broker import WHY_NONE, Broker
 from tests.cloud.test_access import edge, site
 from tests.cloud.test_sync import IngestProcess
 
@@ -60,12 +59,6 @@ class Controller:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(15)
         self._log.close()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with running(tmp_path) as broker:
-        yield broker
 
 
 def test_all_is_acknowledged_and_held_once_after_broker_and_ingest_were_killed(tmp_path: Path, broker: Broker) -> None:

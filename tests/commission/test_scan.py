@@ -50,7 +50,7 @@ def test_a_device_that_says_who_it_is_is_identified_and_not_guessed() -> None:
 @pytest.mark.parametrize("kind", ["pcs", "bms", "pv", "meter"])
 def test_a_sunspec_device_describes_itself_and_a_draft_of_its_profile_comes_with_it(kind: str) -> None:
     slave = SunSpecSlave(Map(DEVICES[kind]), 7)
-    result = scan(Line([slave], SLOW), make_plan("/dev/bus", units="6-8"))  # type: ignore[list-item]  # as good as one
+    result = scan(Line([slave], SLOW), make_plan("/dev/bus", units="6-8"))
     (found,) = result.found
     described = found.identity.described
     assert found.identity.how == "sunspec" and described is not None and described.fault == ""
@@ -63,7 +63,7 @@ def test_a_sunspec_device_describes_itself_and_a_draft_of_its_profile_comes_with
 
 def test_a_sunspec_map_that_cannot_be_walked_says_where() -> None:
     broken = Map([*DEVICES["pv"], (120, {"L": 0})])
-    found = scan(Line([SunSpecSlave(broken, 7)], SLOW), make_plan("/dev/bus", units="7")).found[0]  # type: ignore[list-item]
+    found = scan(Line([SunSpecSlave(broken, 7)], SLOW), make_plan("/dev/bus", units="7")).found[0]
     assert found.identity.how == "sunspec" and found.identity.described is not None
     assert "length 0" in found.identity.described.fault and found.identity.described.toml == ""
 

@@ -110,7 +110,7 @@ def turn_pcs(wired: WiredSite) -> None:
     """The PCS takes a setpoint with the other sign, and measures with it."""
     slave = next(slave for slave in wired.slaves["fast"] if slave.name == "pcs1")
     act = slave.face.writes["power_set"]
-    slave.face.writes["power_set"] = lambda value: act(-value)  # type: ignore[index]  # the faces' own dict
+    slave.face.writes["power_set"] = lambda value: act(-value)
 
 
 def test_a_pcs_that_is_turned_is_told_from_a_meter_that_is() -> None:
@@ -212,7 +212,7 @@ def test_it_begins_in_service_only() -> None:
 
 
 def test_an_interlock_forbids_it_by_name() -> None:
-    text = refused_in(lambda wired: wired.machines["bms1"].forced_alarms.add("test"))  # type: ignore[union-attr]
+    text = refused_in(lambda wired: wired.machines["bms1"].forced_alarms.add("test"))
     assert "unit 0 bms_alarm" in text and "`why`" in text
 
 

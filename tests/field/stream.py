@@ -153,7 +153,7 @@ class BadLine:
 
     def _deliver(self, data: bytes) -> None:
         if self._on_bytes is not None:
-            self._on_bytes(data)  # type: ignore[operator]  # as it was given
+            self._on_bytes(data)
 
     def _answer(self, frame: bytes, mono_ms: int) -> bytes:
         address, fc, start, count = struct.unpack(">BBHH", frame[:6])
@@ -207,7 +207,7 @@ def stream(seed: int, transactions: int, chance: float = 0.15) -> Stream:
         devices = [BusDevice(poc_settings, twins()), BusDevice(pcs_settings, load_profile("sinexcel-pcs-30"))]
         port = options.Port(name="bad", path="/dev/none", baud=115_200, gap_ms=2)
         judge = _Judge(result, line, devices[1])
-        bus = Bus(0, port, line, devices, clock, judge.note, lambda *_: True)  # type: ignore[arg-type]  # a Port
+        bus = Bus(0, port, line, devices, clock, judge.note, lambda *_: True)
         task = asyncio.create_task(bus.run())
         while result.sent_count < transactions and not result.wrong:
             bus.set_value("pcs", "power_set", rng.randrange(-30_000, 30_000))

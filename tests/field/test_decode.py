@@ -34,7 +34,7 @@ def points(draw: st.DrawFn) -> tuple[Point, int]:
     sentinels = tuple(draw(st.lists(raws, max_size=3)))
     limits = st.none() | st.integers(-300, 300) | st.integers(-(2**70), 2**70)
     order = draw(st.sampled_from(["big", "little"]))
-    point = Point("p", "meter.power", 100, kind, order, draw(st.sampled_from(FACTORS)),  # type: ignore[arg-type]  # drawn, not typed
+    point = Point("p", "meter.power", 100, kind, order, draw(st.sampled_from(FACTORS)),
                   draw(st.sampled_from([0, -400, 25])), draw(st.sampled_from([1, -1])), sentinels, draw(limits),
                   draw(limits), ())  # fmt: skip
     return point, draw(raws | st.sampled_from(sentinels or (low,)))

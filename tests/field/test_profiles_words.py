@@ -93,7 +93,7 @@ def test_a_blueprint_is_no_profile_until_it_is_filled_in_and_then_it_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["profile", "new", kind, "--id", "mine"]) == 0
-    count = int(re.search(r"(\d+) places", capsys.readouterr().out)[1])  # type: ignore[index]  # None fails the test too
+    count = int(re.search(r"(\d+) places", capsys.readouterr().out)[1])
     assert main(["profile", "check", "mine.toml"]) == 2
     problems = capsys.readouterr().err.splitlines()[:-1]
     assert len(problems) == count and all("is still to be filled in" in line for line in problems)
@@ -160,8 +160,8 @@ def test_a_mistake_is_named_with_what_is_allowed(
     tables = tomli.loads((FOLDER / f"{name}.toml").read_text())
     target = tables
     for key in place[:-1]:
-        target = target[key]  # type: ignore[index]  # a path of tables and lists
-    target[place[-1]] = value  # type: ignore[index]  # its last key
+        target = target[key]
+    target[place[-1]] = value
     with pytest.raises(ConfigFault) as caught:
         parse_profile(tables, f"{name}.toml")
     assert said in str(caught.value)

@@ -99,7 +99,7 @@ def test_between_an_answer_and_the_next_request_there_is_always_the_silence() ->
     async def main(loop: VirtualLoop, clock: VirtualClock) -> None:
         bench, heard = Bench(clock), []
         deliver = bench.line._deliver
-        bench.line._deliver = lambda data: (heard.append(loop.time()), deliver(data))  # type: ignore[method-assign]  # a spy of one call
+        bench.line._deliver = lambda data: (heard.append(loop.time()), deliver(data))
         task = asyncio.create_task(bench.bus.run())
         for power_w in range(0, 20_000, 100):
             bench.bus.set_value("pcs", "power_set", power_w)

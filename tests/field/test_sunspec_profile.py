@@ -40,7 +40,7 @@ class Bench:
         self.device = BusDevice(options.Device(name="d", profile="x", port="p", address=1, use=use), self.profile)
         self.readings: list[Reading] = []
         port = options.Port(name="p", path="/dev/none", baud=115_200, gap_ms=2)
-        wire = WirePort("p", 115_200, [self.slave])  # type: ignore[list-item]  # it receives frames, and that is all
+        wire = WirePort("p", 115_200, [self.slave])
         self.bus = Bus(0, port, wire, [self.device], clock, self.readings.append, self._allowed)
         self.refused: list[tuple[int, ...]] = []
 
@@ -183,7 +183,7 @@ def test_a_bms_that_refuses_our_heartbeat_is_not_guarded() -> None:
         assert bench.device.guarded
         refused = bench.map.where["802.CtrlHb"]
         whole = bench.slave._write
-        bench.slave._write = lambda frame, function, start: (  # type: ignore[method-assign]  # the device has changed its mind
+        bench.slave._write = lambda frame, function, start: (
             b"\x01\x90\x02\xcd\xc1" if start == refused else whole(frame, function, start)
         )
         yield 5

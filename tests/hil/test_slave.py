@@ -173,7 +173,7 @@ def test_every_number_form_comes_back(data: st.DataObject) -> None:
     factor = data.draw(st.sampled_from([Fraction(1), Fraction(100), Fraction(1, 10), Fraction(1000, 3)]))
     sign, offset = data.draw(st.sampled_from([1, -1])), data.draw(st.sampled_from([0, -400, 25]))
     order = data.draw(st.sampled_from(["big", "little"]))
-    point = Point("p", "meter.power", 100, kind, order, factor, offset, sign, (), None, None, ())  # type: ignore[arg-type]  # drawn, not typed
+    point = Point("p", "meter.power", 100, kind, order, factor, offset, sign, (), None, None, ())
     value = float(sign * raw * factor + offset)
     slave = Slave(a_profile(point), 7, Face({"meter.power": value}, lambda: 0))
     request = read_request(7, 3, 98, 8)

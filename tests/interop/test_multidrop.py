@@ -57,10 +57,8 @@ def test_a_dead_neighbour_costs_nothing_when_a_slave_waits_for_it_no_longer_than
     assert not tally.wrong and tally.asked - tally.answered <= 1
 
 
-@pytest.mark.xfail(
-    strict=False, reason="both are retried in step: each retry of the dead one eats that of its neighbour"
-)
 def test_a_dead_neighbour_does_not_starve_a_slave_that_waits_half_a_second_for_it(row: Row) -> None:
     """libmodbus takes what comes within half a second of a request to another for that one's answer."""
     peers.require("libmodbus")
-    assert not asyncio.run(beside_a_dead_one(row)).tallies["libmodbus"].wrong
+    tally = asyncio.run(beside_a_dead_one(row)).tallies["libmodbus"]
+    assert not tally.wrong and tally.answered >= 0.8 * tally.asked  # what falls into the half second is lost

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from hil.lan import sunspec as device
 from hil.pty import PtyBus
 from tests.interop import peers
 from tests.interop.conftest import Row
 
 pytestmark = pytest.mark.hil
-device = pytest.importorskip("hil.lan.sunspec", reason="this tree has no simulated SunSpec device")
 BAUD = 115_200
 MODELS: list[tuple[int, dict[str, int | float | str]]] = [
     (1, {"Mn": "Acme", "Md": "Model 7", "Vr": "1.2", "SN": "A-0001", "DA": 1}),

@@ -61,7 +61,7 @@ def test_a_module_built_from_another_header_is_refused(monkeypatch: pytest.Monke
 def test_a_replay_from_raw_bytes_is_equal_to_the_last_bit() -> None:
     rig = Rig(units=3, obedient=True).run()
     twin = Kernel.from_bytes(rig.kernel.config_bytes())
-    twin.load_state(rig.kernel.images()[1])
+    twin.load(None, rig.kernel.images()[1])
     for cycle in range(200):
         rig.put(soc_cpct=900 + cycle * 50, poc_power_w=cycle * 7_919 % 120_000 - 20_000)
         rig.input.mono_ms += 100
@@ -76,7 +76,7 @@ def test_raw_bytes_of_another_size_are_refused() -> None:
     rig = Rig()
     for spoil in (b"", rig.kernel.images()[1] + b"\0"):
         with pytest.raises(DataFault, match="another version"):
-            rig.kernel.load_state(spoil)
+            rig.kernel.load(None, spoil)
     with pytest.raises(DataFault, match="another version"):
         Kernel.from_bytes(rig.kernel.config_bytes()[:-1])
 

@@ -245,31 +245,30 @@ def test_a_bms_without_a_counter_is_never_frozen() -> None:
     assert not rig.has(C.BMS_FROZEN)
 
 
+def disobeyed(told_w: int, does_w: int, cause: C, cycles: int, trips: bool) -> None:
+    """A PCS that does another power than it is told: whether the cause latches in exactly that cycle."""
+    rig = Rig().run()
+    rig.wish(told_w)
+    rig.put(power_w=does_w, poc_power_w=40_000 - does_w)
+    rig.step(cycles - 1)
+    assert not rig.has(cause)
+    rig.step()
+    assert rig.latched(cause) == trips, rig.told()
+
+
 @pytest.mark.parametrize(("told_w", "does_w", "trips"), [
     (10_000, 8_500, False), (10_000, 8_499, True), (-10_000, -11_501, True), (30_000, 27_000, False),
     (30_000, 26_999, True), (0, 1_501, True), (0, -1_500, False),
 ])  # fmt: skip
 def test_a_pcs_that_does_something_else_is_stopped(told_w: int, does_w: int, trips: bool) -> None:
-    rig = Rig().run()
-    rig.wish(told_w)
-    rig.put(power_w=does_w, poc_power_w=40_000 - does_w)
-    rig.step(49)
-    assert not rig.has(C.DEVIATION)
-    rig.step()
-    assert rig.latched(C.DEVIATION) == trips, rig.told()
+    disobeyed(told_w, does_w, C.DEVIATION, 50, trips)
 
 
 @pytest.mark.parametrize(("told_w", "does_w", "trips"), [
     (10_000, -1_501, True), (-10_000, 1_501, True), (10_000, -1_500, False), (1_500, -5_000, False), (10_000, 10_000, False),
 ])  # fmt: skip
 def test_a_pcs_that_goes_the_other_way_is_stopped_sooner(told_w: int, does_w: int, trips: bool) -> None:
-    rig = Rig().run()
-    rig.wish(told_w)
-    rig.put(power_w=does_w, poc_power_w=40_000 - does_w)
-    rig.step(19)
-    assert not rig.has(C.WRONG_SIGN)
-    rig.step()
-    assert rig.latched(C.WRONG_SIGN) == trips, rig.told()
+    disobeyed(told_w, does_w, C.WRONG_SIGN, 20, trips)
 
 
 def test_warm_cells_are_compared_with_a_minute_ago() -> None:

@@ -110,8 +110,7 @@ def main() -> int:
     try:
         tools.need("clang-19", "llvm-cov-19", "llvm-profdata-19")
     except tools.Missing as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     os.environ.pop("LLVM_PROFILE_FILE", None)
     files = [read_file(file) for program in (corpus.GUARD, corpus.WISH) for file in measure(program)]
     print_table(files)

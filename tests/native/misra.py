@@ -72,8 +72,7 @@ def main() -> int:
         tools.need("cppcheck")
         found = find()
     except (tools.Missing, RuntimeError) as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     if given.count:
         DEVIATIONS.write_text(counted(DEVIATIONS.read_text(), found))
     listed = read_deviations(DEVIATIONS.read_text())

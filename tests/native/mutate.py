@@ -190,8 +190,7 @@ def main() -> int:
         tools.need("gcc")
         found = list(judged(chosen, given.jobs))
     except (tools.Missing, RuntimeError) as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     listed = read_survivors()
     score_pct = print_table(found, listed)
     alive = {mutant.key for mutant, verdict in found if verdict == "survived"}

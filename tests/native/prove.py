@@ -55,10 +55,8 @@ def load(native: Path = tools.NATIVE) -> tuple[dict[str, Proof], list[Break]]:
 def each_count(proof: Proof, short: bool) -> list[Proof]:
     """The proof for each number of units that its row names."""
     counts = proof.counts[:1] if short else proof.counts
-    named = [
-        replace(proof, name=f"{proof.name}, {n} units", defines=[*proof.defines, f"UNIT_COUNT={n}"]) for n in counts
-    ]
-    return named or [proof]
+    each = [(f"{proof.name}, {n} unit{'s'[: n - 1]}", f"UNIT_COUNT={n}") for n in counts]
+    return [replace(proof, name=name, defines=[*proof.defines, define]) for name, define in each] or [proof]
 
 
 def print_proof(proof: Proof, machine: str, result: Result) -> bool:
@@ -84,16 +82,19 @@ def print_claims(proofs: list[Proof]) -> None:
 def prove_all(proofs: list[Proof], machines: list[str], native: Path, short: bool, jobs_count: int) -> bool:
     print(f"\n{'proof':<22} {'machine':<8} {'checks':>6} {'seconds':>7}  result")
     pairs = [(p, m) for m in machines for proof in proofs if m in proof.machines for p in each_count(proof, short)]
+
+    def attempt(pair: tuple[Proof, str]) -> bool:
+        proof, machine = pair
+        return print_proof(proof, machine, prove(proof, machine, native))
+
     with ThreadPoolExecutor(jobs_count) as pool:
-        return all(list(pool.map(lambda pair: print_proof(*pair, prove(*pair, native)), pairs)))
+        return all(list(pool.map(attempt, pairs)))
 
 
 def break_all(breaks: list[Break], proofs: dict[str, Proof], native: Path, jobs_count: int) -> bool:
     def attempt(each: Break) -> bool:
-        label = "break-" + re.sub(r"\W+", "-", each.name)
-        return print_break(
-            each, refute(each_count(proofs[each.proof], short=False)[0], broken_native(each, native), label)
-        )
+        proof = each_count(proofs[each.proof], short=True)[0]
+        return print_break(each, refute(proof, broken_native(each, native), f"break-{each.name}"))
 
     print(f"\n{'the kernel broken on purpose':<55} {'seconds':>7}  result")
     with ThreadPoolExecutor(jobs_count) as pool:
@@ -113,8 +114,7 @@ def main() -> int:
         tools.need("gcc")
         tools.prover()
     except tools.Missing as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     machines = [given.machine] if given.machine else ["x86-64"] if given.short else list(MACHINES)
     proofs, breaks = load(given.native)
     begin_s = time.monotonic()
@@ -124,9 +124,8 @@ def main() -> int:
     picked = [each for each in breaks if re.search(given.only, each.name) or re.search(given.only, each.proof)]
     picked = [] if given.no_breaks else picked
     refuted = break_all(picked, proofs, given.native, given.jobs) if picked else True
-    print(
-        f"\n{len(chosen)} proofs on {len(machines)} machines, {len(picked)} breaks, {time.monotonic() - begin_s:.0f} s"
-    )
+    took_s = time.monotonic() - begin_s
+    print(f"\n{len(chosen)} proofs on {' '.join(machines)}; {len(picked)} breaks; {took_s:.0f} s")
     return 0 if holds and refuted else 1
 
 

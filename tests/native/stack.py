@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from native.build import FLAGS as RELEASE  # type: ignore[attr-defined,unused-ignore]  # native/build/ lies beside it
+from native.build import FLAGS as RELEASE
 from tests.native import corpus, tools
 
 DOORS = ("tw_init", "tw_step", "tw_tx_allowed")
@@ -93,8 +93,7 @@ def main() -> int:
     try:
         tools.need(*COMPILERS.values())
     except tools.Missing as fault:
-        print(fault)
-        return 1
+        return tools.absent(fault)
     wrong = [line for machine in COMPILERS for build in BUILDS for line in judge(machine, build)]
     for line in wrong:
         print(line)

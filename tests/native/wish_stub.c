@@ -18,7 +18,6 @@ void tw_wish(const tw_config_t *config, tw_wish_state_t *state, const tw_input_t
     replay_view.band_min_w = view->band_min_w;
     replay_view.band_max_w = view->band_max_w;
     replay_view.soc_cpct = view->soc_cpct;
-    replay_view.cell_voltage_max_mv = view->cell_voltage_max_mv;
     replay_view.usable = view->usable;
     replay_view.measured = view->measured;
     replay_view.full = view->full;

@@ -55,7 +55,8 @@ class TtyPort:
                 exclusive=True,
             )
         except (serial.SerialException, ValueError) as error:
-            raise OSError(f"{settings.path}: {error}") from error
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise OSError(f"{settings.path}: {reason}") from error
         try:
             if settings.rs485 == "kernel":
                 line.rs485_mode = serial.rs485.RS485Settings()
@@ -65,7 +66,12 @@ class TtyPort:
         try:
             if settings.low_latency != "off":
                 line.set_low_latency_mode(True)
-        except (OSError, ValueError, NotImplementedError) as error:  # a PTY and some adapters have none
+        except (
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
+            # A PTY and some adapters have no such mode: good enough, unless the site asks for it.
             if settings.low_latency == "on":
                 line.close()
                 raise OSError(f'{settings.path}: low_latency = "on" is refused: {error}') from error

@@ -1,5 +1,6 @@
 """A profile as people read it: the list of all, the sheet of one, and the handbook's page. Text only; nothing is decided."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -9,6 +10,7 @@ from edge.roles import COMMANDS, FLAGS, FLAGS_MANDATORY, ROLES, WRITES
 
 # canonical unit -> the one people read, and how many canonical ones it is
 READ_AS = {"dV": ("V", 10), "dA": ("A", 10), "dC": ("°C", 10), "cpct": ("%", 100), "mHz": ("Hz", 1000)}
+NAME_MAX = 40  # of make and model in the list: `show` has it whole
 UNTOLD = ("count",)  # units that say nothing
 LEFT_OUT = (
     "Deye SG hybrid inverters: no source that could be read gives a power setpoint, only schedules and limits of current, "
@@ -20,7 +22,9 @@ LEFT_OUT = (
 def listing(profiles: Sequence[Profile]) -> list[str]:
     """One line a profile."""
     rows: list[tuple[str, ...]] = [("id", "kind", "make and model", "baud", "fast block", "comm-loss timer", "tried")]
-    rows += [(p.id, p.kind, f"{p.vendor} {p.model}", _line(p), _fast(p), _timer(p), _tried(p)) for p in profiles]
+    for p in profiles:
+        name = textwrap.shorten(f"{p.vendor} {p.model}", NAME_MAX, placeholder=" ...")
+        rows.append((p.id, p.kind, name, _line(p), _fast(p), _timer(p), _tried(p)))
     return _aligned(rows)
 
 

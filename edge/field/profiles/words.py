@@ -77,6 +77,6 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps(as_data(profile)))
         return 0
     print("\n".join(sheet(profile)))
-    where = "edge/field/profiles" if options.file.stem == profile.id else f"edge/field/profiles as {profile.id}.toml"
-    print(f"\n{options.file}: good. It is found by its id once it is in {where}")
+    name = "" if options.file.stem == profile.id else f" as {profile.id}.toml"
+    print(f"\n{options.file}: good. It is found by its id once it is in the folder profiles beside the site file{name}")
     return 0
