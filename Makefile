@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle prove day scenarios bench replay clean coverage cross golden fuzz stack misra mutate native
+.PHONY: help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -20,6 +20,7 @@ help:
 	@echo "make day      24 h of kernel and plant, told on one screen (LEVEL=wire: through every RTU frame)"
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
+	@echo "make torture  every way to lose data, tried: kill -9, power cuts, full and sick disks, wrong clocks (QUICK=1: a minute)"
 	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
 	@echo "make interop  our bus and devices against libmodbus, modbus-serial, modbus-tk, mbpoll and pysunspec2, about 4 minutes"
 	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
@@ -80,6 +81,9 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+torture: $(STAMP)
+	@$(BIN)/python -m tests.torture store $(if $(QUICK),--quick)
 
 # Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.
 # No install script of npm runs: serialport carries its binding for each processor.

@@ -25,6 +25,7 @@ from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
+from edge.logbook.words import add_words as add_logbook_words
 
 EXIT_DIFFERENCE, EXIT_BAD_INPUT = 1, 2
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     talk = _word(words, "console", "talk to a running controller", _console)
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
+    add_logbook_words(words)
     add_words(words, open_port)
     add_profile_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)

@@ -38,7 +38,7 @@ from edge.field.profiles.loader import load_profile
 from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
-from edge.model import Outcome
+from edge.model import AuditEntry, Outcome
 from edge.ops.process import ServiceNotice, fine_loop, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
@@ -142,6 +142,7 @@ class Controller:
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status,
             self.bench.run,
         )  # fmt: skip
+        self.picture.on_asked, self.picture.events = self._audit, handover.events
         self.tasks: list[asyncio.Task[None]] = []
         self.all_safe = False
         self.on_cycle: Callable[[], None] = lambda: None
@@ -157,6 +158,9 @@ class Controller:
 
     def _command(self, device: str, name: str) -> None:
         self._bus_of[device].command(device, name)
+
+    def _audit(self, who: str, action: str, text: str) -> None:
+        self.handover.note_audit(AuditEntry(self.clock.mono_ms(), self.clock.wall_ms(), who, action, text))
 
     async def _ask(self, device: BusDevice, expect: Expect) -> Heard:
         """A technician's question: the bus asks it when nothing else is due."""
@@ -206,6 +210,7 @@ class Controller:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)
             self.handover.note_flows(self.picture.flows())
+            self.handover.note_health(self.picture.health())
 
 
 async def supervise(controller: Controller, server: ConsoleServer, on_cycle: Callable[[], None]) -> bool:

@@ -14,7 +14,7 @@ from edge.control.authority import Authority
 from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.orders import Orders
-from edge.model import CycleRecord, SiteFlows, UplinkStatus
+from edge.model import AuditEntry, CycleRecord, Event, SiteFlows, SiteHealth, UplinkStatus
 
 LATE_KEPT_COUNT = 6_000  # ten minutes at 100 ms: enough for a p99 that means something
 LATE_LIMIT_US = 5_000  # counted as late: a twentieth of the usual period
@@ -40,8 +40,18 @@ class Handover:
     def note_flows(self, flows: SiteFlows) -> None:
         """One second."""
 
+    def note_health(self, health: SiteHealth) -> None:
+        """One second of devices and ports."""
+
+    def note_audit(self, entry: AuditEntry) -> None:
+        """Somebody asked for something."""
+
     def status(self) -> UplinkStatus:
         return UplinkStatus()
+
+    def events(self) -> tuple[Event, ...]:
+        """The newest events, oldest first."""
+        return ()
 
 
 class Cycle:

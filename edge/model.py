@@ -77,6 +77,18 @@ class PortHealth:
     hears_itself: bool = False  # the adapter hands back what is sent; it is cut off before an answer is looked for
 
 
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """Devices, ports and refusals at one second, for the logbook."""
+
+    mono_ms: int
+    wall_ms: int
+    devices: tuple[DeviceHealth, ...]
+    ports: tuple[PortHealth, ...]
+    refused_count: int  # requests of somebody who may not
+    refused_last: str
+
+
 RequestKind = Literal["power", "hold", "resume", "reset", "service", "run", "calibrate"]
 PowerForm = Literal["battery", "grid", "manual"]
 
@@ -155,13 +167,28 @@ class Sample:
     values: tuple[int | None, ...]
 
 
+EventLevel = Literal["info", "warning", "alarm"]
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened once; kept in the store before it is published."""
 
     mono_ms: int
     wall_ms: int
-    name: str
+    name: str  # what changed: mode, cause.poc_stale, write_refused.pcs ...
+    text: str
+    level: EventLevel = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Somebody asked for something: who, what, and what became of it."""
+
+    mono_ms: int
+    wall_ms: int
+    who: str
+    action: str
     text: str
 
 

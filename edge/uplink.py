@@ -20,7 +20,18 @@ from edge.cloud.topics import Topics
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
-from edge.model import Announcement, CycleRecord, Request, Sample, SiteFlows, UplinkStatus
+from edge.logbook.book import Logbook
+from edge.model import (
+    Announcement,
+    AuditEntry,
+    CycleRecord,
+    Event,
+    Request,
+    Sample,
+    SiteFlows,
+    SiteHealth,
+    UplinkStatus,
+)  # fmt: skip
 from edge.plan.announced import announce_topic, parse_announcement
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
@@ -32,8 +43,8 @@ from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
+AUDIT_MAX = 500
 STEP_S = 0.05  # a live sample leaves within this
-log = logging.getLogger("edge.uplink")
 QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
 
 
@@ -100,6 +111,8 @@ class Uplink(Handover):
         self._clock = clock
         self._records: deque[CycleRecord] = deque(maxlen=RECORDS_MAX)
         self._flows: deque[SiteFlows] = deque(maxlen=FLOWS_MAX)
+        self._audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
+        self._health: SiteHealth | None = None  # the newest counts: its counters only grow
         self._dropped_count = 0
         self.refused_count = 0  # announcements that were none
         self._status = UplinkStatus()
@@ -113,10 +126,13 @@ class Uplink(Handover):
         self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
-        if config.store.path:
-            cursor = CursorFile(Path(config.store.path) / "telemetry.cursor")
-            log = telemetry_log(config.store)
-            self._sync = Sync(self._topics, log, cursor, self._link, backfill_per_s=config.cloud.backfill_per_s)
+        ring = telemetry_log(config.store) if config.store.path else None
+        self.logbook = Logbook(config, ring, self._give_room)
+        if ring is not None:
+            self._sync = Sync(
+                self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
+                backfill_per_s=config.cloud.backfill_per_s, clock=self.logbook.clock,
+            )  # fmt: skip
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
         if self._link is not None:
@@ -132,8 +148,18 @@ class Uplink(Handover):
         self._dropped_count += len(self._flows) == FLOWS_MAX
         self._flows.append(flows)
 
+    def note_health(self, health: SiteHealth) -> None:
+        self._health = health
+
+    def note_audit(self, entry: AuditEntry) -> None:
+        self._dropped_count += len(self._audit) == AUDIT_MAX
+        self._audit.append(entry)
+
     def status(self) -> UplinkStatus:
         return self._status
+
+    def events(self) -> tuple[Event, ...]:
+        return self.logbook.recent
 
     # ---- uplink thread
 
@@ -156,12 +182,19 @@ class Uplink(Handover):
     def step(self) -> None:
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
+        self.logbook.start(mono_ms, self._clock.wall_ms())
         while self._records:
             record = self._records.popleft()
+            self.logbook.note_record(record)
             if self.trace is not None:
                 self.trace.note(record)
         while self._flows:
             self._second(self._flows.popleft())
+        while self._audit:
+            self.logbook.note_audit(self._audit.popleft())
+        health, self._health = self._health, None  # one that arrives between is told a second later
+        if health is not None:
+            self.logbook.note_health(health)
         if self.trace is not None:
             self.trace.sync_if_due(mono_ms)
         if self._sync is not None:
@@ -169,6 +202,7 @@ class Uplink(Handover):
         self._tell_cluster()
         self._log_link()
         self._status = self._summary()
+        self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
 
     def _second(self, flows: SiteFlows) -> None:
         request, step, message = self.mission.second(flows)
@@ -177,7 +211,13 @@ class Uplink(Handover):
         if message is not None:
             self._message = message
         if self._sync is not None:
-            self._sync.note(sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh))
+            sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
+            self.logbook.note_sample(self._sync.note(sample), sample)
+
+    def _give_room(self) -> int:
+        """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
+        given_bytes = self._sync.log.give_room() if self._sync is not None else 0
+        return given_bytes or (self.trace.log.give_room() if self.trace is not None else 0)
 
     def _tell_cluster(self) -> None:
         if self._message is not None and self._link is not None and self._link.connected:
@@ -224,7 +264,7 @@ class Uplink(Handover):
             acked_count=sync.acked_count,
             pending_count=sync.pending_count,
             store_bytes=sync.log.bytes_used,
-            store_fault=sync.fault or trace_fault,
+            store_fault=sync.fault or trace_fault or self.logbook.fault,
         )
 
     def close(self) -> None:
@@ -233,6 +273,7 @@ class Uplink(Handover):
             self.trace.close()
         if self._sync is not None:
             self._sync.close()
+        self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())
 
 
 def open_trace(config: Config, kernel: Kernel) -> TraceWriter | None:

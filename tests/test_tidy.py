@@ -33,6 +33,11 @@ LAYERS |= {
 }
 LAYERS["fleet"] = LAYERS["fleet"] | {"cloud", "_kernel"}  # the ingest reads what cloud writes
 LAYERS["console"] = LAYERS["console"] | {"cycle"}  # the picture of a running cycle
+LAYERS["logbook"] = LAYERS["cycle"] | {
+    "cloud",
+    "console",
+    "_kernel",
+}  # reads cycles and samples, draws as the console does
 LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
@@ -41,6 +46,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "console",
     "cloud",
     "fleet",
+    "logbook",
     "commission",
     "app",
     "uplink",

@@ -8,6 +8,7 @@ a backlog is not sent round and round over a metered line.
 
 import json
 from collections import deque
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from edge.cloud.topics import Topics
 from edge.config.options import Cloud, Site, Store
 from edge.errors import DataFault
 from edge.model import Sample
+from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile, Position
 from edge.store.disk import Disk
 from edge.store.segments import Entry, SegmentLog
@@ -53,7 +55,7 @@ def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
     """The telemetry ring of a site; its context is the schema of its samples."""
     folder = Path(store.path) / "telemetry"
     limit, sync_ms = store.telemetry_max_bytes, store.sync_ms
-    return SegmentLog(folder, max_bytes=limit, context=schema_json(), sync_ms=sync_ms, disk=disk)
+    return SegmentLog(folder, max_bytes=limit, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk)
 
 
 class Sync:
@@ -69,11 +71,14 @@ class Sync:
         backfill_per_s: int = 10,
         version: str = "",
         ack_max_ms: int = ACK_MAX_MS,
+        clock: ClockMap | None = None,
     ) -> None:
+        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now."""
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._backfill_per_s, self._version = backfill_per_s, version
         at = cursor.position
         self._known = at if at.epoch == log.epoch else Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
+        self._clock = clock
         self._written = cursor.position
         self._acked = RangeSet()  # beyond the cursor
         self._gone_count = self._known.gone_count  # numbers passed over: overwritten, damaged or never used
@@ -248,7 +253,7 @@ class Sync:
         return bool(self.log.read_fault) and young
 
     def _send_entries(self, entries: list[Entry]) -> bool:
-        samples = [decode_sample(entry.body) for entry in entries]
+        samples = [self._sample_of(entry) for entry in entries]
         run = [sample for sample in takewhile(lambda one: one is not None, samples) if sample is not None]
         run = list(takewhile(lambda one: len(one.values) == len(run[0].values), run))
         if not run:  # not a sample of ours: pass over it
@@ -260,6 +265,12 @@ class Sync:
             return False
         topic = self._topics.backfill(STREAM)
         return self._send(topic, schema_id(schema), entries[0].seq, run, historical=True)
+
+    def _sample_of(self, entry: Entry) -> Sample | None:
+        sample = decode_sample(entry.body)
+        if sample is None or self._clock is None:
+            return sample
+        return replace(sample, wall_ms=self._clock.stamp(entry.boot, sample.mono_ms, sample.wall_ms).wall_ms)
 
     def _send(self, topic: str, schema: str, first: int, samples: list[Sample], *, historical: bool) -> bool:
         assert self.link is not None

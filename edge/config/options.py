@@ -106,6 +106,8 @@ class Store:
     path: str = option("", when="folder of the telemetry ring; empty keeps nothing on disk")
     telemetry_max_bytes: int = option(256 << 20, low=4 << 20, high=64 << 30)
     trace_max_bytes: int = option(64 << 20, low=4 << 20, high=64 << 30)
+    rollup_max_bytes: int = option(16 << 20, low=1 << 20, high=1 << 30, when="quarters of an hour: a year and more")
+    journal_max_bytes: int = option(64 << 20, low=1 << 20, high=1 << 30, when="events, audit and ledger")
     sync_ms: int = option(10_000, low=0, high=600_000, when="how much a power cut may cost; 0 syncs each write")
 
 

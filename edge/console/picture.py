@@ -15,7 +15,7 @@ from edge.control.kernel import Kernel, Mode, SiteCause, UnitCause
 from edge.control.narrowing import Narrowing, functions_text, site_narrowings, unit_narrowings
 from edge.cycle import Cycle
 from edge.field.bus import Bus
-from edge.model import Request, SiteFlows, UplinkStatus
+from edge.model import Event, Request, SiteFlows, SiteHealth, UplinkStatus
 
 LATE_EVERY_COUNT = 10  # cycles between two sorts of the lateness
 
@@ -39,6 +39,8 @@ class Picture:
         self._buses = buses
         self._command = command
         self._uplink_status = uplink_status
+        self.on_asked: Callable[[str, str, str], None] = lambda who, action, text: None  # for the audit
+        self.events: Callable[[], tuple[Event, ...]] = tuple  # the newest of the logbook, oldest first
         self._bench = bench
         self._since_ms: dict[tuple[int | None, str], int] = {}
         self._since_why: tuple[int, ...] = ()  # the reason bits these are of
@@ -87,6 +89,13 @@ class Picture:
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
         )
+
+    def health(self) -> SiteHealth:
+        """Devices, ports and refusals of this second."""
+        return SiteHealth(
+            self.clock.mono_ms(), self.clock.wall_ms(), tuple(one for bus in self._buses for one in bus.health()),
+            tuple(bus.port_health() for bus in self._buses), self.authority.refused_count, self.authority.refused_last,
+        )  # fmt: skip
 
     def note_since(self, now_mono_ms: int) -> None:
         out = self.kernel.output
@@ -193,12 +202,15 @@ class Picture:
         return self._late_us
 
     def bench(self, word: str, args: tuple[str, ...]) -> Coroutine[Any, Any, Told]:
-        """A technician's word that asks the devices."""
+        """A technician's word that asks the devices; what may change something is told to the audit."""
+        if word in ("write", "sign-test"):
+            self.on_asked("console", word, " ".join(args))
         return self._bench(word, args)
 
     def offer(self, request: Request) -> None:
         """A wish from the console. A reset also asks the devices to clear what they have latched themselves."""
         self.authority.offer(request)
+        self.on_asked(request.source, request.kind, request.reason)
         if request.kind == "reset" and request.source == "console":
             for unit in self.config.unit:
                 self._command(unit.pcs, "clear")

@@ -5,9 +5,10 @@ Colour marks the mode and nothing else; every screen reads the same without it.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from edge.console.view import Reason, StatusView
-from edge.model import DeviceHealth, Outcome
+from edge.model import DeviceHealth, Event, Outcome
 from edge.units import show
 
 WIDTH = 80
@@ -104,6 +105,23 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     lines += wrap("store", up.store_fault) if up.store_fault else ()
     for device in view.devices:
         lines += wrap("accepted", device.acceptance) if device.acceptance else ()
+    return lines
+
+
+def utc(wall_ms: int) -> str:
+    """2026-01-31 23:59:59, always UTC: no season moves it."""
+    try:
+        return datetime.fromtimestamp(wall_ms // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
+
+
+def events_screen(events: Sequence[Event]) -> list[str]:
+    """Newest last: when (UTC), how bad, what; under it the text."""
+    lines = ["time (UTC)           level    event"] if events else ["no events yet"]
+    for event in events:
+        lines.append(clean(f"{utc(event.wall_ms):<19}  {event.level:<7}  {event.name}"))
+        lines += wrap("", event.text)
     return lines
 
 

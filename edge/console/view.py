@@ -3,12 +3,12 @@
 The words of the console never reach the field, the kernel or the uplink: only this.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edge.control.narrowing import Narrowing
-from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
+from edge.model import DeviceHealth, Event, PortHealth, Request, UplinkStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ class PlantView(Protocol):
         ...
 
     def offer(self, request: Request) -> None: ...
+
+    @property
+    def events(self) -> Callable[[], tuple[Event, ...]]:
+        """The newest events of the logbook, oldest first."""
+        ...
 
     def bench(self, word: str, args: tuple[str, ...]) -> Coroutine[Any, Any, Told]:
         """A technician's word that has to ask the devices; cancelled, it ends what it does."""

@@ -16,6 +16,7 @@ from edge.console.view import PlantView, StatusView, Told
 from edge.model import Request, RequestKind
 
 WATCH_S = 2
+EVENTS_COUNT = 10  # fit on a screen of 25 lines with their texts
 WATCH_MIN_S, WATCH_MAX_S = 1, 3_600
 
 
@@ -94,6 +95,14 @@ def _ask(kind: RequestKind, text: str) -> Callable[[Call], Answer]:
     return run
 
 
+def _events(call: Call) -> Answer:
+    text = call.args[0] if call.args else str(EVENTS_COUNT)
+    if len(call.args) > 1 or not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) >= 1):
+        return refuse("how many events: 1..999")
+    events = call.plant.events()[-int(text) :]
+    return Answer(screens.events_screen(events), [asdict(event) for event in events])
+
+
 def _bench(name: str) -> Callable[[Call], Answer]:
     """A word that has to ask the devices first: see edge/commission."""
 
@@ -142,6 +151,7 @@ WORDS: tuple[Word, ...] = (
         False,
         _screen(screens.why_screen, ("mode", "standing", "first_out", "functions", "reasons", "narrowings")),
     ),
+    Word("events", "[N]", "what changed last: modes, interlocks, devices, store; all: edge events", False, _events),
     Word("hold", "[reason]", "0 kW and STANDBY until resume", False, _ask("hold", "hold asked; see: why")),
     Word("resume", "", "end a hold, let the site run", True, _ask("resume", "resume asked; see: why")),
     Word("reset", "", "clear latched trips whose cause is gone", True, _ask("reset", "reset asked; see: why")),

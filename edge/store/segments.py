@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.frames import HEADER, MARK, MARK_BODY, RECORD, Header, Walk, look, pack_record
+from edge.store.frames import HEADER, MARK, MARK_BODY, RECORD, STREAMS, Header, Walk, pack_record
+from edge.store.recovery import Found, Segment, recover
 
 SEGMENT_BYTES = 1 << 20
 RETRY_MS = 1_000  # after a disk fault
-BAD_MAX_COUNT = 3  # damaged files kept for a look; older ones are deleted
 CLOSED = bytes(MARK_BODY.size)
 MARK_ROOM_BYTES = RECORD.size + MARK_BODY.size
 
@@ -33,16 +33,7 @@ class Entry:
     kind: int
     body: bytes
     context: bytes
-
-
-@dataclass(slots=True)
-class _Segment:
-    index: int
-    path: Path
-    header: Header
-    size_bytes: int
-    end: int  # of the last record known
-    hint: tuple[int, int] = (0, 0)  # (seq, offset) where the last reading stopped
+    boot: bytes = b""  # id of the boot it was appended in: what its mono time counts from
 
 
 class SegmentLog:
@@ -53,26 +44,32 @@ class SegmentLog:
         folder: Path | str,
         *,
         max_bytes: int,
+        stream: str = "",
         context: bytes = b"",
         segment_bytes: int = SEGMENT_BYTES,
         sync_ms: int = 10_000,
         ram_max_count: int = 3_600,
+        give_room: Callable[[], int] = lambda: 0,
         disk: Disk | None = None,
     ) -> None:
+        """`give_room` is asked for space before the oldest segment of this ring goes: it returns bytes, or 0."""
         self.folder = Path(folder)
         self._disk = disk or Disk()
+        self._give_room = give_room
         self._max_bytes = max(max_bytes, 2 * segment_bytes)
         self._segment_bytes = segment_bytes
         self._body_max_bytes = segment_bytes - HEADER.size - len(context) - RECORD.size - MARK_ROOM_BYTES
         self._sync_ms = sync_ms
         self._context = context
-        self._segments: list[_Segment] = []
+        self._stream = STREAMS.index(stream)
+        self._segments: list[Segment] = []
         self._fd = -1
         self._unsynced: deque[tuple[int, int, bytes]] = deque(maxlen=ram_max_count)
         self._waiting: deque[tuple[int, int, bytes]] = deque(maxlen=ram_max_count)  # not on disk
         self._sync_due_mono_ms: int | None = None
         self._retry_mono_ms: int | None = None
         self._gave_room = False
+        self._refused = False  # of a newer version: not touched
         self.fault = ""  # what is wrong now
         self.notes: list[str] = []  # damage found: what, where
         self.read_fault = ""  # why the last `read_from` left something out that is perhaps still there
@@ -102,41 +99,64 @@ class SegmentLog:
         return sum(segment.size_bytes for segment in self._segments)
 
     def read_from(self, seq: int) -> Iterator[Entry]:
-        """Records from `seq` on, oldest first. Damage ends a segment early and is noted; the next one follows."""
+        """Records from `seq` on, oldest first. What is damaged is passed over and noted."""
         self.read_fault, segments = "", list(self._segments)
         starts = [segment.header.first_seq for segment in segments[1:]]
         starts.append(self._waiting[0][0] if self._waiting else self.next_seq)
-        for segment, until in zip(segments, starts, strict=True):
+        for segment, until in zip(segments, starts, strict=False):  # without any segment there is one start too many
             if until > seq:
                 yield from self._read_segment(segment, seq, until)
         for at, kind, body in list(self._waiting):
             if at >= seq:
-                yield Entry(at, kind, body, self._context)
+                yield Entry(at, kind, body, self._context, self._boot)
 
-    def _read_segment(self, segment: _Segment, seq: int, until: int) -> Iterator[Entry]:
-        header = segment.header
-        at_seq, offset = segment.hint if segment.hint[0] and segment.hint[0] <= seq else (0, header.size_bytes)
+    def newest(self) -> Entry | None:
+        """The record with the highest number that can be read."""
+        if self._waiting:
+            seq, kind, body = self._waiting[-1]
+            return Entry(seq, kind, body, self._context, self._boot)
+        for segment in reversed(self._segments):
+            entries = list(self._read_segment(segment, 0, self.next_seq))
+            if entries:
+                return entries[-1]
+        return None
+
+    def _read_segment(self, segment: Segment, seq: int, until: int) -> Iterator[Entry]:
         try:
             fd = self._disk.open(segment.path, write=False)
         except OSError as error:
             self._unreadable(segment, error)
             return
         try:
-            walk = Walk(lambda size, at: self._disk.read(fd, size, at), offset, segment.end, header.salt, at_seq)
-            for at, kind, body in walk:
-                if at >= until:
-                    break
-                segment.hint = (walk.next_seq, walk.offset)
-                if at >= seq and kind != MARK:
-                    yield Entry(at, kind, body, header.context)
-            if walk.fault:
-                self._note(f"{segment.path.name}: {walk.fault}; the rest of it is skipped")
+            yield from self._walk_segment(segment, fd, seq, until)
         except OSError as error:
             self._unreadable(segment, error)
         finally:
             self._disk.close(fd)
 
-    def _unreadable(self, segment: _Segment, error: OSError) -> None:
+    def _walk_segment(self, segment: Segment, fd: int, seq: int, until: int) -> Iterator[Entry]:
+        header = segment.header
+        near = segment.hint if segment.hint[0] and segment.hint[0] <= seq else (0, header.size_bytes, header.boot)
+        at_seq, offset, boot = near
+        end = segment.end
+        walk = Walk(lambda size, at: self._disk.read(fd, size, at), offset, end, header.salt, at_seq)
+        more = True
+        while more:
+            for at, kind, body in walk:
+                if at >= until:
+                    return
+                if kind == MARK and len(body) == MARK_BODY.size and body[:16] != CLOSED[:16]:
+                    boot = body[:16]
+                segment.hint = (walk.next_seq, walk.offset, boot)
+                if at >= seq and kind != MARK:
+                    yield Entry(at, kind, body, header.context, boot)
+            more = walk.find_good()
+            if walk.fault:
+                self._note(f"{segment.path.name}: {walk.fault}; skipped")
+        if segment is not self._segments[-1] and segment.end == end:
+            segment.end = walk.offset  # what follows need not be searched again
+
+    def _unreadable(self, segment: Segment, error: OSError) -> None:
         self.read_fault = f"{segment.path.name}: cannot be read: {error.strerror or error}"
         self._note(self.read_fault)
 
@@ -179,6 +199,8 @@ class SegmentLog:
 
     def sync_if_due(self, mono_ms: int) -> None:
         """Call often (each second is enough): syncs every `sync_ms`, and after a fault tries the disk again."""
+        if self._refused:
+            return
         if self._fd < 0:
             if self._retry_mono_ms is None or mono_ms >= self._retry_mono_ms:
                 self._retry_mono_ms = mono_ms + RETRY_MS
@@ -260,11 +282,13 @@ class SegmentLog:
         try:
             self._create_file(first_seq)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if not full or len(self._segments) < 2 or self._gave_room:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
-            self._delete_oldest()
+            if not self._give_room():
+                if len(self._segments) < 2 or self._gave_room:
+                    raise
+                self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
+                self._delete_oldest()
             self._create_file(first_seq)
         self._gave_room = False
 
@@ -273,7 +297,7 @@ class SegmentLog:
         while self._path(index).exists() or self._path(index).with_suffix(".bad").exists():
             index += 1
         path = self._path(index)
-        header = Header(self.epoch, first_seq, self._boot, self.skipped_count, self._context)
+        header = Header(self.epoch, first_seq, self._boot, self.skipped_count, self._context, self._stream)
         self._disk.make_folder(self.folder)
         fd = self._disk.open(path, create=True)
         try:
@@ -285,19 +309,31 @@ class SegmentLog:
             self._disk.close(fd)
             self._disk.remove(path)
             raise
-        self._segments.append(_Segment(index, path, header, self._segment_bytes, header.size_bytes))
+        self._segments.append(Segment(index, path, header, self._segment_bytes, header.size_bytes))
         self._fd = fd
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:010d}.seg"
 
-    def _forget(self, chosen: Callable[[_Segment], bool]) -> None:
+    def _forget(self, chosen: Callable[[Segment], bool]) -> None:
         for segment in [one for one in self._segments if chosen(one)]:
             self._segments.remove(segment)
             try:
                 self._disk.remove(segment.path)
             except OSError as error:
                 self._note(f"{segment.path.name}: {error.strerror or error}")
+
+    def give_room(self) -> int:
+        """Deletes the oldest segment for the sake of others; returns the bytes, 0 when only the newest is left."""
+        if len(self._segments) < 2:
+            return 0
+        size_bytes = self._segments[0].size_bytes
+        try:
+            self._delete_oldest()
+        except OSError as error:
+            self._note(f"{self._segments[0].path.name}: {error.strerror or error}")
+            return 0
+        return size_bytes
 
     def _delete_oldest(self) -> None:
         self._disk.remove(self._segments[0].path)
@@ -318,83 +354,43 @@ class SegmentLog:
     def _recover(self) -> None:
         try:
             self._disk.make_folder(self.folder)
-            uncertain = self._open_all()
-            boot = self._open_last()
-            if self._segments and (uncertain or boot not in (self._boot, CLOSED[:16])):
-                jump = max(1, uncertain) * (self._segment_bytes // RECORD.size + 1)  # more than those could have held
+            found = recover(self._disk, self.folder, self._stream)
+            for note in found.notes:
+                self._note(note)
+            if found.newer:
+                self._refuse(found.newer)
+                return
+            self._segments, self._fd, self.epoch = found.segments, found.fd, found.epoch or secrets.randbits(63) | 1
+            self.next_seq, self.skipped_count = found.next_seq, found.skipped_count
+            if found.segments and (found.uncertain_count or found.boot not in (self._boot, CLOSED[:16])):
+                held_max_count = self._segment_bytes // RECORD.size + 1  # of a segment whose end is not known
+                jump = max(1, found.uncertain_count) * held_max_count
                 self.next_seq += jump
                 self.skipped_count += jump
-            self.epoch = self.epoch or secrets.randbits(63) | 1
-            self._continue_last(boot, uncertain)
+            self._continue_last(found)
         except OSError as error:
             self._segments.clear()  # unreadable now: what is on disk stays there, what comes gets an epoch of its own
             self.epoch, self.next_seq, self.skipped_count = secrets.randbits(63) | 1, 1, 0
             self.fault = self._in_memory(error)
             self._close_fd()
 
-    def _open_all(self) -> int:
-        """Reads every header; puts damaged files aside. Returns how many of the newest could not be used."""
-        names = self._disk.names(self.folder)
-        uncertain = 0
-        for path in [self.folder / name for name in names if name.endswith(".seg") and name[:-4].isdigit()]:
-            try:
-                size, header = look(self._disk, path)
-            except OSError as error:
-                self._note(f"{path.name}: cannot be read: {error.strerror or error}; left for the next start")
-                uncertain += 1
-                continue
-            if isinstance(header, Header):
-                self._segments.append(_Segment(int(path.stem), path, header, size, size))
-                uncertain = 0
-            elif header == "empty":
-                self._disk.remove(path)  # cut off while it was created: it never held anything
-            else:
-                self._note(f"{path.name}: {header}; put aside as .bad")
-                self._disk.rename(path, path.with_suffix(".bad"))
-                uncertain += 1
-        for segment in [one for one in self._segments if one.header.epoch != self._segments[-1].header.epoch]:
-            self._segments.remove(segment)
-            self._disk.rename(segment.path, segment.path.with_suffix(".bad"))
-            self._note(f"{segment.path.name}: of another epoch; put aside as .bad")
-        for name in [n for n in self._disk.names(self.folder) if n.endswith(".bad")][:-BAD_MAX_COUNT]:
-            self._disk.remove(self.folder / name)
-        return uncertain
-
-    def _open_last(self) -> bytes:
-        """Scans the newest segment, cuts it at the first bad record. Returns the boot id it was last written in."""
-        if not self._segments:
-            return b""
-        last = self._segments[-1]
-        boot, self.epoch, self.skipped_count = last.header.boot, last.header.epoch, last.header.skipped_count
-        self._fd = self._disk.open(last.path)
-        walk = Walk(
-            lambda size, at: self._disk.read(self._fd, size, at), last.header.size_bytes, last.end, last.header.salt
+    def _refuse(self, newer: str) -> None:
+        """Not for us to write, nor to delete: everything stays in memory until somebody decides."""
+        self._refused, self.epoch = True, secrets.randbits(63) | 1
+        self.fault = (
+            f"{newer}; nothing in {self.folder} is touched and new records stay in memory:"
+            " install that version again, or move the folder away"
         )
-        for _, kind, body in walk:
-            if kind == MARK and len(body) == MARK_BODY.size:
-                boot, skipped = MARK_BODY.unpack(body)
-                self.skipped_count = max(self.skipped_count, skipped)
-        self.next_seq = max(walk.next_seq, last.header.first_seq)
-        if walk.fault:
-            self._note(f"{last.path.name}: {walk.fault}; cut there")
-            boot = b""  # what followed may have been sent already: its numbers are not given again
-        last.end = walk.offset
-        self._clear_tail(last)
-        return bytes(boot)
 
-    def _clear_tail(self, last: _Segment) -> None:
-        """Nothing old may follow the new end: a stale record with a right CRC would come back to life."""
-        for offset in range(last.end, last.size_bytes, 1 << 16):
-            size = min(1 << 16, last.size_bytes - offset)
-            if self._disk.read(self._fd, size, offset).strip(b"\0"):
-                self._disk.write(self._fd, bytes(size), offset)
-        self._disk.sync(self._fd)
-
-    def _continue_last(self, boot: bytes, uncertain: int) -> None:
-        last = None if uncertain or not self._segments else self._segments[-1]
-        if last is None or last.header.context != self._context or last.end + MARK_ROOM_BYTES > last.size_bytes:
+    def _continue_last(self, found: Found) -> None:
+        last = None if found.uncertain_count or not self._segments else self._segments[-1]
+        if (
+            last is None
+            or (last.header.context, last.header.stream) != (self._context, self._stream)
+            or last.end + MARK_ROOM_BYTES > last.size_bytes
+        ):
             self._close_fd()
             self._create(self.next_seq)
-        elif boot != self._boot:
+        elif found.boot != self._boot:
             self._put((self.next_seq, MARK, MARK_BODY.pack(self._boot, self.skipped_count)))
             self._disk.sync(self._fd)

@@ -92,6 +92,19 @@ def unpack_chunk(body: bytes, sizes: Sizes) -> tuple[bytes | None, list[CycleRec
     return before, records
 
 
+def unpack_first(body: bytes) -> tuple[int, int] | None:
+    """(mono_ms, wall_ms) of the first cycle of a chunk, whatever the sizes of its structs; None when it is no chunk."""
+    inflate = zlib.decompressobj()
+    try:
+        raw = inflate.decompress(body, _HEAD.size + _META.size)
+    except zlib.error:
+        return None
+    if len(raw) < _HEAD.size + _META.size:
+        return None
+    _, mono_ms, wall_ms, _ = _META.unpack_from(raw, _HEAD.size)
+    return mono_ms, wall_ms
+
+
 class TraceWriter:
     """Takes every cycle, writes a chunk each second. `initial_state` is the state before the first cycle, if known."""
 
@@ -109,8 +122,9 @@ class TraceWriter:
     ) -> None:
         context = pack_context(config, abi_hash, sizes)
         self.log = SegmentLog(
-            folder, max_bytes=max_bytes, context=context, sync_ms=sync_ms, ram_max_count=RAM_MAX_COUNT, disk=disk
-        )
+            folder, max_bytes=max_bytes, stream="trace", context=context, sync_ms=sync_ms,
+            ram_max_count=RAM_MAX_COUNT, disk=disk,
+        )  # fmt: skip
         self._sizes = sizes
         self._chunk: list[CycleRecord] = []
         self._before = initial_state

@@ -3,7 +3,7 @@
 import asyncio
 
 from edge.console.view import Reason, StatusView, Told
-from edge.model import DeviceHealth, PortHealth, Request, UplinkStatus
+from edge.model import DeviceHealth, Event, PortHealth, Request, UplinkStatus
 
 REASONS = (
     Reason("bms_stale", "the BMS has not answered for 2 s", "check its cable: show bus", unit=0, since_ms=4_200),
@@ -54,3 +54,10 @@ class FakePlant:
 
     def offer(self, request: Request) -> None:
         self.asked.append(request)
+
+    def events(self) -> tuple[Event, ...]:
+        return (
+            Event(1_000, 1_900_000_000_000, "mode", "STANDBY -> RUN"),
+            Event(2_000, 1_900_000_001_000, "identity.pcs\x1b[2J", "it says \x07" + "it is a toaster " * 9, "alarm"),
+            Event(3_000, 10**18, "poc_stale.clear", "over: the meter"),
+        )

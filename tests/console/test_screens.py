@@ -193,3 +193,15 @@ def test_harmless_words_may_be_shortened() -> None:
 def test_no_line_raises(line: str) -> None:
     answer, _ = words.run_line(FakePlant(), line)
     words.render_json(answer)
+
+
+def test_the_newest_events_are_shown_in_utc_without_foreign_control_characters() -> None:
+    answer, _ = words.run_line(FakePlant(), "events")
+    shown = "\n".join(answer.lines)
+    assert answer.lines[1].split() == ["2030-03-17", "17:46:40", "info", "mode"]
+    assert "STANDBY -> RUN" in shown and "\x1b" not in shown and "\x07" not in shown
+    assert all(len(one) <= 80 for one in answer.lines) and "--" in answer.lines[-2]  # a time that no calendar has
+    newest, as_json = words.run_line(FakePlant(), "events 1 --json")
+    assert as_json and [event["name"] for event in newest.data] == ["poc_stale.clear"]
+    for line in ("events 0", "events -1", "events 1 2", "events all"):
+        assert not words.run_line(FakePlant(), line)[0].ok

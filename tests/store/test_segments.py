@@ -156,6 +156,7 @@ def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
     fill(log, 3)
     (file,) = (tmp_path / "a").glob("*.seg")
     raw = file.read_bytes()
+    header_bytes = log._segments[-1].header.size_bytes
     for bit in range(8 * (log._segments[-1].end)):
         folder = tmp_path / "b"
         folder.mkdir(exist_ok=True)
@@ -166,8 +167,8 @@ def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
         (folder / file.name).write_bytes(data)
         flipped = log_at(folder)
         found = content(flipped)  # asserts that each body is right
-        assert found == list(range(1, len(found) + 1)) and len(found) < 3
-        assert flipped.notes
+        assert found in ([], [2, 3], [1, 3], [1, 2]) and flipped.notes
+        assert len(found) == (2 if bit // 8 >= header_bytes else 0)
 
 
 @given(st.binary(max_size=600), st.booleans())
@@ -229,6 +230,8 @@ def test_a_broken_disk_degrades_to_memory_and_comes_back(tmp_path: Path, call: s
     assert "memory" in log.fault
     newest = [one[0] for one in log._waiting]
     assert newest == list(range(251, 301))
+    if call != "open":
+        assert content(log)[-50:] == newest  # readable while they wait, also where there is no segment at all
     assert log.dropped_count > 0
     disk.broken = False
     log.sync_if_due(10**6)

@@ -1,0 +1,132 @@
+"""Bytes that reach the device for each sample: our ring beside SQLite, on fresh ext4 images, counted by the block layer.
+
+60 values a second, packed; the file system's own journal is in the count. Needs root and loop devices.
+Run: `python -m tests.bench.store`.
+"""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgpack
+
+from edge.store.segments import SegmentLog
+
+IMAGE_BYTES = 256 << 20
+SAMPLES, VALUES_COUNT = 4_700, 60  # one whole segment of the ring
+SECTOR_BYTES = 512
+BLOCK_BYTES = 4_096  # as every real partition has; mkfs would give so small an image 1 KiB
+RATIO_WAL_MAX, RATIO_DEFAULT_MAX = 0.5, 0.02
+
+
+def samples(seed: int = 1) -> list[bytes]:
+    """Bodies as a site writes them: times, 50 values that move a little, ten that stand."""
+    rng = random.Random(seed)
+    values = [rng.randrange(1 << 16) for _ in range(VALUES_COUNT)]
+    bodies = []
+    for second in range(SAMPLES):
+        for index in range(50):
+            values[index] = max(0, values[index] + rng.randint(-300, 300))
+        bodies.append(bytes(msgpack.packb([1_900_000_000_000 + second * 1_000, second * 1_000, *values])))
+    return bodies
+
+
+@contextmanager
+def device(folder: Path) -> Iterator[tuple[Path, Callable[[], int]]]:
+    """A fresh ext4 on a loop device: where it is mounted, and how many bytes were written to it so far."""
+    image, at = folder / "image", folder / "mnt"
+    at.mkdir(exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(IMAGE_BYTES)
+    options = ["-b", str(BLOCK_BYTES), "-E", "lazy_itable_init=0,lazy_journal_init=0"]
+    subprocess.run(["mkfs.ext4", "-q", "-F", *options, str(image)], check=True)
+    loop = subprocess.run(["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=True)
+    name = loop.stdout.strip()
+    try:
+        subprocess.run(["mount", "-o", "noatime", name, str(at)], check=True)
+        try:
+            os.sync()
+            stat = Path(f"/sys/block/{Path(name).name}/stat")
+            yield at, lambda: int(stat.read_text().split()[6]) * SECTOR_BYTES
+        finally:
+            subprocess.run(["umount", str(at)], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", name], check=True)
+        image.unlink()
+
+
+def ring(folder: Path, bodies: list[bytes]) -> None:
+    """Our ring: written each second, synced each 10 s."""
+    log = SegmentLog(folder / "ring", max_bytes=64 << 20, stream="site")
+    for second, body in enumerate(bodies):
+        log.append(1, body)
+        log.sync_if_due(second * 1_000)
+    log.close()
+
+
+def sqlite(folder: Path, bodies: list[bytes], pragmas: tuple[str, ...], every: int) -> None:
+    """A table of samples, a transaction for each `every` of them."""
+    connection = sqlite3.connect(folder / "samples.db", isolation_level=None)
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("CREATE TABLE sample (seq INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    for first in range(0, len(bodies), every):
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO sample (body) VALUES (?)", [(one,) for one in bodies[first : first + every]]
+        )
+        connection.execute("COMMIT")
+    connection.close()
+
+
+WAYS: tuple[tuple[str, Callable[[Path, list[bytes]], None]], ...] = (
+    ("our ring, fdatasync 10 s", ring),
+    ("SQLite WAL FULL, 10 s", lambda at, all_: sqlite(at, all_, ("journal_mode=WAL", "synchronous=FULL"), 10)),
+    ("SQLite as it comes, 1 s", lambda at, all_: sqlite(at, all_, (), 1)),
+)
+
+
+def device_bytes_per_sample() -> dict[str, float]:
+    """Each way on a device of its own, one after the other; includes what the file system still holds at the end."""
+    bodies, found = samples(), {}
+    for name, write in WAYS:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, device(Path(folder)) as (at, written_bytes):
+            before = written_bytes()
+            write(at, bodies)
+            subprocess.run(["sync", "-f", str(at)], check=True)
+            found[name] = (written_bytes() - before) / len(bodies)
+    return found
+
+
+Row = tuple[str, float, float, str]  # what, measured, at most, unit
+
+
+def rows() -> list[Row]:
+    """The rows of `make bench`; none where loop devices cannot be had."""
+    if os.geteuid() != 0:
+        print("device bytes of the store: left out: needs root for a loop device")
+        return []
+    ours, wal, default = device_bytes_per_sample().values()
+    return [
+        ("store: device bytes a sample, to SQLite WAL FULL 10 s", ours / wal, RATIO_WAL_MAX, "x"),
+        ("store: device bytes a sample, to SQLite default 1 s", ours / default, RATIO_DEFAULT_MAX, "x"),
+    ]
+
+
+def main() -> int:
+    found = device_bytes_per_sample()
+    print(f"{SAMPLES} samples of {sum(map(len, samples())) / SAMPLES:.0f} bytes, {VALUES_COUNT} values")
+    ours = next(iter(found.values()))
+    for name, count in found.items():
+        print(f"{name:<28}{count:>10.0f} B/sample{count * 31_536_000 / 1e9:>10.0f} GB/year{ours / count:>9.3f} x")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
