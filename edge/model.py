@@ -192,6 +192,14 @@ class AuditEntry:
     text: str
 
 
+class RegisterValue(NamedTuple):
+    """The newest value of an energy register, as the device counts."""
+
+    device: str
+    role: str  # e.g. meter.energy_import
+    value_wh: int
+
+
 @dataclass(frozen=True, slots=True)
 class SiteFlows:
     """What the control side hands the uplink once a second: measured powers, None where the meter is stale."""
@@ -213,6 +221,7 @@ class SiteFlows:
     cell_temp_max_dc: int | None
     late_max_us: int
     late_count: int
+    registers: tuple[RegisterValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

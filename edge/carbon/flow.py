@@ -54,7 +54,7 @@ class FlowStep:
     battery_intensity_mg_per_kwh: int | None  # of a kWh delivered by the battery
     stored_carbon_mg: int
     stored_mwh: int  # milliwatt-hours inside
-    true_up_mwh: int  # change of the stored energy by a true-up to the SOC, 0 in nearly every step
+    true_up_uj: int  # what S had to change by: the SOC said so, or more was delivered than S held; nearly always 0
     quality: Quality
 
 
@@ -166,17 +166,23 @@ class SiteFlow:
         charge_mj = max(0, -powers.battery_w) * step_ms
         pv_mj = powers.pv_w * step_ms
         grid_ug, self._carry = divmod(import_mj * booking + self._carry, MJ_MG_PER_UG_KWH)
+        inside_uj = self.pool.stored_uj
         discharge_ug = self.pool.discharge(discharge_mj)
+        beyond_uj = max(0, discharge_mj * 1_000_000 // self.pool.eta_discharge_permille - inside_uj)
         # The sun brings nothing: direct emissions; those of making the panels are not in this inventory.
         in_mj, in_ug = import_mj + pv_mj + discharge_mj, grid_ug + discharge_ug
-        load_mj = max(0, in_mj - charge_mj - export_mj)
-        out_mj = load_mj + charge_mj + export_mj  # more than in_mj only where the meters contradict each other
-        charge_ug = in_ug * charge_mj // out_mj if out_mj else 0
-        export_ug = in_ug * export_mj // out_mj if out_mj and load_mj else in_ug - charge_ug if export_mj else 0
+        out_mj = charge_mj + export_mj
+        contradictory = out_mj > in_mj  # the meters contradict each other: nothing is booked that nobody saw come
+        if contradictory:
+            charge_mj = in_mj * charge_mj // out_mj
+            export_mj = in_mj - charge_mj
+        load_mj = in_mj - charge_mj - export_mj
+        charge_ug = in_ug * charge_mj // in_mj if in_mj else 0
+        export_ug = in_ug * export_mj // in_mj if load_mj else in_ug - charge_ug if export_mj else 0
         load_ug = in_ug - charge_ug - export_ug
         self.pool.charge(charge_mj, charge_ug)
-        true_up_uj = self.pool.true_up(flows.soc_cpct) if flows.soc_cpct is not None else 0
-        loss_ug = self.pool.expense_residual() if discharge_mj or true_up_uj < 0 else 0
+        by_soc_uj = self.pool.true_up(flows.soc_cpct) if flows.soc_cpct is not None else 0
+        loss_ug = self.pool.expense_residual() if discharge_mj or by_soc_uj < 0 else 0
         it_mj = flows.load_power_w * step_ms if flows.load_power_w is not None else None
         self._grid_ug += grid_ug
         self._load_ug += load_ug
@@ -184,7 +190,6 @@ class SiteFlow:
         self._loss_ug += loss_ug
         self._load_mj += load_mj
         self._it_mj += it_mj or 0
-        contradictory = out_mj > in_mj
         if quality == "measured" and (powers.estimated or contradictory):
             quality = "estimated"
         known = quality not in {"default", "none"} and in_mj > 0
@@ -210,6 +215,6 @@ class SiteFlow:
             battery_intensity_mg_per_kwh=self.pool.delivered_mg_per_kwh(),
             stored_carbon_mg=self.pool.carbon_ug // 1000,
             stored_mwh=self.pool.stored_uj * 1000 // UJ_PER_WH,
-            true_up_mwh=true_up_uj * 1000 // UJ_PER_WH,
+            true_up_uj=by_soc_uj + beyond_uj,
             quality=quality,
         )
