@@ -115,6 +115,10 @@ class IntervalBook:
 
     # ---- across a restart
 
+    def ends_by(self, wall_ms: int) -> bool:
+        """Would the open interval end no later than this? False when none is open."""
+        return self._index is not None and (self._index + 1) * self._interval_ms <= wall_ms
+
     def freeze_state(self) -> dict[str, Any]:
         """What a restart within the interval needs to go on; plain values."""
         return {

@@ -15,7 +15,7 @@ This is the average-based inventory: no marginal figure belongs here.
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.carbon.pool import UJ_PER_WH, StoredPool, choose_opening
+from edge.carbon.pool import UJ_PER_WH, PoolState, StoredPool, choose_opening
 from edge.model import SiteFlows
 
 Quality = Literal["measured", "stale", "default", "estimated", "none"]
@@ -25,6 +25,11 @@ Quality = Literal["measured", "stale", "default", "estimated", "none"]
 UNKNOWN_MG_PER_KWH = 700_000
 # A stale value is booked at no less than the US average of 2023 (0.81 lb/kWh, EIA): the higher of estimate and annual.
 STALE_FLOOR_MG_PER_KWH = 367_000
+# quality of a signal's reading -> what the booked interval is called
+BOOKED: dict[str, Quality] = {
+    "measured": "measured", "estimated_by_source": "estimated", "stale": "stale", "substituted": "estimated",
+    "default": "default",
+}  # fmt: skip
 MJ_MG_PER_UG_KWH = 3_600_000  # mJ * mg/kWh / 3.6e9 mJ/kWh * 1000 ug/mg
 STEP_MAX_MS = 10_000  # a power held for longer than this is not a measurement; the rest counts as unaccounted
 
@@ -82,12 +87,16 @@ class _Powers:
 
 
 def choose_booking(intensity_mg_per_kwh: int | None, intensity_quality: str) -> tuple[int, Quality]:
-    """What import is booked at, and what that may be called. Only "measured" may be called measured."""
-    if intensity_mg_per_kwh is None or intensity_mg_per_kwh < 0 or intensity_quality not in {"measured", "stale"}:
+    """What import is booked at, and what that may be called. Only "measured" may be called measured.
+
+    What stands in for a missing value (substituted, default) is conservative already, where it is made.
+    """
+    quality = BOOKED.get(intensity_quality)
+    if intensity_mg_per_kwh is None or intensity_mg_per_kwh < 0 or quality is None:
         return UNKNOWN_MG_PER_KWH, "default"
-    if intensity_quality == "stale":
+    if quality == "stale":
         return max(intensity_mg_per_kwh, STALE_FLOOR_MG_PER_KWH), "stale"
-    return intensity_mg_per_kwh, "measured"
+    return intensity_mg_per_kwh, quality
 
 
 def choose_powers(flows: SiteFlows) -> _Powers | None:
@@ -121,6 +130,12 @@ class SiteFlow:
         self._carry = 0  # of the grid's carbon, in 1/3 600 000 ug
         self._grid_ug = self._load_ug = self._export_ug = self._loss_ug = 0
         self._load_mj = self._it_mj = self._unaccounted_ms = 0
+
+    def reopen(self, state: PoolState) -> None:
+        """The battery's content is known from elsewhere: the balance begins anew with it."""
+        self.pool.stored_uj, self.pool.carbon_ug = state.stored_uj, state.carbon_ug
+        self._opening_ug = state.carbon_ug + self._load_ug + self._export_ug + self._loss_ug - self._grid_ug
+        self._opened = True
 
     def totals(self) -> FlowTotals:
         return FlowTotals(
