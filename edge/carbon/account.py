@@ -23,7 +23,7 @@ CLOSED_MAX_COUNT = 400  # four days of quarters that nobody takes
 
 
 class Checkpoint(Protocol):
-    """Keeps one small state (edge.carbon.checkpoint.py)."""
+    """Keeps one small state (edge.store.db.checkpoint.py)."""
 
     state: dict[str, Any] | None
     fault: str

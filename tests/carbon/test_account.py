@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.carbon.account import CarbonAccount, Kept
-from edge.carbon.checkpoint import SLOT_BYTES, CheckpointFile
 from edge.carbon.interval import ClockState, FactorUse, Interval
 from edge.carbon.pool import PoolState
 from edge.carbon.registers import RegisterBook
 from edge.model import RegisterValue
+from edge.store.db.checkpoint import SLOT_BYTES, CheckpointFile
 from tests.carbon.test_flow import flows
 
 START_MS = 1_735_689_600_000
