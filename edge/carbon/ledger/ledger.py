@@ -32,6 +32,7 @@ from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
 from edge.config.options import Config
 from edge.errors import DataFault
+from edge.model import EventLevel
 
 STEP_MAX_COUNT = 4  # queued things a step deals with: some milliseconds on the slowest gateway
 DAY_MS = 86_400_000
@@ -55,7 +56,7 @@ class LedgerNote:
 
     name: str
     text: str
-    level: str
+    level: EventLevel
 
 
 class Ledger:
@@ -195,7 +196,7 @@ class Ledger:
         self._follow(entry)
         return entry
 
-    def _tell(self, name: str, text: str, level: str = "info") -> None:
+    def _tell(self, name: str, text: str, level: EventLevel = "info") -> None:
         self.notes.append(LedgerNote(f"ledger.{name}", text, level))
 
     # ---- intervals
