@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.carbon.ledger.entry import canonical, deflate, inflate, make_entry, parse_line, utc_text
-from edge.carbon.ledger.merkle import leaf_of, merkle_root
+from edge.carbon.ledger.entry import canonical, deflate, inflate, leaf_of, make_entry, merkle_root, parse_line, utc_text
 from edge.errors import DataFault
 
 WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)

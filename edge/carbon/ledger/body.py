@@ -4,6 +4,7 @@ What is made: the energy that only the registers saw (`gap`), location-based and
 word. `shape_fault` says what is wrong with a body of another's making; numbers are judged in balance.py.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ WEAK_FACTORS = ("stale", "substituted", "default")
 _RANK = {"measured": 0, "estimated": 1, "substituted": 2, "corrected": 3}
 
 INT, TEXT, FLAG, MAYBE = "a whole number", "a text", "true or false", "a whole number or null"
+ANY, NULL = "anything", "null"
 SHAPE: dict[str, Any] = {
     "clock": {"offset_ms": MAYBE, "source": TEXT, "synced": FLAG},
     "facility_mj": MAYBE,
@@ -42,6 +44,47 @@ SHAPE: dict[str, Any] = {
     "start_ms": INT,
     "stop_ms": INT,
 }  # fmt: skip
+METER_SHAPE = {
+    "accuracy_class": TEXT, "calibrated": TEXT, "calibration_due": TEXT, "certificate": TEXT, "ct": [INT], "device": TEXT,
+    "owner": TEXT, "profile": TEXT, "pt": [INT], "register_max_wh": INT, "registers": ("primary", "secondary"),
+    "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs"),
+}  # fmt: skip
+PLAN_SHAPE = {
+    "capacity_wh": INT,
+    "contracts": [
+        {
+            "document": TEXT, "first": TEXT, "kind": ("ppa", "certificate", "supplier"), "last": TEXT, "mg_per_kwh": INT,
+            "name": TEXT, "share_permille": INT,
+        }
+    ],
+    "it_category": INT,
+    "meters": [METER_SHAPE],
+    "operator": TEXT,
+    "place": TEXT,
+    "pv_certificates_sold": FLAG,
+    "region": TEXT,
+    "residual": {"mg_per_kwh": INT, "source": TEXT},
+    "tenant": TEXT,
+    "units": [{"bms": TEXT, "capacity_wh": INT, "pcs": TEXT}],
+}  # fmt: skip
+_REGISTER = SHAPE["registers"][0]
+# Of the other kinds; an exchange has two forms: told by the site file, or seen by the registers.
+SHAPES: dict[str, Any] = {
+    "opening": {"plan": PLAN_SHAPE, "tenant": TEXT, "why": TEXT},
+    "plan": {"plan": PLAN_SHAPE},
+    "correction": {"digest": TEXT, "entry": INT, "interval": ANY, "who": TEXT, "why": TEXT},
+    "rollover": {**_REGISTER, "entry": INT},
+    "calibration_change": {"changes": ANY, "meter": TEXT, "who": TEXT, "why": TEXT},
+    "clock_correction": {"entry": INT, "offset_ms": INT, "who": TEXT, "why": TEXT},
+    "factor_revised": {"difference_ug": INT, "digest": TEXT, "entry": INT, "factor": SHAPE["factor"], "why": TEXT},
+    "pool_step": {"from_ug": INT, "from_uj": INT, "to_ug": INT, "to_uj": INT},
+    "day_root": {"count": INT, "day": TEXT, "first_no": INT, "last_no": INT, "root": TEXT},
+    "signature": {"digest": TEXT, "entry": INT, "key": TEXT, "signature": TEXT},
+    "time_stamp": {"authority": TEXT, "digest": TEXT, "entry": INT, "token": TEXT},
+}
+EXCHANGES: tuple[Any, ...] = (
+    SHAPES["calibration_change"], {**_REGISTER, "entry": INT, "who": TEXT, "why": TEXT},
+)  # fmt: skip
 GAP_SHAPE = {"import_mj": INT, "mg_per_kwh": INT, "rule": ("register_difference",), "ug": INT}
 
 
@@ -56,28 +99,51 @@ class Fault:
 
 def shape_fault(body: Body) -> Fault | None:
     """The first field of an interval's body that is absent, too much, or of another type."""
-    shape = dict(SHAPE)
-    shape["gap"] = GAP_SHAPE if body.get("gap") is not None else None
-    return _fault(shape, body, "")
+    return _fault({**SHAPE, "gap": GAP_SHAPE if body.get("gap") is not None else NULL}, body, "")
+
+
+def other_fault(kind: str, body: Body) -> Fault | None:
+    """As `shape_fault` for an entry that is no interval."""
+    if kind == "meter_exchange":
+        faults = [_fault(shape, body, "") for shape in EXCHANGES]
+        return None if None in faults else faults[0]
+    return _fault(SHAPES[kind], body, "")
 
 
 def _fault(shape: Any, value: Any, path: str) -> Fault | None:
-    if isinstance(shape, dict):
-        if not isinstance(value, dict) or set(value) != set(shape):
-            return Fault(path or "body", f"the keys {', '.join(sorted(shape))}", _keys(value))
-        return next((bad for key in shape if (bad := _fault(shape[key], value[key], f"{path}.{key}".strip(".")))), None)
+    good = _LEAVES.get(shape) if isinstance(shape, str) else None
+    if good is not None:
+        return None if good(value) else Fault(path, shape, value)
+    if isinstance(shape, tuple):
+        return None if isinstance(value, str) and value in shape else Fault(path, f"one of {', '.join(shape)}", value)
     if isinstance(shape, list):
         if not isinstance(value, list):
             return Fault(path, "a list", value)
-        found = (_fault(shape[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-        return next((bad for bad in found if bad), None)
-    if isinstance(shape, tuple):
-        return None if isinstance(value, str) and value in shape else Fault(path, f"one of {', '.join(shape)}", value)
-    good = {
-        INT: type(value) is int, TEXT: isinstance(value, str), FLAG: isinstance(value, bool),
-        MAYBE: value is None or type(value) is int, None: value is None,
-    }[shape]  # fmt: skip
-    return None if good else Fault(path, shape, value)
+        for index, item in enumerate(value):
+            bad = _fault(shape[0], item, f"{path}[{index}]")
+            if bad is not None:
+                return bad
+        return None
+    if not isinstance(value, dict) or value.keys() != shape.keys():
+        return Fault(path or "body", f"the keys {', '.join(sorted(shape))}", _keys(value))
+    for key, inner in shape.items():
+        item, leaf = value[key], _LEAVES.get(inner) if isinstance(inner, str) else None
+        if leaf is not None and leaf(item):  # nearly always: no call, no path
+            continue
+        bad = _fault(inner, item, f"{path}.{key}".strip("."))
+        if bad is not None:
+            return bad
+    return None
+
+
+_LEAVES: dict[str, Callable[[Any], bool]] = {
+    ANY: lambda value: True,
+    INT: lambda value: type(value) is int,
+    TEXT: lambda value: isinstance(value, str),
+    FLAG: lambda value: isinstance(value, bool),
+    MAYBE: lambda value: value is None or type(value) is int,
+    NULL: lambda value: value is None,
+}
 
 
 def _keys(value: Any) -> object:
@@ -114,12 +180,17 @@ def derived(body: Body, plan: Body) -> Body:
     return {**made, "quality": quality_of({**body, **made})}
 
 
+def is_missing(body: Body) -> bool:
+    """Powers were not known for more of the interval than counts as nothing."""
+    return bool(body["missing_ms"] * 1000 >= (body["stop_ms"] - body["start_ms"]) * MISSING_MIN_PERMILLE)
+
+
 def gap_of(body: Body, plan: Body) -> Body | None:
     """Import that the register counted while powers were not known: energy is never lost, only its shape.
 
     Booked at the interval's own factor, to the load. None: nothing was missing, or the register does not tell.
     """
-    if body["missing_ms"] * 1000 < (body["stop_ms"] - body["start_ms"]) * MISSING_MIN_PERMILLE:
+    if not is_missing(body):
         return None
     poc = {meter["device"] for meter in plan["meters"] if meter["use"] == "poc"}
     spans = [one for one in body["registers"] if one["register"] == "meter.energy_import" and one["meter"] in poc]
@@ -137,7 +208,7 @@ def quality_of(body: Body) -> str:
     words = [one["quality"] for one in body["registers"]]
     if body["gap"] or body["factor"]["quality"] in WEAK_FACTORS:
         words.append("substituted")
-    if body["missing_ms"] or body["factor"]["quality"] == "estimated_by_source":
+    if is_missing(body) or body["factor"]["quality"] == "estimated_by_source":
         words.append("estimated")
     return max(words, key=lambda word: _RANK[word], default="measured")
 

@@ -6,9 +6,12 @@ without the line feed, and stands in the next entry as `previous`. What cannot b
 
 import hashlib
 import json
+import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from edge.errors import DataFault
@@ -34,6 +37,7 @@ FIRST_PREVIOUS = "0" * 64
 KEYS = {"at_ms", "body", "kind", "no", "previous", "site", "v"}
 LINE_MAX_BYTES = 1 << 20  # an interval with eight meters has 3 kB; more than this is no entry
 NUMBER_MAX = (1 << 63) - 1
+LONG_NUMBER = re.compile(rb"[0-9]{19}")  # fewer digits are within 63 bits
 
 Body = dict[str, Any]
 
@@ -55,7 +59,14 @@ class Entry:
 def canonical(value: object) -> bytes:
     """The one way to write it. Raises DataFault for what has no canonical form: a float, a key that is no text."""
     _check(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _dump(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
+
+
+def _dump(value: object) -> bytes:
+    return _ENCODER.encode(value).encode()
 
 
 def _check(value: object) -> None:
@@ -80,6 +91,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@lru_cache(maxsize=64)
 def utc_text(wall_ms: int) -> str:
     """2026-01-31T23:45:00Z; a second that is repeated or skipped in UTC has no name of its own. "" outside 1970..9999."""
     try:
@@ -111,6 +123,12 @@ def _once(pairs: list[tuple[str, Any]]) -> Body:
     return found
 
 
+def trusted_line(line: bytes) -> Entry:
+    """An entry from a line that `parse_line` has read before, in a tenth of the time."""
+    whole = json.loads(line)
+    return Entry(whole["no"], whole["kind"], whole["at_ms"], whole["site"], whole["previous"], whole["body"], line, "")
+
+
 def parse_line(line: bytes) -> Entry:
     """An entry from its line. Raises DataFault, in words, for anything but an entry in canonical form."""
     if len(line) > LINE_MAX_BYTES:
@@ -129,11 +147,31 @@ def parse_line(line: bytes) -> Entry:
         raise DataFault(f"v = {whole['v']}: this program knows version {VERSION}")
     if whole["kind"] not in KINDS:
         raise DataFault(f"kind = {whole['kind']!r}: must be one of {', '.join(KINDS)}")
-    if canonical(whole) != line:
+    if LONG_NUMBER.search(line):
+        _check(whole)
+    if _dump(whole) != line:
         raise DataFault("not in canonical form (keys sorted, no spaces, ASCII)")
     return Entry(
         whole["no"], whole["kind"], whole["at_ms"], whole["site"], whole["previous"], whole["body"], line, sha256(line)
     )
+
+
+# ---- the root of a day: a Merkle tree as in RFC 6962 §2.1, leaves and nodes hashed apart, none doubled
+
+
+def leaf_of(line: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + line).digest()
+
+
+def merkle_root(leaves: Sequence[bytes]) -> str:
+    """Root in hex over the leaves; of none it is the SHA-256 of nothing."""
+    level = list(leaves)
+    if not level:
+        return sha256(b"")
+    while len(level) > 1:  # a node without a sister goes up as it is: the same tree as splitting at a power of two
+        pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0].hex()
 
 
 # ---- as it is kept: deflated with a dictionary of what every entry says again. Append to PRESETS, never change one.

@@ -21,13 +21,14 @@ from edge.carbon.ledger.entry import (
     Kind,
     deflate,
     inflate,
+    leaf_of,
     make_entry,
+    merkle_root,
     parse_line,
     utc_day,
 )
 from edge.carbon.ledger.gaps import fill_gap
 from edge.carbon.ledger.market import ug_of
-from edge.carbon.ledger.merkle import leaf_of, merkle_root
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
 from edge.config.options import Config
@@ -320,6 +321,9 @@ class Ledger:
         entry = self._find(lambda one: one.no == no)
         if entry is None:
             self._tell("correction", f"entry {no} is no interval that is kept", "warning")
+            return
+        if (interval.start_wall_ms, interval.stop_wall_ms) != (entry.body["start_ms"], entry.body["stop_ms"]):
+            self._tell("correction", f"of entry {no}: it is of another time", "warning")
             return
         spans = tuple(replace(span, quality="corrected") for span in interval.registers)
         made = body_of(replace(interval, registers=spans), self._plan_before or self._config_plan)
