@@ -64,6 +64,7 @@ class Plant:
                 Flow("grid", "battery", battery_wh * WH, charge_ug),
                 Flow("pv", "load", pv_wh * WH, 0),
             ]
+            flows.append(Flow("battery", "losses", battery_wh * WH * 50 // 1000, 0))
             self.stored_uj += battery_wh * WH * 950
             self.carbon_ug += charge_ug
         else:
@@ -73,6 +74,7 @@ class Plant:
                 Flow("pv", "load", pv_wh * WH, 0),
                 Flow("battery", "load", battery_wh * WH, out_ug),
             ]
+            flows.append(Flow("battery", "losses", battery_wh * WH * 53 // 1000, 0))
             self.stored_uj -= battery_wh * WH * 1053
             self.carbon_ug -= out_ug
         load_wh = sum(flow.energy_mj for flow in flows if flow.sink == "load") // WH

@@ -209,7 +209,7 @@ def test_a_month_without_data_is_one_entry() -> None:
 def test_powers_that_were_missing_are_made_up_from_the_register() -> None:
     kept, plant = Kept(), Plant()
     whole = plant.interval()
-    flows = tuple(flow for flow in whole.flows if flow.sink != "load")
+    flows = tuple(flow for flow in whole.flows if flow.sink != "load")  # the powers of the load were not seen
     kept.note(Plant().interval(flows=flows, missing_ms=600_000))
     body = kept.of("interval")[0].body
     assert body["gap"]["rule"] == "register_difference" and body["quality"] == "substituted"

@@ -68,7 +68,7 @@ def _factor(body: Body, plan: Body) -> Iterator[Fault]:
 
 
 def _pool(body: Body, plan: Body) -> Iterator[Fault]:
-    """Carbon: opening + charged = delivered + lost + closing, to the microgram. Energy: to the millijoule of each flow."""
+    """Carbon: opening + charged = delivered + written off + closing, to the microgram. Energy: what is lost is the rest."""
     pool = body["pool"]
     charged, delivered = (
         carbon_ug(body, None, "battery"),
@@ -77,10 +77,14 @@ def _pool(body: Body, plan: Body) -> Iterator[Fault]:
     expected_ug = pool["open_ug"] + charged - delivered - pool["loss_ug"]
     if pool["close_ug"] != expected_ug:
         yield Fault("pool.close_ug", expected_ug, pool["close_ug"])
-    if not any(flow["from"] == "battery" and flow["to"] == "losses" for flow in body["flows"]):
-        return
-    if carbon_ug(body, "battery", "losses") not in (0, pool["loss_ug"]):
-        yield Fault("pool.loss_ug", carbon_ug(body, "battery", "losses"), pool["loss_ug"])
+    lost_ug = carbon_ug(body, "battery", "losses")
+    if lost_ug not in (0, pool["loss_ug"]):
+        yield Fault("pool.loss_ug", lost_ug, pool["loss_ug"])
+    lost_mj = energy_mj(body, "battery", "losses")
+    moved_mj = energy_mj(body, None, "battery") - energy_mj(body, "battery") + lost_mj
+    rest_uj = pool["open_uj"] + moved_mj * 1000 + pool["true_up_uj"] - pool["close_uj"]
+    if lost_mj != max(0, rest_uj // 1000):
+        yield Fault("flows: mj from battery to losses", max(0, rest_uj // 1000), lost_mj)
 
 
 def _registers(body: Body, plan: Body) -> Iterator[Fault]:

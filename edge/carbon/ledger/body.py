@@ -33,7 +33,7 @@ SHAPE: dict[str, Any] = {
     "market": {"parts": [{"mg_per_kwh": MAYBE, "mj": INT, "name": TEXT, "ug": INT}], "ug": INT},
     "method": TEXT,
     "missing_ms": INT,
-    "pool": {"close_ug": INT, "close_uj": INT, "loss_ug": INT, "open_ug": INT, "open_uj": INT},
+    "pool": {"close_ug": INT, "close_uj": INT, "loss_ug": INT, "open_ug": INT, "open_uj": INT, "true_up_uj": INT},
     "quality": get_args(SpanQuality),
     "registers": [
         {
@@ -225,7 +225,7 @@ def body_of(interval: Interval, plan: Body) -> Body:
         "missing_ms": interval.missing_ms,
         "pool": {
             "close_ug": interval.carbon_close_ug, "close_uj": interval.stored_close_uj, "loss_ug": interval.storage_loss_ug,
-            "open_ug": interval.carbon_open_ug, "open_uj": interval.stored_open_uj,
+            "open_ug": interval.carbon_open_ug, "open_uj": interval.stored_open_uj, "true_up_uj": interval.true_up_uj,
         },
         "registers": [_register_body(span) for span in interval.registers],
         "start_ms": interval.start_wall_ms,

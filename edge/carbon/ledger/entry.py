@@ -187,7 +187,7 @@ PRESETS: tuple[bytes, ...] = (
     b'"battery","ug":0},{"from":"pv","mj":0,"to":"export","ug":0},{"from":"battery","mj":0,"to":"load","ug":0},{"from":'
     b'"battery","mj":0,"to":"losses","ug":0},{"from":"battery","mj":0,"to":"export","ug":0}],"gap":null,"it_mj":0,'
     b'"location_ug":0,"market":{"parts":[{"mg_per_kwh":0,"mj":0,"name":"grid","ug":0}],"ug":0},"method":"","missing_ms":0,'
-    b'"pool":{"close_ug":0,"close_uj":0,"loss_ug":0,"open_ug":0,"open_uj":0},"quality":"measured","registers":[{"delta_wh":0,'
+    b'"pool":{"close_ug":0,"close_uj":0,"loss_ug":0,"open_ug":0,"open_uj":0,"true_up_uj":0},"quality":"measured","registers":[{"delta_wh":0,'
     b'"meter":"poc","quality":"measured","reason":"","register":"meter.energy_import","start_wh":0,"stop_wh":0},{"delta_wh":0,'
     b'"meter":"poc","quality":"measured","reason":"","register":"meter.energy_export","start_wh":0,"stop_wh":0},{"delta_wh":0,'
     b'"meter":"pcs1","quality":"measured","reason":"","register":"pcs.energy_charge","start_wh":0,"stop_wh":0},{"delta_wh":0,'

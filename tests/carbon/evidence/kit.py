@@ -86,7 +86,12 @@ def rich(day_count: int = 2) -> Kept:
         kept.note(type(made)(**(names | more)), mono_ms=None if index != 32 else kept.mono_ms + INTERVAL_MS + 5_000)
         if index == 60:
             target = kept.of("interval")[5]
-            kept.ledger.correct(target.no, Plant(Random(3), target.body["start_ms"]).interval(), "A. Auditor", "wrong phase, seen at the visit")
+            kept.ledger.correct(
+                target.no,
+                Plant(Random(3), target.body["start_ms"]).interval(),
+                "A. Auditor",
+                "wrong phase, seen at the visit",
+            )
             kept.ledger.note_factor(target.body["start_ms"] + 3 * INTERVAL_MS, factor(250), "late")
             kept.settle(plant.start_ms)
     return kept
