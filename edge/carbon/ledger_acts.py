@@ -1,4 +1,6 @@
-"""What `edge ledger export|verify|show|status` do. Loaded only when one of them is asked for. Reads only; the service may run.
+"""What `edge ledger export|verify|show|status` do; loaded only when one of them is asked for. Reads only.
+
+The service may run beside it.
 
 Exit: 0 right · 1 wrong, or with --strict something is missing · 2 cannot be read or was asked wrongly.
 """

@@ -1,4 +1,4 @@
-"""The word `edge ledger` on the command line. What it does is loaded only when it is asked for: the controller never does."""
+"""The word `edge ledger`. What it does is loaded only when it is asked for: the controller never does."""
 
 import argparse
 import importlib
