@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.carbon.flow import FlowStep, SiteFlow
+from edge.carbon.ledger.ledger import Ledger
 from edge.carbon.pool import StoredPool
 from edge.clock import Clock
 from edge.cloud.sync import Sync, link_of, telemetry_log
@@ -128,6 +129,8 @@ class Uplink(Handover):
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
+        journal = self.logbook.journal if config.evidence.enabled else None
+        self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
@@ -201,6 +204,7 @@ class Uplink(Handover):
             self._sync.step(mono_ms)
         self._tell_cluster()
         self._log_link()
+        self._write_ledger(mono_ms)
         self._status = self._summary()
         self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
 
@@ -213,6 +217,16 @@ class Uplink(Handover):
         if self._sync is not None:
             sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
             self.logbook.note_sample(self._sync.note(sample), sample)
+
+    def _write_ledger(self, mono_ms: int) -> None:
+        """What waits for the ledger, and what it has to say."""
+        if self.ledger is None:
+            return
+        wall_ms = self._clock.wall_ms()
+        self.ledger.step(mono_ms, wall_ms)
+        while self.ledger.notes:
+            note = self.ledger.notes.popleft()
+            self.logbook.note_event(Event(mono_ms, wall_ms, note.name, note.text, note.level))
 
     def _give_room(self) -> int:
         """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
@@ -273,6 +287,8 @@ class Uplink(Handover):
             self.trace.close()
         if self._sync is not None:
             self._sync.close()
+        if self.ledger is not None:
+            self.ledger.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from edge.carbon.interval import INTERVAL_MS, ClockState, FactorUse, Flow, Interval
-from edge.carbon.kpi import KpiRules, kpis, period_of
+from edge.report.kpi import KpiRules, kpis, period_of
 
 START_MS = 1_735_689_600_000  # 2025-01-01T00:00Z
 KWH = 3_600_000_000  # mJ
