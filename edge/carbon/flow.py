@@ -57,6 +57,7 @@ class FlowStep:
     loss_ug: int
     site_intensity_mg_per_kwh: int | None  # None while the grid's is unknown, or nothing flows
     battery_intensity_mg_per_kwh: int | None  # of a kWh delivered by the battery
+    site_carbon_mg_per_s: int | None  # what the load emits now; None while the grid's intensity is unknown
     stored_carbon_mg: int
     stored_mwh: int  # milliwatt-hours inside
     true_up_uj: int  # what S had to change by: the SOC said so, or more was delivered than S held; nearly always 0
@@ -228,6 +229,7 @@ class SiteFlow:
             loss_ug=loss_ug,
             site_intensity_mg_per_kwh=in_ug * MJ_MG_PER_UG_KWH // in_mj if known else None,
             battery_intensity_mg_per_kwh=self.pool.delivered_mg_per_kwh(),
+            site_carbon_mg_per_s=load_ug // step_ms if known and step_ms else None,
             stored_carbon_mg=self.pool.carbon_ug // 1000,
             stored_mwh=self.pool.stored_uj * 1000 // UJ_PER_WH,
             true_up_uj=by_soc_uj + beyond_uj,
