@@ -162,10 +162,11 @@ class SiteFlow:
         booking, quality = choose_booking(intensity_mg_per_kwh, intensity_quality)
         if powers is None:
             powers, quality = _Powers(0, 0, 0, True), "none"
-        self._open_pool(flows.soc_cpct)
+        self.open_pool(flows.soc_cpct)
         return self._book(flows, powers, booked_ms, booking, quality)
 
-    def _open_pool(self, soc_cpct: int | None) -> None:
+    def open_pool(self, soc_cpct: int | None) -> None:
+        """The first SOC that is seen says what the battery holds; once, then nothing."""
         if self._opened or soc_cpct is None:
             return
         capacity_wh = self.pool.capacity_uj // UJ_PER_WH
