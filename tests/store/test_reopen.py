@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.store.disk import Disk
-from edge.store.frames import Walk, pack_record
+from edge.store.ring.frames import Walk, pack_record
 from tests.store.test_segments import SEGMENT, FailingDisk, OtherBoot, content, fill, log_at
 
 
