@@ -228,7 +228,7 @@ class SegmentLog(Shelf):
         self.skipped_count += count
 
     def _retry(self) -> None:
-        waiting = list(self._waiting)
+        waiting = [*self._hardly_begun(), *self._waiting]
         newest = self._segments[-1].index if self._segments else 0
         first_seq = waiting[0][0] if waiting else self.next_seq
         try:
@@ -247,6 +247,17 @@ class SegmentLog(Shelf):
         self._waiting.clear()
         self._unsynced.clear()
         self.fault, self._gave_room = "", False
+
+    def _hardly_begun(self) -> list[_Record]:
+        """What the file in hand held before, when that is little: a disk that comes and goes must not eat the ring."""
+        last = self._segments[-1] if self._segments else None
+        mine = (self.boot, self._context)
+        if last is None or last.end > self._segment_bytes // 2 or (last.header.boot, last.header.context) != mine:
+            return []
+        self.read_fault = ""
+        until = self._waiting[0][0] if self._waiting else self.next_seq
+        found = [(entry.seq, entry.kind, entry.body) for entry in self._read_segment(last, 0, until)]
+        return found if not self.read_fault else []
 
     # ---- a new segment
 

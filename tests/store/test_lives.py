@@ -75,10 +75,12 @@ def test_a_start_on_a_full_disk_that_needs_a_new_segment_throws_no_history_away(
     assert not list(tmp_path.glob("*.bad"))
 
 
-def test_a_disk_that_can_only_be_read_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish" * 100])
+def test_a_disk_that_can_only_be_read_is_read(tmp_path: Path, rubbish: bytes) -> None:
     log = log_at(tmp_path)
     fill(log, 300)
-    (tmp_path / "0000000099.seg").write_bytes(b"rubbish" * 100)
+    if rubbish:
+        (tmp_path / "0000000099.seg").write_bytes(rubbish)
     again = log_at(tmp_path, disk=ReadOnlyDisk())
     assert "Read-only" in again.fault and again.epoch == log.epoch and content(again) == list(range(1, 301))
     mine = given(again, 10)
@@ -88,7 +90,7 @@ def test_a_disk_that_can_only_be_read_is_read(tmp_path: Path) -> None:
     assert not again.fault and mine <= {entry.seq for entry in again.read_from(1)}
     third = log_at(tmp_path)
     assert third.epoch == log.epoch and {*range(1, 301), *mine} <= {entry.seq for entry in third.read_from(1)}
-    assert not mine & given(third, 100) and (tmp_path / "0000000099.bad").exists()
+    assert not mine & given(third, 100) and (tmp_path / "0000000099.bad").exists() == bool(rubbish)
 
 
 def test_of_a_folder_that_could_not_be_listed_once_nothing_is_thrown_away(tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_the_mark_of_memory_has_room_in_every_segment(tmp_path: Path) -> None:
     for size in range(20, 60):
         here = tmp_path / str(size)
         log = log_at(here)
-        while len(log._segments) < 2:
+        while log._has_room(size):
             log.append(1, bytes(size))
         log = log_at(here, disk=OtherBoot())
         log._disk = FailingDisk("allocate", 1, forever=True)
@@ -175,3 +177,46 @@ def test_the_mark_of_memory_has_room_in_every_segment(tmp_path: Path) -> None:
             log.append(1, bytes(size))
         assert log.fault and log.next_seq - before < MEMORY_SKIP_COUNT  # it was told to the disk
         assert log_at(here, disk=OtherBoot()).next_seq >= before + MEMORY_SKIP_COUNT
+
+
+class NoRecords(Disk):
+    """Takes headers and zeros, but no record while it is sick: what a new segment shows only when it is used."""
+
+    def __init__(self) -> None:
+        self.is_sick = True
+
+    def write(self, fd: int, data: bytes, offset: int) -> None:
+        if self.is_sick and offset and data.strip(b"\0"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().write(fd, data, offset)
+
+
+def test_segments_that_took_no_record_do_not_pile_up(tmp_path: Path) -> None:
+    log = log_at(tmp_path, max_bytes=8 * SEGMENT)
+    fill(log, 100)
+    log.sync()
+    disk = log._disk = NoRecords()
+    for second in range(100):
+        log.append(1, b"x")
+        log.sync_if_due(1_000 * second)
+    assert [entry.seq for entry in log.read_from(1)][:100] == list(range(1, 101))
+    assert len(list(tmp_path.glob("*.seg"))) == len(log._segments) <= 3
+    disk.is_sick = False
+    log.sync_if_due(10**6)
+    assert not log.fault and len(list(log.read_from(1))) == 200
+
+
+def test_a_disk_that_comes_and_goes_does_not_eat_the_ring_segment_by_segment(tmp_path: Path) -> None:
+    log = log_at(tmp_path, max_bytes=8 * SEGMENT)
+    fill(log, 150)
+    log.sync()
+    disk = log._disk = FailingDisk("sync", 1, forever=True)
+    for second in range(100):
+        disk.broken = True
+        fill(log, 1)
+        assert not log.sync()
+        disk.broken = False
+        log.sync_if_due(10_000 * second)
+        assert not log.fault
+    assert content(log) == list(range(1, 251)) and len(list(tmp_path.glob("*.seg"))) <= 6
+    assert content(log_at(tmp_path)) == list(range(1, 251))

@@ -26,6 +26,7 @@ class Tally:
     lost_count: int = 0  # records that were synced and are gone
     wrong_count: int = 0  # bodies, order or numbers that are not as they were
     failed_count: int = 0  # starts that could not go on
+    note: str = ""  # what it was made of
 
 
 def play(count: int) -> tuple[MemoryDisk, list[tuple[int, int, int]]]:
