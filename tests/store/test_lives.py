@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from edge.store.segments import MEMORY_SKIP_COUNT, SegmentLog
 from edge.store.survey import view_ring
 from tests.store.test_reopen import damage
 from tests.store.test_segments import SEGMENT, FailingDisk, OtherBoot, content, fill, log_at
+from tests.torture.memory import MemoryDisk, after_cut
+from tests.torture.replay import log_on
 
 
 class ReadOnlyDisk(Disk):
@@ -220,3 +223,46 @@ def test_a_disk_that_comes_and_goes_does_not_eat_the_ring_segment_by_segment(tmp
         assert not log.fault
     assert content(log) == list(range(1, 251)) and len(list(tmp_path.glob("*.seg"))) <= 6
     assert content(log_at(tmp_path)) == list(range(1, 251))
+
+
+def test_what_waited_for_the_disk_outlives_a_power_cut_as_soon_as_the_fault_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = MemoryDisk()
+    log = log_on(disk)
+    fill(log, 5)
+    with monkeypatch.context() as sick:
+        sick.setattr(disk, "sync", lambda fd: ReadOnlyDisk()._refuse())
+        assert not log.sync()
+    fill(log, 3)
+    log.sync_if_due(0)
+    assert not log.fault
+    again = log_on(MemoryDisk(after_cut(disk.ops, "lost", random.Random(1)), b"2" * 16))
+    assert content(again) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("context", [b"schema", b"another"])
+def test_a_start_syncs_what_the_killed_life_had_only_written(context: bytes) -> None:
+    disk = MemoryDisk()
+    fill(log_on(disk), 5)  # killed: the page cache has it
+    assert log_on(disk, context).sync()
+    again = log_on(MemoryDisk(after_cut(disk.ops, "lost", random.Random(1)), b"2" * 16))
+    assert content(again) == [1, 2, 3, 4, 5]
+
+
+def test_while_others_fill_the_disk_a_ring_gives_one_segment_of_its_own_and_no_more(tmp_path: Path) -> None:
+    log = log_at(tmp_path, max_bytes=10 * SEGMENT)
+    fill(log, 300)
+    count = len(log._segments)
+    log._disk = FailingDisk("allocate", 1, forever=True, code=errno.ENOSPC)
+    for second in range(300):
+        fill(log, 1)
+        log.sync_if_due(1_000 * second)
+    assert log.fault and len(log._segments) == count - 1 == len(list(tmp_path.glob("*.seg")))
+
+
+def test_a_damaged_segment_in_the_middle_costs_no_numbers(tmp_path: Path) -> None:
+    fill(log_at(tmp_path), 300)
+    damage(sorted(tmp_path.glob("*.seg"))[2], 0, b"rubbish")
+    log = log_at(tmp_path)
+    assert log.next_seq == 301 and not log.skipped_count and "put aside" in log.notes[0]

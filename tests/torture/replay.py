@@ -16,8 +16,8 @@ def body(seq: int) -> bytes:
     return f"record {seq} ".encode() * (seq % 9 + 1)
 
 
-def log_on(disk: MemoryDisk) -> SegmentLog:
-    return SegmentLog(FOLDER, max_bytes=6 * SEGMENT, segment_bytes=SEGMENT, stream="site", context=b"schema", disk=disk)
+def log_on(disk: MemoryDisk, context: bytes = b"schema") -> SegmentLog:
+    return SegmentLog(FOLDER, max_bytes=6 * SEGMENT, segment_bytes=SEGMENT, stream="site", context=context, disk=disk)
 
 
 @dataclass(slots=True)

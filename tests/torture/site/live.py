@@ -91,8 +91,8 @@ class LiveSite:
             process.send_signal(number)
         return await asyncio.wait_for(process.wait(), START_S)
 
-    async def ask(self, word: str = "show status") -> dict[str, Any]:
-        """The answer of the console as data; empty when there is none."""
+    async def ask(self, word: str = "show status") -> Any:
+        """The answer of the console as data; an empty dict when there is none."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(self.folder / "console.sock"))
         except OSError:
@@ -100,18 +100,22 @@ class LiveSite:
         try:
             writer.write(f"{word} --json\n".encode())
             raw = await asyncio.wait_for(reader.readline(), ASK_S)
-            found = json.loads(raw).get("data")
-            return found if isinstance(found, dict) else {}
+            return json.loads(raw).get("data") or {}
         except (TimeoutError, ValueError, OSError):
             return {}
         finally:
             writer.close()
 
+    async def events(self) -> set[str]:
+        """The names of what happened last."""
+        found = await self.ask("events 200")
+        return {event["name"] for event in found} if isinstance(found, list) else set()
+
     async def until(self, limit_s: float = START_S, **uplink: int) -> dict[str, Any]:
         """Waits until each of these counts of the uplink is reached; the last look, whether or not they were."""
         end_s = time.monotonic() + limit_s
         while True:
-            seen = await self.ask()
+            seen: dict[str, Any] = await self.ask()
             counts = seen.get("uplink", {})
             if all(counts.get(name, -1) >= count for name, count in uplink.items()) or time.monotonic() > end_s:
                 return seen
