@@ -70,6 +70,9 @@ def _factor(body: Body, plan: Body) -> Iterator[Fault]:
 def _pool(body: Body, plan: Body) -> Iterator[Fault]:
     """Carbon: opening + charged = delivered + written off + closing, to the microgram. Energy: what is lost is the rest."""
     pool = body["pool"]
+    for name in ("open_uj", "open_ug", "close_uj", "close_ug", "loss_ug"):
+        if pool[name] < 0:
+            yield Fault(f"pool.{name}", "0 or more", pool[name])
     charged, delivered = (
         carbon_ug(body, None, "battery"),
         carbon_ug(body, "battery") - carbon_ug(body, "battery", "losses"),
