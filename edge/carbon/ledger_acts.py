@@ -53,7 +53,7 @@ def export_package(options: argparse.Namespace, read_rows: ReadRows) -> int:
                 _progress(f"{count} of {last_no - first_no + 1} entries")
             yield entry
 
-    account = write(chosen, period, lambda digest: _payload(store, digest), lambda name: _create(folder, name))
+    account = write(chosen, period, lambda digest: _payload(store, digest), lambda name: create_file(folder, name))
     _progress("")
     limited = "; LIMITED: more than 5 % of a month substituted" if account.limited else ""
     print(f"{folder}: {account.interval_count} intervals, entries {first_no} to {last_no}{limited}")
@@ -116,7 +116,8 @@ def _payload(store: Path, digest: str) -> bytes | None:
     return body if sha256(body) == digest else None
 
 
-def _create(folder: Path, name: str) -> Writer:
+def create_file(folder: Path, name: str) -> Writer:
+    """A new file of a package. Raises OSError, too when it is there already."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("xb")
