@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge.carbon.flow import FlowStep, SiteFlow
 from edge.carbon.ledger.ledger import Ledger
+from edge.carbon.ledger_inbox import Inbox
 from edge.carbon.pool import StoredPool
 from edge.clock import Clock
 from edge.cloud.sync import Sync, link_of, telemetry_log
@@ -131,6 +132,7 @@ class Uplink(Handover):
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
         self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self._inbox = Inbox(Path(config.store.path))
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
@@ -223,6 +225,8 @@ class Uplink(Handover):
         if self.ledger is None:
             return
         wall_ms = self._clock.wall_ms()
+        for correction in self._inbox.take(mono_ms):
+            self.ledger.correct(correction)
         self.ledger.step(mono_ms, wall_ms)
         while self.ledger.notes:
             note = self.ledger.notes.popleft()

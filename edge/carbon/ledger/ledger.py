@@ -60,6 +60,17 @@ class LedgerNote:
     level: EventLevel
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What entry `no` (whose hash is `digest`) should have said, of the same time; who says so, and why."""
+
+    no: int
+    digest: str
+    interval: Interval
+    who: str
+    why: str
+
+
 class Ledger:
     """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more."""
 
@@ -78,7 +89,7 @@ class Ledger:
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
         self._revisions: deque[tuple[int, FactorUse, str]] = deque()
-        self._corrections: deque[tuple[int, Interval, str, str]] = deque()
+        self._corrections: deque[Correction] = deque()
         self.notes: deque[LedgerNote] = deque(maxlen=NOTES_MAX_COUNT)
         self.head: Entry | None = None
         self.seal_fault = ""
@@ -105,9 +116,9 @@ class Ledger:
         """A factor that came late, or was published anew, for the interval that began then."""
         self._revisions.append((start_wall_ms, factor, why))
 
-    def correct(self, no: int, interval: Interval, who: str, why: str) -> None:
-        """What entry `no` should have said. Both stay; the newest correction counts."""
-        self._corrections.append((no, interval, who, why))
+    def correct(self, correction: Correction) -> None:
+        """What an entry should have said. Both stay; the newest correction counts."""
+        self._corrections.append(correction)
 
     @property
     def waiting_count(self) -> int:
@@ -124,7 +135,7 @@ class Ledger:
             if self._queue:
                 self._take(*self._queue.popleft())
             elif self._corrections:
-                self._correct(*self._corrections.popleft())
+                self._correct(self._corrections.popleft())
             elif self._revisions:
                 self._revise(*self._revisions.popleft())
             else:
@@ -317,18 +328,15 @@ class Ledger:
         }
         self._write("factor_revised", {**body, "why": why})
 
-    def _correct(self, no: int, interval: Interval, who: str, why: str) -> None:
-        entry = self._find(lambda one: one.no == no)
-        if entry is None:
-            self._tell("correction", f"entry {no} is no interval that is kept", "warning")
-            return
-        if (interval.start_wall_ms, interval.stop_wall_ms) != (entry.body["start_ms"], entry.body["stop_ms"]):
-            self._tell("correction", f"of entry {no}: it is of another time", "warning")
-            return
-        spans = tuple(replace(span, quality="corrected") for span in interval.registers)
-        made = body_of(replace(interval, registers=spans), self._plan_before or self._config_plan)
+    def _correct(self, correction: Correction) -> None:
+        spans = tuple(replace(span, quality="corrected") for span in correction.interval.registers)
+        made = body_of(replace(correction.interval, registers=spans), self._plan_before or self._config_plan)
         made["quality"] = "corrected"
-        self._write("correction", {"digest": entry.digest, "entry": no, "interval": made, "who": who, "why": why})
+        told = {"digest": correction.digest, "entry": correction.no, "who": correction.who, "why": correction.why}
+        entry = self._write("correction", {**told, "interval": made})
+        self._tell(
+            "correction", f"entry {entry.no} corrects {correction.no}: {correction.who}: {correction.why}", "warning"
+        )
 
     # ---- the seal
 
