@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.app import bus_devices, open_port, serve
-from edge.carbon.ledger_words import add_words as add_ledger_words
+from edge.carbon.desk.words import add_words as add_ledger_words
+from edge.carbon.factors.words import add_factor_words
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add_ledger_words(words, lambda store: read_ledger(store / FILE))
     add_words(words, open_port)
     add_profile_words(words)
+    add_factor_words(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

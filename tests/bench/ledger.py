@@ -15,11 +15,11 @@ from typing import Any
 
 import tomli
 
+from edge.carbon.desk.acts import FolderSource, create_file
 from edge.carbon.evidence.package import Period, write
 from edge.carbon.evidence.verify import verify
 from edge.carbon.interval import Interval, RegisterSpan
 from edge.carbon.ledger.entry import Entry, inflate, sha256, trusted_line
-from edge.carbon.ledger_acts import FolderSource, create_file
 from edge.config.options import Config
 from edge.config.reader import parse_config
 from tests.carbon.ledger_kit import SITE, START_MS, Kept, Plant

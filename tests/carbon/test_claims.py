@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(
     [
         *(ROOT / "edge" / "carbon" / "ledger").glob("*.py"), *(ROOT / "edge" / "carbon" / "evidence").glob("*.py"),
-        *(ROOT / "edge" / "carbon").glob("ledger_*.py"), ROOT / "edge" / "config" / "evidence.py",
+        *(ROOT / "edge" / "carbon" / "desk").glob("*.py"), ROOT / "edge" / "config" / "evidence.py",
         ROOT / "deploy" / "handbook" / "ledger.md",
     ]
 )  # fmt: skip

@@ -7,8 +7,8 @@ import pytest
 import tomli
 
 from edge.__main__ import main
-from edge.carbon.ledger_acts import period_of
-from edge.carbon.ledger_inbox import Inbox
+from edge.carbon.desk.acts import period_of
+from edge.carbon.desk.inbox import Inbox
 from edge.errors import DataFault
 from edge.store.db.journal import Journal
 from tests.carbon.ledger_kit import SITE, Kept, year_of

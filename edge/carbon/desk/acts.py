@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from edge.carbon.desk.inbox import FOLDER, correction_of
 from edge.carbon.evidence.chain import Report
 from edge.carbon.evidence.figures import kg, kwh
 from edge.carbon.evidence.package import Period, Writer, select, write
 from edge.carbon.evidence.verify import verify
 from edge.carbon.ledger.entry import Body, Entry, inflate, parse_line, sha256, trusted_line, utc_text
-from edge.carbon.ledger_inbox import FOLDER, correction_of
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import DataFault

@@ -54,6 +54,6 @@ def _word(
 
 def _act(name: str, *more: Any) -> Callable[[argparse.Namespace], int]:
     def act(options: argparse.Namespace) -> int:
-        return int(getattr(importlib.import_module("edge.carbon.ledger_acts"), name)(options, *more))
+        return int(getattr(importlib.import_module("edge.carbon.desk.acts"), name)(options, *more))
 
     return act
