@@ -25,6 +25,7 @@ from edge.carbon.ledger.market import LocationUg, market_of, ug_of
 MISSING_MIN_PERMILLE = 10  # of an interval without powers before the registers are asked what passed meanwhile
 MJ_PER_WH = 3_600_000
 GAP_MIN_MJ = 100 * MJ_PER_WH  # 100 Wh: less is the step of the register, not energy that was missed
+SINCE = "since the last reading before an outage"
 WEAK_FACTORS = ("stale", "substituted", "default")
 _RANK = {"measured": 0, "estimated": 1, "substituted": 2, "corrected": 3}
 
@@ -200,10 +201,10 @@ def gap_of(body: Body, plan: Body) -> Body | None:
 
     Booked at the interval's own factor, to the load. None: nothing was missing, or the register does not tell.
     """
-    if not is_missing(body):
-        return None
     poc = {meter["device"] for meter in plan["meters"] if meter["use"] == "poc"}
     spans = [one for one in body["registers"] if one["register"] == "meter.energy_import" and one["meter"] in poc]
+    if not is_missing(body) and not any(span["reason"] == SINCE for span in spans):
+        return None
     known = [span["delta_wh"] for span in spans if span["delta_wh"] is not None]
     missed_mj = sum(known) * MJ_PER_WH - energy_mj(body, "grid") if known else 0
     if missed_mj < GAP_MIN_MJ:

@@ -28,7 +28,7 @@ from edge.carbon.ledger.entry import (
     parse_line,
     utc_day,
 )
-from edge.carbon.ledger.gaps import fill_gap
+from edge.carbon.ledger.gaps import fill_gap, join_registers
 from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
@@ -241,6 +241,8 @@ class Ledger:
             )
         if self._last is not None and utc_day(self._last["start_ms"]) != utc_day(interval.start_wall_ms):
             self._close_day(utc_day(self._last["start_ms"]))
+        if self._last is not None and self._last["stop_ms"] == interval.start_wall_ms:
+            interval = join_registers(self._last, interval, self._plan_before or self._config_plan)
         self._write_interval(interval, mono_ms)
         if interval.stop_wall_ms % DAY_MS == 0:
             self._close_day(utc_day(interval.start_wall_ms))
