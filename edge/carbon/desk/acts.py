@@ -18,6 +18,7 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.carbon.desk.inbox import FOLDER, correction_of
+from edge.carbon.desk.payloads import Payloads
 from edge.carbon.evidence.chain import Report
 from edge.carbon.evidence.figures import kg, kwh
 from edge.carbon.evidence.package import Period, Writer, select, write
@@ -27,7 +28,6 @@ from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import DataFault
 
-PAYLOADS = "payloads"  # folder of the store: raw answers of the grid's sources, each named by its SHA-256
 ReadRows = Callable[[Path], Iterator[bytes]]
 NUMBER = re.compile(rb'"kind":"([a-z_]+)","no":([0-9]+),"previous":"[0-9a-f]{64}","site":"[^"]*","v":1}$')
 EXIT_WRONG = 1
@@ -56,7 +56,7 @@ def export_package(options: argparse.Namespace, read_rows: ReadRows) -> int:
                 _progress(f"{count} of {last_no - first_no + 1} entries")
             yield entry
 
-    account = write(chosen, period, lambda digest: _payload(store, digest), lambda name: create_file(folder, name))
+    account = write(chosen, period, Payloads(store, 0).read, lambda name: create_file(folder, name))
     _progress("")
     limited = "; LIMITED: more than 5 % of a month substituted" if account.limited else ""
     print(f"{folder}: {account.interval_count} intervals, entries {first_no} to {last_no}{limited}")
@@ -117,15 +117,6 @@ def _begin(read_rows: ReadRows, store: Path) -> int:
     if broken:
         raise DataFault(f"{store}: rows of the ledger are missing, and no day has ended since: wait for its root")
     return begin
-
-
-def _payload(store: Path, digest: str) -> bytes | None:
-    """A raw answer, when it is kept and is the one that was booked."""
-    try:
-        body = (store / PAYLOADS / digest).read_bytes()
-    except OSError:
-        return None
-    return body if sha256(body) == digest else None
 
 
 def create_file(folder: Path, name: str) -> Writer:
