@@ -17,9 +17,10 @@ from edge.carbon.evidence import tables
 from edge.carbon.evidence.account import Account, Amendments, row_of
 from edge.carbon.evidence.package import ENTRIES
 from edge.carbon.ledger.balance import interval_fault, rolled_delta_wh
-from edge.carbon.ledger.body import Fault, other_fault
+from edge.carbon.ledger.body import Fault, import_mj, other_fault
 from edge.carbon.ledger.ed25519 import is_signed
 from edge.carbon.ledger.entry import Body, Entry, leaf_of, merkle_root, parse_line
+from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.seal import signed_message
 from edge.errors import DataFault
 
@@ -90,6 +91,7 @@ class Chain:
         self._segment_no = 0
         self._digests: dict[int, str] = {}
         self._times: dict[int, tuple[int, int]] = {}
+        self._booked: dict[int, tuple[int, int]] = {}  # import and location-based carbon of each interval
 
     def run(self, progress: Callable[[int], None]) -> None:
         if ENTRIES not in self._source.names():
@@ -190,6 +192,7 @@ class Chain:
             return Fault(f"pool.{name}", self._pool[1] if name == "open_ug" else self._pool[0], pool[name])
         self._pool = (pool["close_uj"], pool["close_ug"])
         self._times[entry.no] = (entry.body["start_ms"], entry.body["stop_ms"])
+        self._booked[entry.no] = (import_mj(entry.body), entry.body["location_ug"])
         return None
 
     def _root(self, number: int, entry: Entry) -> None:
@@ -233,6 +236,11 @@ class Chain:
             fault = _corrected_fault(body["interval"], self._plan or {}, self._times.get(body["entry"]))
             if fault is not None:
                 return fault
+        booked = self._booked.get(body["entry"]) if entry.kind == "factor_revised" else None
+        if booked is not None:
+            difference_ug = ug_of(booked[0], body["factor"]["mg_per_kwh"]) - booked[1]
+            if body["difference_ug"] != difference_ug:
+                return Fault("difference_ug", difference_ug, body["difference_ug"])
         if entry.kind == "time_stamp" and not _is_stamp(body):
             return Fault("token", "one of the root that is named", body["token"])
         return self._named(body)

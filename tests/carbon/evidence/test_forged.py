@@ -61,6 +61,7 @@ FORGED: list[tuple[str, Callable[[Entry], None]]] = [
     ("correction", put("digest", "ab" * 32)),
     ("correction", lambda entry: entry["body"]["interval"].update(start_ms=5)),
     ("correction", lambda entry: entry["body"]["interval"].update(location_ug=5)),
+    ("factor_revised", bump("difference_ug")),
     ("factor_revised", put("digest", "ab" * 32)),
     ("clock_correction", put("offset_ms", "5")),
     ("pool_step", bump("from_ug")),
