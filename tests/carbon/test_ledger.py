@@ -218,6 +218,16 @@ def test_powers_that_were_missing_are_made_up_from_the_register() -> None:
     assert delta_wh is not None and import_mj(body) == delta_wh * 3_600_000
 
 
+def test_a_register_that_jumps_while_nothing_was_missing_is_a_doubt_and_no_energy() -> None:
+    for missing_ms, wh in ((0, 0), (5_000, 400_000)):
+        kept, plant = Kept(), Plant()
+        kept.note(plant.interval())
+        plant.registers_wh[("poc", "meter.energy_import")] += 400_000
+        kept.note(plant.interval(missing_ms=missing_ms))
+        body = kept.of("interval")[1].body
+        assert (body["gap"] or {"import_mj": 0})["import_mj"] == wh * 3_600_000
+
+
 # ---- clocks
 
 

@@ -65,8 +65,11 @@ def join_registers(before: Body, after: Interval, plan: Body) -> Interval:
     """`after` as it follows `before` without a gap in time: its registers begin where those of `before` ended.
 
     They do so by themselves but for a restart: then what was counted meanwhile belongs to one of the two, and the
-    second, whose register shows it, books it (`gap` of its body).
+    second, whose register shows it, books it (`gap` of its body). A register that jumps while nothing was missing is a
+    doubt, not energy.
     """
+    if not before["missing_ms"] and not after.missing_ms:
+        return after
     meters, old = {meter["device"]: meter for meter in plan["meters"]}, registers_of(before)
 
     def joined(span: RegisterSpan) -> RegisterSpan:
