@@ -106,6 +106,7 @@ class Ledger:
         self._unsure: list[tuple[int, int]] = []  # (entry, wall - mono) of intervals whose clock was not synchronised
         self._filled_to_ms = 0  # up to here gaps were looked at
         self._seal_mono_ms = 0
+        self._told_unsigned = False  # once in a run
         self._now = (0, 0)
 
     # ---- what is to be written
@@ -188,8 +189,6 @@ class Ledger:
             self._write("opening", {"plan": self._config_plan, "tenant": self._tenant, "why": why})
         elif self._plan_before != self._config_plan:
             self._write_plan()
-        if not self.sealer.key_file:
-            self._tell("unsigned", "no key: the daily roots are not signed (evidence.key_file)", "warning")
         return True
 
     def _recall(self, entry: Entry) -> None:
@@ -300,6 +299,9 @@ class Ledger:
             "root": root,
         }
         self._write("day_root", body)
+        if not self.sealer.key_file and not self._told_unsigned:
+            self._told_unsigned = True
+            self._tell("unsigned", "no key: the daily roots are not signed (evidence.key_file)", "warning")
 
     def _imports(self) -> dict[int, int]:
         """Start of each interval of the newest days -> what it imported, for the shape of a weekday."""
