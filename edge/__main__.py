@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.app import bus_devices, open_port, serve
+from edge.carbon.desk.words import add_words as add_ledger_words
 from edge.carbon.factors.words import add_factor_words
-from edge.carbon.ledger_words import add_words as add_ledger_words
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.carbon.account import CarbonAccount, Checkpoint
+from edge.carbon.desk.inbox import Inbox
 from edge.carbon.factors.use import factor_use
 from edge.carbon.flow import FlowStep
 from edge.carbon.interval import ClockState
@@ -159,6 +160,7 @@ class Uplink(Handover):
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
         self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self._inbox = Inbox(Path(config.store.path))
         self._begun = False  # the account knows how far the ledger got
         if ring is not None:
             self._sync = Sync(
@@ -269,6 +271,8 @@ class Uplink(Handover):
 
     def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
         wall_ms = self._clock.wall_ms()
+        for correction in self._inbox.take(mono_ms):
+            ledger.correct(correction)
         ledger.step(mono_ms, wall_ms)
         while ledger.notes:
             note = ledger.notes.popleft()

@@ -63,6 +63,7 @@ class CarbonAccount:
         """Once, before the first second: what the checkpoint has of a quarter that is kept already is not booked again."""
         if self._quarter.ends_by(kept.stop_wall_ms):
             self._quarter = IntervalBook(INTERVAL_MS, self._registers.close)
+            self._registers.close()
             self._flow.reopen(kept.pool)
 
     def second(self, flows: SiteFlows, step_ms: int, factor: FactorUse, clock: ClockState) -> FlowStep:

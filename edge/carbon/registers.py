@@ -26,6 +26,7 @@ class RegisterBook:
         self._max_wh, self._ratio = dict(register_max_wh or {}), dict(ratio or {})
         self._newest: dict[Key, int] = {}
         self._opened: dict[Key, int] = {}
+        self._stale: dict[Key, int] = {}  # newest before a restart: where an interval ends that nobody saw the end of
 
     def note(self, values: Iterable[RegisterValue]) -> None:
         for device, role, value_wh in values:
@@ -34,22 +35,31 @@ class RegisterBook:
             self._opened.setdefault(key, value_wh)
 
     def close(self) -> tuple[RegisterSpan, ...]:
-        """The spans of the interval that ends, in a fixed order; the next one begins here."""
-        spans = tuple(self._span(key) for key in sorted(self._newest))
-        self._opened = dict(self._newest)
+        """The spans of the interval that ends, in a fixed order; the next one begins here.
+
+        Behind a restart it begins with its own first reading: what passed meanwhile is not the next interval's alone.
+        """
+        newest = self._stale | self._newest
+        spans = tuple(self._span(key, newest[key]) for key in sorted(newest))
+        self._opened, self._stale = dict(self._newest), {}
         return spans
 
     def freeze_state(self) -> list[list[str | int]]:
-        """[device, role, Wh at the start of the open interval], for the checkpoint."""
-        return [[device, role, value] for (device, role), value in sorted(self._opened.items())]
+        """[device, role, Wh at the start of the open interval, newest Wh], for the checkpoint."""
+        newest = self._stale | self._newest
+        return [
+            [device, role, value, newest.get((device, role), value)]
+            for (device, role), value in sorted(self._opened.items())
+        ]
 
     def resume(self, state: Iterable[Iterable[str | int]]) -> None:
-        for device, role, value in state:
-            self._opened[str(device), str(role)] = int(value)
+        for device, role, opened, newest in state:
+            key = (str(device), str(role))
+            self._opened[key], self._stale[key] = int(opened), int(newest)
 
-    def _span(self, key: Key) -> RegisterSpan:
+    def _span(self, key: Key, stop: int) -> RegisterSpan:
         device, role = key
-        start, stop = self._opened.get(key), self._newest[key]
+        start = self._opened.get(key)
         if start is None:
             return RegisterSpan(device, role, None, stop, None, "estimated", "first reading")
         if stop >= start:

@@ -49,6 +49,7 @@ class Plant:
     stored_uj: int = 10_000 * WH * 1000
     carbon_ug: int = 4_000_000_000
     charge_next: bool = True
+    charged_wh: int = 0
 
     def interval(self, **more: Any) -> Interval:
         """The next quarter of an hour: 5 kWh of PV, 15 kWh of grid or so, 2 kWh into or out of the battery."""
@@ -58,6 +59,7 @@ class Plant:
         grid_ug = import_wh * use.value_mg_per_kwh  # Wh * mg/kWh = ug
         open_uj, open_ug = self.stored_uj, self.carbon_ug
         if self.charge_next:
+            self.charged_wh = battery_wh
             charge_ug = grid_ug * battery_wh // import_wh
             flows = [
                 Flow("grid", "load", (import_wh - battery_wh) * WH, grid_ug - charge_ug),
@@ -68,7 +70,7 @@ class Plant:
             self.stored_uj += battery_wh * WH * 950
             self.carbon_ug += charge_ug
         else:
-            out_ug = open_ug // 10
+            battery_wh, out_ug = self.charged_wh * 9 // 10, open_ug // 10
             flows = [
                 Flow("grid", "load", import_wh * WH, grid_ug),
                 Flow("pv", "load", pv_wh * WH, 0),

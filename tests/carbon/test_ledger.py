@@ -12,6 +12,7 @@ from edge.carbon.ledger.balance import interval_fault
 from edge.carbon.ledger.body import energy_mj, import_mj
 from edge.carbon.ledger.entry import FIRST_PREVIOUS, leaf_of, merkle_root
 from edge.carbon.ledger.gaps import spread
+from edge.carbon.ledger.ledger import Correction
 from edge.carbon.ledger.market import LocationUg, market_of
 from edge.carbon.ledger.plan import plan_of
 from tests.carbon.ledger_kit import METERS, START_MS, Kept, Plant, factor, site, year_of
@@ -217,6 +218,16 @@ def test_powers_that_were_missing_are_made_up_from_the_register() -> None:
     assert delta_wh is not None and import_mj(body) == delta_wh * 3_600_000
 
 
+def test_a_register_that_jumps_while_nothing_was_missing_is_a_doubt_and_no_energy() -> None:
+    for missing_ms, wh in ((0, 0), (5_000, 400_000)):
+        kept, plant = Kept(), Plant()
+        kept.note(plant.interval())
+        plant.registers_wh[("poc", "meter.energy_import")] += 400_000
+        kept.note(plant.interval(missing_ms=missing_ms))
+        body = kept.of("interval")[1].body
+        assert (body["gap"] or {"import_mj": 0})["import_mj"] == wh * 3_600_000
+
+
 # ---- clocks
 
 
@@ -286,10 +297,10 @@ def test_a_correction_names_the_old_entry_who_and_why() -> None:
     kept, plant = Kept(), Plant()
     kept.note(plant.interval(), plant.interval())
     old = kept.of("interval")[0]
-    kept.ledger.correct(old.no, Plant(Random(2)).interval(), "A. Auditor", "the PV meter was wired to the wrong phase")
-    kept.settle()
-    kept.ledger.correct(old.no + 1, Plant(Random(2)).interval(), "A. Auditor", "of another time")
-    kept.ledger.correct(99, Plant(Random(2)).interval(), "A. Auditor", "of nothing")
+    instead = Plant(Random(2)).interval()
+    kept.ledger.correct(
+        Correction(old.no, old.digest, instead, "A. Auditor", "the PV meter was wired to the wrong phase")
+    )
     kept.settle()
     (entry,) = kept.of("correction")
     assert entry.body["entry"] == old.no and entry.body["digest"] == old.digest

@@ -39,3 +39,18 @@ def test_secondary_registers_are_scaled_and_a_restart_goes_on() -> None:
     again = RegisterBook(ratio={"poc": (400, 5)})
     again.resume(book.freeze_state())
     assert spans(again, 110) == (RegisterSpan("poc", ROLE, 100, 110, 800, "measured"),)
+
+
+def test_an_interval_over_a_restart_ends_at_what_was_read_before_it() -> None:
+    """What the meter counted while nobody looked is not the next interval's: that begins with its own first reading."""
+    book = RegisterBook()
+    book.note([RegisterValue("poc", "meter.energy_import", 100)])
+    book.note([RegisterValue("poc", "meter.energy_import", 140)])
+    again = RegisterBook()
+    again.resume(book.freeze_state())
+    (ended,) = again.close()
+    assert (ended.start_wh, ended.stop_wh, ended.delta_wh) == (100, 140, 40)
+    again.note([RegisterValue("poc", "meter.energy_import", 900)])
+    again.note([RegisterValue("poc", "meter.energy_import", 930)])
+    (after,) = again.close()
+    assert (after.start_wh, after.stop_wh) == (900, 930)

@@ -4,7 +4,9 @@ Holds the line in hand and the one before; of the rest only numbers and hashes. 
 hash that the next one holds; which of the two was touched shows in the one after.
 """
 
+import base64
 import csv
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +17,10 @@ from edge.carbon.evidence import tables
 from edge.carbon.evidence.account import Account, Amendments, row_of
 from edge.carbon.evidence.package import ENTRIES
 from edge.carbon.ledger.balance import interval_fault, rolled_delta_wh
-from edge.carbon.ledger.body import Fault, other_fault
+from edge.carbon.ledger.body import Fault, import_mj, other_fault
 from edge.carbon.ledger.ed25519 import is_signed
 from edge.carbon.ledger.entry import Body, Entry, leaf_of, merkle_root, parse_line
+from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.seal import signed_message
 from edge.errors import DataFault
 
@@ -87,7 +90,8 @@ class Chain:
         self._leaves: list[bytes] = []
         self._segment_no = 0
         self._digests: dict[int, str] = {}
-        self._last_interval: Entry | None = None
+        self._times: dict[int, tuple[int, int]] = {}
+        self._booked: dict[int, tuple[int, int]] = {}  # import and location-based carbon of each interval
 
     def run(self, progress: Callable[[int], None]) -> None:
         if ENTRIES not in self._source.names():
@@ -187,7 +191,8 @@ class Chain:
             name = "open_ug" if pool["open_ug"] != self._pool[1] else "open_uj"
             return Fault(f"pool.{name}", self._pool[1] if name == "open_ug" else self._pool[0], pool[name])
         self._pool = (pool["close_uj"], pool["close_ug"])
-        self._last_interval = entry
+        self._times[entry.no] = (entry.body["start_ms"], entry.body["stop_ms"])
+        self._booked[entry.no] = (import_mj(entry.body), entry.body["location_ug"])
         return None
 
     def _root(self, number: int, entry: Entry) -> None:
@@ -228,9 +233,16 @@ class Chain:
     def _later(self, entry: Entry) -> Fault | None:
         body = entry.body
         if entry.kind == "correction":
-            fault = _corrected_fault(body["interval"], self._plan or {})
+            fault = _corrected_fault(body["interval"], self._plan or {}, self._times.get(body["entry"]))
             if fault is not None:
                 return fault
+        booked = self._booked.get(body["entry"]) if entry.kind == "factor_revised" else None
+        if booked is not None:
+            difference_ug = ug_of(booked[0], body["factor"]["mg_per_kwh"]) - booked[1]
+            if body["difference_ug"] != difference_ug:
+                return Fault("difference_ug", difference_ug, body["difference_ug"])
+        if entry.kind == "time_stamp" and not _is_stamp(body):
+            return Fault("token", "one of the root that is named", body["token"])
         return self._named(body)
 
     def _rollover(self, body: Body) -> Fault | None:
@@ -242,12 +254,23 @@ class Chain:
         return None if body["delta_wh"] == expected else Fault("delta_wh", expected, body["delta_wh"])
 
 
-def _corrected_fault(body: object, plan: Body) -> Fault | None:
+def _is_stamp(body: Body) -> bool:
+    """Whether the token speaks of this root's text; who made it, `openssl ts -verify` says (handbook)."""
+    try:
+        token = base64.b64decode(body["token"], validate=True)
+    except ValueError:
+        return False
+    return hashlib.sha256(signed_message(body["digest"])).digest() in token
+
+
+def _corrected_fault(body: object, plan: Body, times: tuple[int, int] | None) -> Fault | None:
     if not isinstance(body, dict) or body.get("quality") != "corrected":
         return Fault("interval.quality", "corrected", body.get("quality") if isinstance(body, dict) else body)
     spans = body.get("registers")
     as_metered = {**body, "quality": "corrected" if spans else "measured"}
     fault = interval_fault(as_metered, plan)
+    if fault is None and times not in (None, (body["start_ms"], body["stop_ms"])):
+        return Fault("interval.start_ms", times, (body["start_ms"], body["stop_ms"]))
     if fault is not None and fault.field == "quality":
         return None  # its one word says that it was corrected, whatever else it is
     return fault

@@ -62,7 +62,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Seque
     """Lines of a table; `numbers`: the columns that stand to the right."""
     marks = ["n" if index in numbers else "w" for index in range(len(heads))]
     first = "".join(f'<th class="{mark}">{escape(text)}</th>' for mark, text in zip(marks, heads, strict=True))
-    lines = [f"<table><tr>{first}</tr>"]
+    lines = [f"<table><tr>{first}</tr>" if any(heads) else "<table>"]
     for row in rows:
         cells = "".join(f'<td class="{mark}">{escape(str(text))}</td>' for mark, text in zip(marks, row, strict=True))
         lines.append(f"<tr>{cells}</tr>")

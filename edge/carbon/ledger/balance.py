@@ -7,7 +7,7 @@ that disagrees with the powers, one that jumped between two intervals) is a doub
 from collections.abc import Iterator
 from typing import Any
 
-from edge.carbon.ledger.body import MJ_PER_WH, Fault, carbon_ug, derived, energy_mj, shape_fault
+from edge.carbon.ledger.body import MJ_PER_WH, SINCE, Fault, carbon_ug, derived, energy_mj, shape_fault
 from edge.carbon.ledger.entry import Body
 from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.config.evidence import CLASSES
@@ -70,6 +70,9 @@ def _factor(body: Body, plan: Body) -> Iterator[Fault]:
 def _pool(body: Body, plan: Body) -> Iterator[Fault]:
     """Carbon: opening + charged = delivered + written off + closing, to the microgram. Energy: what is lost is the rest."""
     pool = body["pool"]
+    for name in ("open_uj", "open_ug", "close_uj", "close_ug", "loss_ug"):
+        if pool[name] < 0:
+            yield Fault(f"pool.{name}", "0 or more", pool[name])
     charged, delivered = (
         carbon_ug(body, None, "battery"),
         carbon_ug(body, "battery") - carbon_ug(body, "battery", "losses"),
@@ -91,7 +94,7 @@ def _registers(body: Body, plan: Body) -> Iterator[Fault]:
     meters = {meter["device"]: meter for meter in plan["meters"]}
     for index, span in enumerate(body["registers"]):
         expected = span_delta_wh(span["start_wh"], span["stop_wh"], meters.get(span["meter"]))
-        if expected is None or span["reason"]:
+        if expected is None or span["reason"] not in ("", SINCE):
             continue  # rolled over, exchanged, substituted: the reason says what happened, an entry of its own the numbers
         if span["delta_wh"] != expected:
             yield Fault(f"registers[{index}].delta_wh", expected, span["delta_wh"])

@@ -8,13 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from edge.carbon.interval import FactorKind, FactorUse, Interval, RegisterSpan, Sink, Source, SpanQuality
+from edge.carbon.interval import (
+    ClockState,
+    FactorKind,
+    FactorUse,
+    Flow,
+    Interval,
+    RegisterSpan,
+    Sink,
+    Source,
+    SpanQuality,
+)
 from edge.carbon.ledger.entry import Body, utc_day
 from edge.carbon.ledger.market import LocationUg, market_of, ug_of
 
 MISSING_MIN_PERMILLE = 10  # of an interval without powers before the registers are asked what passed meanwhile
 MJ_PER_WH = 3_600_000
 GAP_MIN_MJ = 100 * MJ_PER_WH  # 100 Wh: less is the step of the register, not energy that was missed
+SINCE = "since the last reading before an outage"
 WEAK_FACTORS = ("stale", "substituted", "default")
 _RANK = {"measured": 0, "estimated": 1, "substituted": 2, "corrected": 3}
 
@@ -190,10 +201,10 @@ def gap_of(body: Body, plan: Body) -> Body | None:
 
     Booked at the interval's own factor, to the load. None: nothing was missing, or the register does not tell.
     """
-    if not is_missing(body):
-        return None
     poc = {meter["device"] for meter in plan["meters"] if meter["use"] == "poc"}
     spans = [one for one in body["registers"] if one["register"] == "meter.energy_import" and one["meter"] in poc]
+    if not is_missing(body) and not any(span["reason"] == SINCE for span in spans):
+        return None
     known = [span["delta_wh"] for span in spans if span["delta_wh"] is not None]
     missed_mj = sum(known) * MJ_PER_WH - energy_mj(body, "grid") if known else 0
     if missed_mj < GAP_MIN_MJ:
@@ -247,3 +258,22 @@ def _register_body(span: RegisterSpan) -> Body:
         "delta_wh": span.delta_wh, "meter": span.meter, "quality": span.quality, "reason": span.reason,
         "register": span.register, "start_wh": span.start_wh, "stop_wh": span.stop_wh,
     }  # fmt: skip
+
+
+def interval_of(body: Body) -> Interval:
+    """The facts of a body whose shape is right; what is made of them is not in an Interval."""
+    pool, clock, factor = body["pool"], body["clock"], body["factor"]
+    return Interval(
+        start_wall_ms=body["start_ms"], stop_wall_ms=body["stop_ms"], method=body["method"],
+        flows=tuple(Flow(one["from"], one["to"], one["mj"], one["ug"]) for one in body["flows"]),
+        registers=tuple(RegisterSpan(**span) for span in body["registers"]),
+        factor=FactorUse(
+            factor_id=factor["id"], kind=factor["kind"], value_mg_per_kwh=factor["mg_per_kwh"], source=factor["source"],
+            version=factor["version"], published_wall_ms=factor["published_ms"],
+            payload_sha256=factor["payload_sha256"], quality=factor["quality"],
+        ),
+        it_mj=body["it_mj"], facility_mj=body["facility_mj"], stored_open_uj=pool["open_uj"],
+        carbon_open_ug=pool["open_ug"], stored_close_uj=pool["close_uj"], carbon_close_ug=pool["close_ug"],
+        storage_loss_ug=pool["loss_ug"], missing_ms=body["missing_ms"], clock=ClockState(**clock),
+        true_up_uj=pool["true_up_uj"],
+    )  # fmt: skip

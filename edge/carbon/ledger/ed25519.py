@@ -1,4 +1,4 @@
-"""Ed25519, the check of a signature only (RFC 8032 §5.1.7), so that a package can be verified with nothing but Python.
+"""Ed25519, the check of a signature only (RFC 8032 §5.1.7), so that nothing but Python is needed to check a package.
 
 No secret is ever here: signing is done elsewhere, by a library whose time does not depend on the key.
 """

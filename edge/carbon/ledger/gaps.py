@@ -7,10 +7,11 @@ is "substituted" and says by which rule.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge.carbon.interval import INTERVAL_MS, FactorUse, Flow, Interval, RegisterSpan
 from edge.carbon.ledger.balance import registers_of, rolled_delta_wh, span_delta_wh
-from edge.carbon.ledger.body import MJ_PER_WH
+from edge.carbon.ledger.body import MJ_PER_WH, SINCE
 from edge.carbon.ledger.entry import Body
 from edge.carbon.ledger.market import ug_of
 
@@ -58,6 +59,30 @@ def fill_gap(before: Body, after: Interval, plan: Body, annual: FactorUse, impor
         _interval(index, start, stop, before, after, factor, spans, poc, reason)
         for index, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]
+
+
+def join_registers(before: Body, after: Interval, plan: Body) -> Interval:
+    """`after` as it follows `before` without a gap in time: its registers begin where those of `before` ended.
+
+    They do so by themselves but for a restart: then what was counted meanwhile belongs to one of the two, and the
+    second, whose register shows it, books it (`gap` of its body). A register that jumps while nothing was missing is a
+    doubt, not energy.
+    """
+    if not before["missing_ms"] and not after.missing_ms:
+        return after
+    meters, old = {meter["device"]: meter for meter in plan["meters"]}, registers_of(before)
+
+    def joined(span: RegisterSpan) -> RegisterSpan:
+        left_wh = old.get((span.meter, span.register), {}).get("stop_wh")
+        if None in (left_wh, span.start_wh, span.stop_wh) or span.reason:
+            return span
+        assert left_wh is not None and span.start_wh is not None
+        if span.start_wh <= left_wh:
+            return span
+        delta_wh = span_delta_wh(left_wh, span.stop_wh, meters.get(span.meter))
+        return replace(span, start_wh=left_wh, delta_wh=delta_wh, quality="estimated", reason=SINCE)
+
+    return replace(after, registers=tuple(joined(span) for span in after.registers))
 
 
 def _starts(first_ms: int, end_ms: int) -> list[int]:

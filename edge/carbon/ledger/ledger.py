@@ -28,7 +28,7 @@ from edge.carbon.ledger.entry import (
     parse_line,
     utc_day,
 )
-from edge.carbon.ledger.gaps import fill_gap
+from edge.carbon.ledger.gaps import fill_gap, join_registers
 from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
@@ -62,6 +62,17 @@ class LedgerNote:
     level: EventLevel
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What entry `no` (whose hash is `digest`) should have said, of the same time; who says so, and why."""
+
+    no: int
+    digest: str
+    interval: Interval
+    who: str
+    why: str
+
+
 class Ledger:
     """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more."""
 
@@ -80,7 +91,7 @@ class Ledger:
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
         self._revisions: deque[tuple[int, FactorUse, str]] = deque()
-        self._corrections: deque[tuple[int, Interval, str, str]] = deque()
+        self._corrections: deque[Correction] = deque()
         self.notes: deque[LedgerNote] = deque(maxlen=NOTES_MAX_COUNT)
         self.head: Entry | None = None
         self.seal_fault = ""
@@ -95,6 +106,7 @@ class Ledger:
         self._unsure: list[tuple[int, int]] = []  # (entry, wall - mono) of intervals whose clock was not synchronised
         self._filled_to_ms = 0  # up to here gaps were looked at
         self._seal_mono_ms = 0
+        self._told_unsigned = False  # once in a run
         self._now = (0, 0)
 
     # ---- what is to be written
@@ -107,9 +119,9 @@ class Ledger:
         """A factor that came late, or was published anew, for the interval that began then."""
         self._revisions.append((start_wall_ms, factor, why))
 
-    def correct(self, no: int, interval: Interval, who: str, why: str) -> None:
-        """What entry `no` should have said. Both stay; the newest correction counts."""
-        self._corrections.append((no, interval, who, why))
+    def correct(self, correction: Correction) -> None:
+        """What an entry should have said. Both stay; the newest correction counts."""
+        self._corrections.append(correction)
 
     @property
     def waiting_count(self) -> int:
@@ -138,7 +150,7 @@ class Ledger:
             if self._queue:
                 self._take(*self._queue.popleft())
             elif self._corrections:
-                self._correct(*self._corrections.popleft())
+                self._correct(self._corrections.popleft())
             elif self._revisions:
                 self._revise(*self._revisions.popleft())
             else:
@@ -177,8 +189,6 @@ class Ledger:
             self._write("opening", {"plan": self._config_plan, "tenant": self._tenant, "why": why})
         elif self._plan_before != self._config_plan:
             self._write_plan()
-        if not self.sealer.key_file:
-            self._tell("unsigned", "no key: the daily roots are not signed (evidence.key_file)", "warning")
         return True
 
     def _recall(self, entry: Entry) -> None:
@@ -230,6 +240,8 @@ class Ledger:
             )
         if self._last is not None and utc_day(self._last["start_ms"]) != utc_day(interval.start_wall_ms):
             self._close_day(utc_day(self._last["start_ms"]))
+        if self._last is not None and self._last["stop_ms"] == interval.start_wall_ms:
+            interval = join_registers(self._last, interval, self._plan_before or self._config_plan)
         self._write_interval(interval, mono_ms)
         if interval.stop_wall_ms % DAY_MS == 0:
             self._close_day(utc_day(interval.start_wall_ms))
@@ -287,6 +299,9 @@ class Ledger:
             "root": root,
         }
         self._write("day_root", body)
+        if not self.sealer.key_file and not self._told_unsigned:
+            self._told_unsigned = True
+            self._tell("unsigned", "no key: the daily roots are not signed (evidence.key_file)", "warning")
 
     def _imports(self) -> dict[int, int]:
         """Start of each interval of the newest days -> what it imported, for the shape of a weekday."""
@@ -331,18 +346,15 @@ class Ledger:
         }
         self._write("factor_revised", {**body, "why": why})
 
-    def _correct(self, no: int, interval: Interval, who: str, why: str) -> None:
-        entry = self._find(lambda one: one.no == no)
-        if entry is None:
-            self._tell("correction", f"entry {no} is no interval that is kept", "warning")
-            return
-        if (interval.start_wall_ms, interval.stop_wall_ms) != (entry.body["start_ms"], entry.body["stop_ms"]):
-            self._tell("correction", f"of entry {no}: it is of another time", "warning")
-            return
-        spans = tuple(replace(span, quality="corrected") for span in interval.registers)
-        made = body_of(replace(interval, registers=spans), self._plan_before or self._config_plan)
+    def _correct(self, correction: Correction) -> None:
+        spans = tuple(replace(span, quality="corrected") for span in correction.interval.registers)
+        made = body_of(replace(correction.interval, registers=spans), self._plan_before or self._config_plan)
         made["quality"] = "corrected"
-        self._write("correction", {"digest": entry.digest, "entry": no, "interval": made, "who": who, "why": why})
+        told = {"digest": correction.digest, "entry": correction.no, "who": correction.who, "why": correction.why}
+        entry = self._write("correction", {**told, "interval": made})
+        self._tell(
+            "correction", f"entry {entry.no} corrects {correction.no}: {correction.who}: {correction.why}", "warning"
+        )
 
     # ---- the seal
 

@@ -33,20 +33,6 @@ def plan_of(config: Config) -> Body:
     }
 
 
-def register_max_wh(config: Config) -> dict[str, int]:
-    """Where the registers of each device begin again at 0; of those that say so."""
-    return {meter.device: meter.register_max_wh for meter in config.meter if meter.register_max_wh}
-
-
-def register_ratios(config: Config) -> dict[str, tuple[int, int]]:
-    """What a counted Wh is behind the transformers, as a fraction; of the devices that do not multiply themselves."""
-    return {
-        meter.device: (meter.ct_primary_a * meter.pt_primary_v, meter.ct_secondary_a * meter.pt_secondary_v)
-        for meter in config.meter
-        if meter.registers == "secondary"
-    }
-
-
 def _meter(device: Device, meter: Meter | None) -> Body:
     told = meter or Meter(device=device.name)
     return {

@@ -4,11 +4,12 @@ import io
 from collections.abc import Iterator
 from hashlib import sha256
 from random import Random
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from edge.carbon.evidence.package import Period, select, write
 from edge.carbon.interval import INTERVAL_MS, ClockState, RegisterSpan
 from edge.carbon.ledger.entry import Entry
+from edge.carbon.ledger.ledger import Correction
 from tests.carbon.ledger_kit import METERS, START_MS, Kept, Plant, factor, site
 
 DAY_MS = 96 * INTERVAL_MS
@@ -55,11 +56,11 @@ def package_of(kept: Kept, period: Period, payloads: dict[str, bytes] | None = N
 CONTRACT = {"name": "wind", "kind": "ppa", "share_permille": 300, "intensity_mg_per_kwh": 0, "document": "PPA-7"}
 
 
-def rich(day_count: int = 2) -> Kept:
+def rich(day_count: int = 2, **more_of: Any) -> Kept:
     """Days with a rollover, a gap, a correction, a late factor, a wrong clock and a signature."""
     meters = [{**METERS[0], "register_max_wh": 100_000_000}, *METERS[1:]]
     config = site(meter=meters, contract=[CONTRACT], evidence={"region": "ERCOT", "operator": "Demo <Ltd> & sons"})
-    kept, plant = Kept(config, annual=factor(333, kind="annual")), Plant(Random(3))
+    kept, plant = Kept(config, annual=factor(333, kind="annual"), **more_of), Plant(Random(3))
     for index in range(day_count * 96):
         if index == 20:
             plant.skip(4)  # an hour that nobody saw
@@ -86,11 +87,9 @@ def rich(day_count: int = 2) -> Kept:
         kept.note(type(made)(**(names | more)), mono_ms=None if index != 32 else kept.mono_ms + INTERVAL_MS + 5_000)
         if index == 60:
             target = kept.of("interval")[5]
+            instead = Plant(Random(3), target.body["start_ms"]).interval()
             kept.ledger.correct(
-                target.no,
-                Plant(Random(3), target.body["start_ms"]).interval(),
-                "A. Auditor",
-                "wrong phase, seen at the visit",
+                Correction(target.no, target.digest, instead, "A. Auditor", "wrong phase, seen on site")
             )
             kept.ledger.note_factor(target.body["start_ms"] + 3 * INTERVAL_MS, factor(250), "late")
             kept.settle(plant.start_ms)

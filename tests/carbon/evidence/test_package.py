@@ -106,6 +106,13 @@ def test_a_line_taken_out_doubled_or_moved_is_named(files: dict[str, bytes]) -> 
         assert verify(MemorySource({**files, "entries.jsonl": b"".join(changed)})).finding is not None
 
 
+def test_bytes_put_behind_the_end_are_named(files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        for more in (b"\n", b"x", b"0\n"):
+            found = verify(MemorySource({**files, name: data + more})).finding
+            assert found is not None and found.file == name, f"{name} {more!r}: {found}"
+
+
 def test_a_file_taken_out_or_put_in_is_named(files: dict[str, bytes]) -> None:
     for name in files:
         rest = {key: value for key, value in files.items() if key != name}

@@ -7,10 +7,11 @@ import pytest
 import tomli
 
 from edge.__main__ import main
-from edge.carbon.ledger_acts import period_of
+from edge.carbon.desk.acts import period_of
+from edge.carbon.desk.inbox import Inbox
 from edge.errors import DataFault
 from edge.store.db.journal import Journal
-from tests.carbon.ledger_kit import SITE, year_of
+from tests.carbon.ledger_kit import SITE, Kept, year_of
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +124,84 @@ def test_a_chain_that_began_again_is_exported_from_there(
     assert export(capsys, tmp_path, tmp_path / "a") == 0
     assert run(capsys, "verify", str(tmp_path / "a"))[0] == 0
     assert run(capsys, "status", "-c", str(tmp_path / "site.toml"))[0] == 1
+
+
+def rows_at(folder: Path, rows: list[bytes]) -> Path:
+    """A site file beside a store with these rows."""
+    (folder / "site.toml").write_text(SITE.read_text().replace("/var/lib/tidewatt-edge", str(folder / "store")))
+    journal = Journal(folder / "store", max_bytes=64 << 20)
+    for row in rows:
+        journal.append_ledger(1, 1, row)
+    assert journal.flush()
+    journal.close()
+    return folder
+
+
+def test_behind_a_hole_the_next_whole_day_counts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = year_of(4).rows
+    rows_at(tmp_path, rows[:50] + rows[60:])
+    assert export(capsys, tmp_path, tmp_path / "a", "2026-01-01", "2026-01-04") == 0
+    code, out, _ = run(capsys, "verify", str(tmp_path / "a"))
+    assert code == 0 and "288 intervals" in out and "missing  intervals: 1440 min from 2026-01-01" in out
+
+
+def test_behind_a_hole_without_a_whole_day_there_is_nothing_yet(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = year_of(1).rows
+    rows_at(tmp_path, rows[:50] + rows[60:90])
+    words = [
+        "export",
+        "-c",
+        str(tmp_path / "site.toml"),
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-01",
+        str(tmp_path / "a"),
+    ]
+    code, _, err = run(capsys, *words)
+    assert code == 2 and "rows of the ledger are missing" in err
+
+
+def test_a_correction_waits_for_the_controller_and_stands_beside_what_it_corrects(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept = year_of(1)
+    rows_at(tmp_path, kept.rows)
+    config = str(tmp_path / "site.toml")
+    line = json.loads(run(capsys, "show", "-c", config, "--kind", "interval", "--last", "1", "--json")[1])
+    line["body"]["it_mj"] = 5
+    (tmp_path / "new.json").write_text(json.dumps(line))
+    words = ["correct", "-c", config, "--entry", str(line["no"]), "--who", "A. Auditor", "--why", "a seal was broken"]
+    code, out, _ = run(capsys, *words, str(tmp_path / "new.json"))
+    assert code == 0 and "takes it within ten seconds" in out
+    inbox = Inbox(tmp_path / "store")
+    (correction,) = inbox.take(0)
+    assert inbox.take(20_000) == [] and correction.no == line["no"] and correction.who == "A. Auditor"
+    again = Kept(rows=kept.rows)
+    again.ledger.correct(correction)
+    again.settle()
+    assert again.of("correction")[0].body["interval"]["it_mj"] == 5
+    line["body"]["stop_ms"] += 1
+    for body, word in (
+        (line, "of the same time"),
+        ({"body": {}}, "the keys"),
+        ({"body": 3}, "the body of an interval"),
+    ):
+        (tmp_path / "new.json").write_text(json.dumps(body))
+        code, _, err = run(capsys, *words, str(tmp_path / "new.json"))
+        assert code == 2 and word in err
+    assert run(capsys, *words[:4], "1", *words[5:], str(tmp_path / "new.json"))[0] == 2
+
+
+def test_a_file_that_is_no_correction_is_put_aside(tmp_path: Path) -> None:
+    folder = tmp_path / "corrections"
+    folder.mkdir()
+    for index, raw in enumerate(
+        (b"", b"[]", b'{"entry":1}', b"\xff", b'{"entry":1,"digest":"a","interval":{},"who":"a","why":"b"}')
+    ):
+        (folder / f"{index}.json").write_bytes(raw)
+    assert Inbox(tmp_path).take(0) == []
+    assert sorted(path.suffix for path in folder.iterdir()) == [".bad"] * 5
+    assert Inbox(tmp_path / "none").take(0) == []

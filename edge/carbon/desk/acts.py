@@ -8,6 +8,7 @@ Exit: 0 right · 1 wrong, or with --strict something is missing · 2 cannot be r
 import argparse
 import itertools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from edge.carbon.desk.inbox import FOLDER, correction_of
+from edge.carbon.desk.payloads import Payloads
 from edge.carbon.evidence.chain import Report
 from edge.carbon.evidence.figures import kg, kwh
 from edge.carbon.evidence.package import Period, Writer, select, write
@@ -25,8 +28,8 @@ from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import DataFault
 
-PAYLOADS = "payloads"  # folder of the store: raw answers of the grid's sources, each named by its SHA-256
 ReadRows = Callable[[Path], Iterator[bytes]]
+NUMBER = re.compile(rb'"kind":"([a-z_]+)","no":([0-9]+),"previous":"[0-9a-f]{64}","site":"[^"]*","v":1}$')
 EXIT_WRONG = 1
 SHOWN_MAX = 96
 
@@ -53,7 +56,7 @@ def export_package(options: argparse.Namespace, read_rows: ReadRows) -> int:
                 _progress(f"{count} of {last_no - first_no + 1} entries")
             yield entry
 
-    account = write(chosen, period, lambda digest: _payload(store, digest), lambda name: _create(folder, name))
+    account = write(chosen, period, Payloads(store, 0).read, lambda name: create_file(folder, name))
     _progress("")
     limited = "; LIMITED: more than 5 % of a month substituted" if account.limited else ""
     print(f"{folder}: {account.interval_count} intervals, entries {first_no} to {last_no}{limited}")
@@ -84,39 +87,40 @@ def _store(config: Config) -> Path:
 
 
 def _entries(read_rows: ReadRows, store: Path) -> Iterator[Entry]:
-    """The newest chain that is kept: after a loss of rows it began again at number 1."""
-    begin, expected = _begin(read_rows, store), 1
+    """The newest chain that is whole: after a loss of rows it began again."""
+    begin, expected = _begin(read_rows, store), 0
     for row in itertools.islice(read_rows(store), begin, None):
         line = inflate(row)
         entry = trusted_line(line)
-        if entry.no != expected:
+        if expected and entry.no != expected:
             raise DataFault(f"entry {expected} is not in the ledger of {store}: after {expected - 1} comes {entry.no}")
-        expected += 1
+        expected = entry.no + 1
         yield replace(entry, digest=sha256(line))
 
 
 def _begin(read_rows: ReadRows, store: Path) -> int:
-    """Rows before the newest opening."""
-    begin = 0
+    """Rows before the newest whole chain: it begins with an opening, or after the first root behind a hole."""
+    begin, before, broken = 0, 0, False
     for count, row in enumerate(read_rows(store)):
         try:
-            if b'"kind":"opening","no":1,' in inflate(row):
-                begin = count
+            found = NUMBER.search(inflate(row))
         except DataFault:
-            continue
+            found = None
+        kind, no = (found[1], int(found[2])) if found else (b"", 0)
+        if kind == b"opening" and no == 1:
+            begin, broken = count, False
+        elif no != before + 1:
+            broken = True
+        elif broken and kind == b"day_root":
+            begin, broken = count + 1, False
+        before = no
+    if broken:
+        raise DataFault(f"{store}: rows of the ledger are missing, and no day has ended since: wait for its root")
     return begin
 
 
-def _payload(store: Path, digest: str) -> bytes | None:
-    """A raw answer, when it is kept and is the one that was booked."""
-    try:
-        body = (store / PAYLOADS / digest).read_bytes()
-    except OSError:
-        return None
-    return body if sha256(body) == digest else None
-
-
-def _create(folder: Path, name: str) -> Writer:
+def create_file(folder: Path, name: str) -> Writer:
+    """A new file of a package. Raises OSError, too when it is there already."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("xb")
@@ -125,6 +129,34 @@ def _create(folder: Path, name: str) -> Writer:
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r{text:<40}", end="" if text else "\r", file=sys.stderr, flush=True)
+
+
+# ---- correct
+
+
+def correct_entry(options: argparse.Namespace, read_rows: ReadRows) -> int:
+    """Leaves a correction for the controller to take. Raises ConfigFault, DataFault."""
+    store = _store(load_config(options.config))
+    entry = next((one for one in _entries(read_rows, store) if one.no == options.entry), None)
+    if entry is None or entry.kind != "interval":
+        raise DataFault(f"--entry {options.entry}: is no interval of this ledger: edge ledger show --kind interval")
+    try:
+        told = json.loads(options.file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataFault(f"{options.file}: {error}") from error
+    body = told.get("body", told) if isinstance(told, dict) else told
+    if not isinstance(body, dict):
+        raise DataFault(
+            f"{options.file}: the body of an interval, or the whole entry as `edge ledger show --json` prints it"
+        )
+    raw = correction_of(entry.no, entry.digest, entry.body, body, options.who, options.why)
+    folder = store / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{entry.no:09d}-{sha256(raw)[:16]}.json"
+    path.with_suffix(".new").write_bytes(raw)
+    path.with_suffix(".new").replace(path)
+    print(f"{path}: the running controller takes it within ten seconds; entry {entry.no} stays as it is")
+    return 0
 
 
 # ---- verify

@@ -30,6 +30,14 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]", read
     show.add_argument("--kind", default="", help="only of this kind, such as interval or day_root")
     show.add_argument("--json", action="store_true", help="for machines: the lines as they are")
     show.set_defaults(act=_act("show_entries", read_rows))
+    correct = _word(ledger, "correct", "say what an entry should have said; both stay, and both are shown", config=True)
+    correct.add_argument(
+        "file", type=Path, metavar="FILE", help="what counts instead, as `edge ledger show --json` prints it"
+    )
+    correct.add_argument("--entry", type=int, required=True, metavar="N", help="the interval that is meant")
+    correct.add_argument("--who", required=True, help="who says so")
+    correct.add_argument("--why", required=True, help="and why")
+    correct.set_defaults(act=_act("correct_entry", read_rows))
     status = _word(ledger, "status", "length, head, signed roots, and whether the chain is whole", config=True)
     status.add_argument("--json", action="store_true", help="for machines")
     status.set_defaults(act=_act("show_status", read_rows))
@@ -46,6 +54,6 @@ def _word(
 
 def _act(name: str, *more: Any) -> Callable[[argparse.Namespace], int]:
     def act(options: argparse.Namespace) -> int:
-        return int(getattr(importlib.import_module("edge.carbon.ledger_acts"), name)(options, *more))
+        return int(getattr(importlib.import_module("edge.carbon.desk.acts"), name)(options, *more))
 
     return act
