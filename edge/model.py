@@ -155,6 +155,8 @@ SAMPLE_FIELDS: tuple[tuple[str, str], ...] = (
     ("site_intensity_mg_per_kwh", "mg/kWh"),
     ("stored_carbon_mg", "mg"),
     ("quality", ""),
+    ("battery_intensity_mg_per_kwh", "mg/kWh"),
+    ("site_carbon_mg_per_s", "mg/s"),
 )
 
 
@@ -238,6 +240,8 @@ class UplinkStatus:
     grid_intensity_mg_per_kwh: int | None = None
     grid_quality: str = "none"  # measured | stale | none
     site_intensity_mg_per_kwh: int | None = None
+    battery_intensity_mg_per_kwh: int | None = None  # of a kWh the battery would deliver now
+    site_carbon_mg_per_s: int | None = None  # what the load emits now
     stored_carbon_mg: int = 0
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
     rule: str = ""  # what the mission rule asks for now, and why

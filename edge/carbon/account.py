@@ -67,6 +67,7 @@ class CarbonAccount:
 
     def second(self, flows: SiteFlows, step_ms: int, factor: FactorUse, clock: ClockState) -> FlowStep:
         """One second at this factor of the grid; its quality says what it is worth."""
+        self._open(flows.soc_cpct)
         before = self._flow.pool.freeze_state()
         step = self._flow.step(flows, step_ms, factor.value_mg_per_kwh, factor.quality)
         after = self._flow.pool.freeze_state()
@@ -79,6 +80,16 @@ class CarbonAccount:
         if closed is not None:
             self.closed.append(closed)
         return step
+
+    def _open(self, soc_cpct: int | None) -> None:
+        """Content found in the battery is where the open intervals began, not something that was charged in them."""
+        before = self._flow.pool.freeze_state()
+        self._flow.open_pool(soc_cpct)
+        after = self._flow.pool.freeze_state()
+        if after != before:
+            found = PoolState(after.stored_uj - before.stored_uj, after.carbon_ug - before.carbon_ug)
+            self._quarter.find(found)
+            self._minute.find(found)
 
     def keep(self, mono_ms: int, *, now: bool = False) -> None:
         """The checkpoint, when it is due: after `closed` was taken from."""

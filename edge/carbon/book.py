@@ -71,6 +71,10 @@ class IntervalBook:
         self._loss_ug += step.loss_ug
         self._true_up_uj += step.true_up_uj
 
+    def find(self, content: PoolState) -> None:
+        """The battery turned out to hold this as well, all along."""
+        self._open = PoolState(self._open.stored_uj + content.stored_uj, self._open.carbon_ug + content.carbon_ug)
+
     def close(self) -> Interval | None:
         """The open interval as it is; None when nothing was booked since it was opened."""
         if self._index is None:

@@ -57,6 +57,7 @@ class FlowStep:
     loss_ug: int
     site_intensity_mg_per_kwh: int | None  # None while the grid's is unknown, or nothing flows
     battery_intensity_mg_per_kwh: int | None  # of a kWh delivered by the battery
+    site_carbon_mg_per_s: int | None  # what the load emits now; None while the grid's intensity is unknown
     stored_carbon_mg: int
     stored_mwh: int  # milliwatt-hours inside
     true_up_uj: int  # what S had to change by: the SOC said so, or more was delivered than S held; nearly always 0
@@ -161,10 +162,11 @@ class SiteFlow:
         booking, quality = choose_booking(intensity_mg_per_kwh, intensity_quality)
         if powers is None:
             powers, quality = _Powers(0, 0, 0, True), "none"
-        self._open_pool(flows.soc_cpct)
+        self.open_pool(flows.soc_cpct)
         return self._book(flows, powers, booked_ms, booking, quality)
 
-    def _open_pool(self, soc_cpct: int | None) -> None:
+    def open_pool(self, soc_cpct: int | None) -> None:
+        """The first SOC that is seen says what the battery holds; once, then nothing."""
         if self._opened or soc_cpct is None:
             return
         capacity_wh = self.pool.capacity_uj // UJ_PER_WH
@@ -228,6 +230,7 @@ class SiteFlow:
             loss_ug=loss_ug,
             site_intensity_mg_per_kwh=in_ug * MJ_MG_PER_UG_KWH // in_mj if known else None,
             battery_intensity_mg_per_kwh=self.pool.delivered_mg_per_kwh(),
+            site_carbon_mg_per_s=load_ug // step_ms if known and step_ms else None,
             stored_carbon_mg=self.pool.carbon_ug // 1000,
             stored_mwh=self.pool.stored_uj * 1000 // UJ_PER_WH,
             true_up_uj=by_soc_uj + beyond_uj,

@@ -95,3 +95,13 @@ def test_a_checkpoint_with_a_torn_slot_is_the_one_before(tmp_path: Path) -> None
     path.write_bytes(raw[:100])
     assert CheckpointFile(path).state is None
     assert not file.write({"text": "x" * SLOT_BYTES}) and "at most" in file.fault
+
+
+def test_a_soc_that_comes_late_is_where_the_quarter_began(tmp_path: Path) -> None:
+    account = CarbonAccount(10_000)
+    for second in range(1, 902):
+        now = flows(3_600, 0, -1_000, soc_cpct=None if second < 300 else 5_000)
+        account.second(replace(now, wall_ms=START_MS + second * 1000, mono_ms=second * 1000), 1_000, FACTOR, CLOCK)
+    (one,) = account.closed
+    charged = sum(flow.carbon_ug for flow in one.flows if flow.sink == "battery")
+    assert one.carbon_open_ug > 0 and one.carbon_open_ug + charged == one.carbon_close_ug

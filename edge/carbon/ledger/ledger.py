@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edge.carbon.account import Kept
 from edge.carbon.flow import UNKNOWN_MG_PER_KWH
 from edge.carbon.interval import FactorUse, Interval
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
@@ -31,6 +32,7 @@ from edge.carbon.ledger.gaps import fill_gap
 from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
+from edge.carbon.pool import PoolState
 from edge.config.options import Config
 from edge.errors import DataFault
 from edge.model import EventLevel
@@ -112,6 +114,18 @@ class Ledger:
     @property
     def waiting_count(self) -> int:
         return len(self._queue) + len(self._revisions) + len(self._corrections)
+
+    def last_kept(self) -> Kept | None:
+        """The end of the newest interval that is kept, for the account to go on from; None: none, or not readable now."""
+        for row in reversed(self._rows(TAIL_COUNT) or []):
+            try:
+                entry = parse_line(inflate(row))
+            except DataFault:
+                return None  # `step` tells of it
+            if entry.kind == "interval":
+                pool = entry.body["pool"]
+                return Kept(entry.body["stop_ms"], PoolState(pool["close_uj"], pool["close_ug"]))
+        return None
 
     # ---- driving
 
