@@ -45,7 +45,8 @@ def without_battery(rows: Sequence[Row]) -> Without:
         before, after = here[0] * mg_per_kwh // MJ_MG_PER_UG_KWH, here[2] * mg_per_kwh // MJ_MG_PER_UG_KWH
         for index, value in enumerate((here[0], before, here[1], here[2], after, here[3])):
             sums[index] += value
-    return Without(*sums, skipped)
+    import_mj, import_ug, export_mj, without_mj, without_ug, without_export_mj = sums
+    return Without(import_mj, import_ug, export_mj, without_mj, without_ug, without_export_mj, skipped)
 
 
 def _energies(row: Row) -> tuple[int, int, int, int]:

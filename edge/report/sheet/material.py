@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.carbon.evidence.account import Row
 from edge.carbon.interval import ClockState, FactorUse, Flow, Interval
-from edge.carbon.kpi import KpiRules
 from edge.errors import DataFault
 from edge.model import EventLevel
+from edge.report.kpi import KpiRules
 
 HOUR_MS = 3_600_000
 FIELDS = ("poc_power_w", "pv_power_w", "battery_power_w", "load_power_w", "soc_cpct")  # of telemetry

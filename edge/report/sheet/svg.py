@@ -6,10 +6,11 @@ A value holds over its interval: everything is drawn in steps. Where nothing was
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import floor, log10
 from typing import NamedTuple
 
-from edge.carbon.report.material import Period
+from edge.report.sheet.material import Period
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 10.0, 10.0, 26.0
 JOIN_MS = 120_000  # a hole of less is no gap: two samples lost, a restart of seconds
@@ -83,7 +84,7 @@ class Plot:
     def _stairs(self, run: Sequence[Step]) -> str:
         """Coordinates along a run, forwards or backwards; a stair only where the value changes."""
         parts, drawn = [f"{self.x(run[0].start_ms):.1f} {self.y(run[0].value):.1f}"], run[0].value
-        for before, one in zip(run, run[1:], strict=False):
+        for before, one in pairwise(run):
             if one.value != drawn:
                 parts += [f"H{self.x(before.stop_ms):.1f}", f"V{self.y(one.value):.1f}"]
                 drawn = one.value
@@ -109,7 +110,9 @@ class Plot:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {self.height:g}" role="img"'
             f' aria-label="{escape(self._title)}">'
         )
-        return "\n".join([head, f"<title>{escape(self._title)}</title>", *self._grid(), *self._parts, *self._over(), "</svg>"])
+        return "\n".join(
+            [head, f"<title>{escape(self._title)}</title>", *self._grid(), *self._parts, *self._over(), "</svg>"]
+        )
 
     def _grid(self) -> list[str]:
         right = self.width - RIGHT
@@ -130,7 +133,8 @@ class Plot:
         ]
         middle = (TOP + self.height - BOTTOM) / 2
         texts.append(
-            f'<text class="s" transform="translate(13 {middle:.0f}) rotate(-90)" text-anchor="middle">{escape(self._unit)}</text>'
+            f'<text class="s" transform="translate(13 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+            f"{escape(self._unit)}</text>"
         )
         texts += [
             f'<text x="{self.x(at):.1f}" y="{self.height - 8}" text-anchor="middle">{label}</text>'

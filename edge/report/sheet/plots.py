@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from html import escape
 
 from edge.carbon.evidence.account import Row
-from edge.carbon.kpi import Kpi
 from edge.carbon.ledger.body import carbon_ug, energy_mj
 from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.carbon.pool import EMPTY_PERMILLE, UG_UJ_PER_MG_KWH, UJ_PER_WH
-from edge.carbon.report.material import FIELDS, HOUR_MS, Material, Stretch, merged
-from edge.carbon.report.svg import TOP, Plot, Step, nice_axis
+from edge.report.kpi import Kpi
+from edge.report.sheet.material import FIELDS, HOUR_MS, Material, Stretch, merged
+from edge.report.sheet.svg import TOP, Plot, Step, nice_axis
 
 WIDE, HALF = 920.0, 450.0
 WEAK = ("stale", "substituted", "default")
-LEVELS = ("alarm", "warning")
+LEVELS = ("warning", "alarm")  # in the order of drawing
 Legend = Sequence[tuple[str, str]]  # (class of the sample, text)
 
 
@@ -24,7 +24,7 @@ def figure(title: str, plot: Plot, legend: Legend, note: str = "") -> str:
         for css, text in legend
     )
     said = f'<p class="s">{escape(note)}</p>' if note else ""
-    return f'<figure><h2>{escape(title)}</h2>{plot.render()}<figcaption>{samples}{said}</figcaption></figure>'
+    return f"<figure><h2>{escape(title)}</h2>{plot.render()}<figcaption>{samples}{said}</figcaption></figure>"
 
 
 def _sample(css: str) -> str:
@@ -86,7 +86,9 @@ def _drawn(material: Material) -> list[Stretch]:
 
 
 def _known(one: Stretch, absent: Sequence[bool]) -> bool:
-    return not all(absent) and all(found is not None or gone for found, gone in zip(one.ranges[:3], absent, strict=True))
+    return not all(absent) and all(
+        found is not None or gone for found, gone in zip(one.ranges[:3], absent, strict=True)
+    )
 
 
 def _mean(one: Stretch, name: str) -> float:
@@ -96,7 +98,9 @@ def _mean(one: Stretch, name: str) -> float:
 
 def _steps(stretches: Sequence[Stretch], name: str) -> list[Step]:
     index = FIELDS.index(name)
-    return [Step(one.start_ms, one.stop_ms, found.mean) for one in stretches if (found := one.ranges[index]) is not None]
+    return [
+        Step(one.start_ms, one.stop_ms, found.mean) for one in stretches if (found := one.ranges[index]) is not None
+    ]
 
 
 def _plus(base: Step, value: float) -> Step:
@@ -140,16 +144,19 @@ def soc_figure(material: Material) -> str:
 def intensity_figure(material: Material) -> str:
     """Of the grid as it was booked, of what the site consumed, and of what is in the battery."""
     rows = material.rows
-    grid = [(Step(row.start_ms, row.stop_ms, row.body["factor"]["mg_per_kwh"] / 1000), row.body["factor"]["quality"]) for row in rows]
+    grid = [
+        (Step(row.start_ms, row.stop_ms, row.body["factor"]["mg_per_kwh"] / 1000), row.body["factor"]["quality"])
+        for row in rows
+    ]
     consumed = [one for row in rows if (one := _consumed(row)) is not None]
     stored = [one for row in rows if (one := _stored(row, material.capacity_wh)) is not None]
     values = [one.value for one, _ in grid] + [one.value for one in (*consumed, *stored)]
     plot = Plot(material.period, nice_axis(0, max(values, default=1.0)), WIDE, 230, "g CO₂/kWh", "carbon intensity")
     weak = [one for one, quality in grid if quality in WEAK]
-    plot.line([one for one, quality in grid if quality not in WEAK], "grid-l")
-    plot.line(weak, "grid-l weak")
     plot.line(stored, "bat-l")
     plot.line(consumed, "load")
+    plot.line([one for one, quality in grid if quality not in WEAK], "grid-l")
+    plot.line(weak, "grid-l weak")
     plot.gaps([Step(row.start_ms, row.stop_ms, 0) for row in rows])
     legend = [("l grid-l", "grid"), ("l load", "consumption of the site"), ("l bat-l", "inside the battery")]
     legend += [("l grid-l weak", "grid, stood in for")] if weak else []
@@ -181,15 +188,25 @@ def kpi_figures(material: Material, pieces: Sequence[Kpi]) -> str:
     """Two pictures side by side, an hour or a day a step."""
     every = "hour" if material.period.kind == "day" else "day"
     pue = [Step(one.start_wall_ms, one.stop_wall_ms, one.pue_permille / 1000) for one in pieces if one.pue_permille]
-    cue = [Step(one.start_wall_ms, one.stop_wall_ms, one.cue_mg_per_kwh / 1000) for one in pieces if one.cue_mg_per_kwh is not None]
+    cue = [
+        Step(one.start_wall_ms, one.stop_wall_ms, one.cue_mg_per_kwh / 1000)
+        for one in pieces
+        if one.cue_mg_per_kwh is not None
+    ]
     if not pue:
         return ""
     most = max(one.value for one in pue)
     left = Plot(material.period, nice_axis(1, max(most, 1.1), 3), HALF, 170, "", "interim PUE")
-    right = Plot(material.period, nice_axis(0, max([1.0, *(one.value for one in cue)]), 3), HALF, 170, "g/kWh of IT", "interim CUE")
+    right = Plot(
+        material.period,
+        nice_axis(0, max([1.0, *(one.value for one in cue)]), 3),
+        HALF,
+        170,
+        "g/kWh of IT",
+        "interim CUE",
+    )
     for plot, steps in ((left, pue), (right, cue)):
         plot.line(steps, "load")
         plot.gaps(steps)
-    return (
-        f'<div class="two">{figure(f"Interim PUE by {every}", left, ())}{figure(f"Interim CUE by {every}", right, ())}</div>'
-    )
+    figures = figure(f"Interim PUE by {every}", left, ()), figure(f"Interim CUE by {every}", right, ())
+    return f'<div class="two">{"".join(figures)}</div>'

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
 
 from edge.carbon.evidence.account import Account
 from edge.carbon.evidence.figures import fixed
-from edge.carbon.kpi import IT_CATEGORIES, Kpi, kpi_between
 from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
-from edge.carbon.report.battery import Without, without_battery
-from edge.carbon.report.material import Happening, Material, interval_of
-from edge.carbon.report.plots import intensity_figure, kpi_figures, power_figure, soc_figure
-from edge.carbon.report.style import HATCH, STYLE
+from edge.report.kpi import IT_CATEGORIES, Kpi, kpi_between
+from edge.report.sheet.battery import Without, without_battery
+from edge.report.sheet.material import Happening, Material, interval_of
+from edge.report.sheet.plots import intensity_figure, kpi_figures, power_figure, soc_figure
+from edge.report.sheet.style import HATCH, STYLE
 
 NONE = "–"
 HAPPENINGS_MAX_COUNT = 60
+UNSEEN_MIN_MJ = 360_000_000  # 0.1 kWh: less is what rounding leaves
 COVERED_MIN_PERMILLE = 995  # below it is said at the top
 LIMITS = (
     "Carbon here is the average inventory with direct emissions: what was emitted in making panels, battery and plants is"
@@ -25,8 +27,8 @@ LIMITS = (
     "Without a battery, surplus of the sun is taken to have been exported. Where an export limit would have cut it, the"
     " battery did more than is shown.",
     "PUE, CUE and REF are defined over twelve months. Over less they are interim values.",
-    "Power and charge are telemetry of the devices; energy and carbon are of the ledger. Only the ledger can be recomputed by"
-    " others (edge ledger export).",
+    "Power and charge are telemetry of the devices; energy and carbon are of the ledger, which others can recompute"
+    " (edge ledger export).",
 )
 
 
@@ -36,7 +38,7 @@ def page(material: Material) -> str:
     intervals = [interval_of(row) for row in material.rows]
     bounds = material.period.bounds()
     whole = kpi_between(intervals, bounds[0], bounds[-1], material.rules)
-    pieces = [kpi_between(intervals, a, b, material.rules) for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [kpi_between(intervals, a, b, material.rules) for a, b in pairwise(bounds)]
     title = f"Energy and carbon, {material.site}, {material.period.label}"
     parts = [
         *_head(material, account), *_tiles(account, whole), power_figure(material), soc_figure(material),
@@ -62,6 +64,8 @@ def _account(material: Material) -> Account:
 def energy(energy_mj: int) -> str:
     """Wh, kWh or MWh, so that three or four digits remain."""
     size = abs(energy_mj)
+    if not size:
+        return "0 kWh"
     if size >= 36_000_000_000_000:
         return f"{fixed(energy_mj, 3_600_000_000_000, 2)} MWh"
     return f"{fixed(energy_mj, 3_600_000_000, 0 if size >= 3_600_000_000_000 else 1)} kWh"
@@ -69,6 +73,8 @@ def energy(energy_mj: int) -> str:
 
 def carbon(ug: int) -> str:
     """kg or t."""
+    if not ug:
+        return "0 kg"
     if abs(ug) >= 10**13:
         return f"{fixed(ug, 10**12, 2)} t"
     return f"{fixed(ug, 10**9, 0 if abs(ug) >= 10**12 else 1)} kg"
@@ -98,7 +104,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequenc
     lines = ['<div class="wide"><table>']
     if any(heads):
         lines.append("<tr>" + "".join(f"<th{m}>{escape(t)}</th>" for m, t in zip(marks, heads, strict=True)) + "</tr>")
-    lines += ["<tr>" + "".join(f"<td{m}>{escape(t)}</td>" for m, t in zip(marks, row, strict=True)) + "</tr>" for row in rows]
+    lines += [
+        "<tr>" + "".join(f"<td{m}>{escape(t)}</td>" for m, t in zip(marks, row, strict=True)) + "</tr>" for row in rows
+    ]
     return [*lines, "</table></div>"]
 
 
@@ -114,14 +122,14 @@ def _head(material: Material, account: Account) -> list[str]:
     where = f", {material.place}" if material.place else ""
     lines = [
         f"<h1>{escape(material.site)}: {period.kind} {period.label}</h1>",
-        f'<p class="s">{times[0]} to {times[1]} {escape(zone)}{escape(where)}. Energy and carbon from {account.interval_count}'
-        f" intervals of the ledger, {_percent(covered)} of the {period.kind}.</p>",
+        f'<p class="s">{times[0]} to {times[1]} {escape(zone)}{escape(where)}. Energy and carbon from'
+        f" {account.interval_count} intervals of the ledger, {_percent(covered)} of the {period.kind}.</p>",
     ]
     flags = [*material.notes]
     if covered < COVERED_MIN_PERMILLE:
         flags.append("Sums below are of what was recorded, not of the whole period; hatched times have no data.")
     if account.limited:
-        flags.append("Limited: more than 5 % of a month was substituted or is absent.")
+        flags.append("Limited: more than 5 % of the time is substituted or absent.")
     return [*lines, *(f'<p class="flag">{escape(text)}</p>' for text in flags)]
 
 
@@ -159,11 +167,17 @@ def _kpi_table(material: Material, whole: Kpi) -> list[str]:
         (f"{word}PUE", _permille(whole.pue_permille, 3), f"category {rules.it_category}: IT energy at {where}"),
         (f"{word}CUE, interval by interval", _grams(whole.cue_mg_per_kwh), "carbon of the ledger per kWh of IT"),
         (f"{word}CUE, annual factor", _grams(whole.cue_annual_mg_per_kwh), _annual(rules.annual_mg_per_kwh)),
-        (f"{word}REF", _permille(whole.ref_permille), "PV used on site" if not rules.pv_certificates_sold else "certificates of the PV are sold: it does not count"),
+        (f"{word}REF", _permille(whole.ref_permille), _ref(rules.pv_certificates_sold)),
         (f"{word}CFE score", _percent(whole.cfe_permille), _cfe(rules.contract_cfe_permille, rules.grid_cfe_permille)),
     ]  # fmt: skip
-    said = f'<p class="s">Both meters were known for {_percent(whole.covered_permille)} of the {material.period.kind}.</p>'
+    said = (
+        f'<p class="s">Both meters were known for {_percent(whole.covered_permille)} of the {material.period.kind}.</p>'
+    )
     return ["<h2>Data-centre figures</h2>", *_table(("", "", "of what"), rows, (1,)), said]
+
+
+def _ref(sold: bool) -> str:
+    return "certificates of the PV are sold: it does not count" if sold else "PV used on site"
 
 
 def _annual(annual_mg_per_kwh: int | None) -> str:
@@ -173,8 +187,11 @@ def _annual(annual_mg_per_kwh: int | None) -> str:
 
 
 def _cfe(contract_permille: int, grid_permille: int | None) -> str:
-    grid = "the grid's share is not known and counts as 0" if grid_permille is None else f"grid {_percent(grid_permille)}"
-    return f"PV and contracts ({_percent(contract_permille)} of the import) up to the load of each interval; {grid}"
+    grid = (
+        "the grid's share is not known and counts as 0" if grid_permille is None else f"grid {_percent(grid_permille)}"
+    )
+    contract = f"and contracts ({_percent(contract_permille)} of the import) " if contract_permille else ""
+    return f"PV {contract}up to the load of each interval; {grid}"
 
 
 def _matrix(account: Account) -> list[str]:
@@ -196,7 +213,10 @@ def _matrix(account: Account) -> list[str]:
 
 
 def _battery(account: Account, found: Without) -> list[str]:
-    charged_mj, given_mj = account.energy(None, "battery"), account.energy("battery") - account.energy("battery", "losses")
+    charged_mj, given_mj = (
+        account.energy(None, "battery"),
+        account.energy("battery") - account.energy("battery", "losses"),
+    )
     if account.pool_open is None or not (charged_mj or given_mj):
         return ["<h2>What the battery did</h2>", "<p>Nothing was charged or discharged.</p>"]
     charged_ug = account.carbon(None, "battery")
@@ -209,6 +229,7 @@ def _battery(account: Account, found: Without) -> list[str]:
         ("given to the load", *_three(account, "battery", "load")),
         ("given to the grid", *_three(account, "battery", "export")),
         ("lost", energy(account.energy("battery", "losses")), carbon(account.loss_ug), NONE),
+        *_unseen(account, charged_mj - given_mj),
         ("inside at the end", energy(close_uj // 1000), carbon(close_ug), intensity(close_ug, close_uj // 1000)),
     ]
     lines = ["<h2>What the battery did</h2>", *_table(("", "energy", "carbon", "intensity"), rows, (1, 2, 3))]
@@ -218,6 +239,17 @@ def _battery(account: Account, found: Without) -> list[str]:
     return [*lines, *_difference(found, close_ug - open_ug)]
 
 
+def _unseen(account: Account, net_mj: int) -> list[tuple[str, str, str, str]]:
+    """What the content changed by beside all flows: not recorded, or set to the SOC of the BMS."""
+    if account.pool_open is None:
+        return []
+    changed_mj = (account.pool_close[0] - account.pool_open[0]) // 1000
+    rest_mj = changed_mj - net_mj + account.energy("battery", "losses")
+    if abs(rest_mj) < UNSEEN_MIN_MJ and not account.pool_step_ug:
+        return []
+    return [("not recorded, or set to the SOC", energy(rest_mj), carbon(account.pool_step_ug), NONE)]
+
+
 def _three(account: Account, source: str, sink: str) -> tuple[str, str, str]:
     mj, ug = account.energy(source, sink), account.carbon(source, sink)
     return energy(mj), carbon(ug), intensity(ug, mj)
@@ -225,10 +257,13 @@ def _three(account: Account, source: str, sink: str) -> tuple[str, str, str]:
 
 def _difference(found: Without, kept_ug: int) -> list[str]:
     rows = [
-        ("grid import", energy(found.import_mj), energy(found.without_import_mj), energy(found.import_mj - found.without_import_mj)),
-        ("carbon of the import", carbon(found.import_ug), carbon(found.without_import_ug), carbon(found.difference_ug)),
-        ("export", energy(found.export_mj), energy(found.without_export_mj), energy(found.export_mj - found.without_export_mj)),
-    ]  # fmt: skip
+        (name, show(was), show(without), show(was - without))
+        for name, show, was, without in (
+            ("grid import", energy, found.import_mj, found.without_import_mj),
+            ("carbon of the import", carbon, found.import_ug, found.without_import_ug),
+            ("export", energy, found.export_mj, found.without_export_mj),
+        )
+    ]
     if found.difference_ug > 0:
         word = f"raised the carbon of the import by {carbon(found.difference_ug)}"
     elif found.difference_ug < 0:
@@ -238,8 +273,8 @@ def _difference(found: Without, kept_ug: int) -> list[str]:
     more = "more" if kept_ug >= 0 else "less"
     lines = _table(("", "as it was", "without the battery", "difference"), rows, (1, 2, 3))
     lines.append(
-        f"<p>In this period the battery {word}, as an effect on the inventory. It holds {carbon(abs(kept_ug))} {more} than at"
-        " the start, which is booked when it is used. Same load, same sun, same factors of the grid, interval by interval;"
+        f"<p>In this period the battery {word}, as an effect on the inventory. It holds {carbon(abs(kept_ug))} {more}"
+        " than at the start, which is booked when it is used. Same load, same sun, same factors of the grid, interval by interval;"
         " this is no estimate of what was saved or caused elsewhere.</p>"
     )
     if found.skipped_count:

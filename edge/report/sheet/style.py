@@ -26,7 +26,7 @@ STYLE = f"""
 body{{font:15px/1.45 system-ui,sans-serif;color:var(--fg);background:var(--bg);margin:0 auto;max-width:62rem;padding:1.2rem}}
 h1{{font-size:1.5rem;margin:0}}h2{{font-size:1.05rem;margin:1.5rem 0 .35rem}}
 p{{margin:.4rem 0}}.s,figcaption{{color:var(--dim);font-size:.84rem}}
-.tiles{{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.2rem,1fr));gap:.6rem;margin:1rem 0}}
+.tiles{{display:grid;grid-template-columns:repeat(auto-fit,minmax(11.5rem,1fr));gap:.6rem;margin:1rem 0}}
 .tile{{background:var(--panel);border-radius:.4rem;padding:.55rem .75rem}}
 .tile b{{display:block;font-size:1.3rem;font-weight:600;white-space:nowrap;font-variant-numeric:tabular-nums}}
 .flag{{border-left:.3rem solid var(--warn);background:var(--panel);padding:.4rem .8rem;margin:.8rem 0}}
@@ -46,8 +46,10 @@ svg text{{font:12px system-ui,sans-serif;fill:var(--fg)}}svg .s{{fill:var(--dim)
 .pv{{fill:var(--pv)}}.bat,.bat-out{{fill:url(#hb)}}.grid-out{{fill:var(--out)}}.soc{{fill:var(--soc)}}
 .ink{{stroke:var(--bg);stroke-width:1.4}}.mark{{stroke:var(--rule);stroke-width:2}}.gap{{fill:url(#hg)}}
 .l{{fill:none;stroke-width:1.8;stroke-linejoin:round}}
-.l.load{{stroke:var(--fg)}}.l.it{{stroke:var(--fg);stroke-dasharray:5 3;stroke-width:1.3}}.l.charge{{stroke:var(--bat)}}
-.l.grid-l{{stroke:var(--grid);stroke-dasharray:9 3}}.l.weak{{stroke-dasharray:2 4}}.l.bat-l{{stroke:var(--bat);stroke-dasharray:4 2 1 2}}
+.l.load{{stroke:var(--fg)}}.l.it{{stroke:var(--fg);stroke-dasharray:5 3;stroke-width:1.3}}
+.l.charge{{stroke:var(--bat)}}
+.l.grid-l{{stroke:var(--grid);stroke-dasharray:9 3}}.l.weak{{stroke-dasharray:2 4}}
+.l.bat-l{{stroke:var(--bat);stroke-dasharray:4 2 1 2}}
 .e.alarm{{fill:var(--bad)}}.e.warning{{fill:var(--warn)}}
 @media print{{:root{{color-scheme:light;{LIGHT}}}body{{padding:0;max-width:none;font-size:11px}}
 figure,tr,.tiles,.flag{{break-inside:avoid}}h2{{break-after:avoid}}
