@@ -3,28 +3,23 @@
 The service may run beside it. A part that cannot be read is a note on the page, not the end of it.
 """
 
-import itertools
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.carbon.evidence.account import Amendments, Row, rows_of
-from edge.carbon.ledger.entry import Entry, inflate, trusted_line
 from edge.config.options import Config
 from edge.errors import DataFault
+from edge.report.intervals import read_rows
 from edge.report.kpi import KpiRules
 from edge.report.sheet.material import FIELDS, Happening, Material, Period, Range, Stretch
 from edge.store.clockmap import ClockMap
 from edge.store.db.journal import FILE
-from edge.store.db.view import load_clock, read_events, read_ledger
+from edge.store.db.view import load_clock, read_events
 from edge.store.rollup import NAMES, Quarter, decode_quarter
 from edge.store.survey import read_ring
 
 SECOND_MS = 1_000
 EVENTS_MAX_COUNT = 1_000_000  # the journal holds fewer
 LEVELS = ("info", "warning", "alarm")
-OPENING, INTERVAL = b'"kind":"opening","no":1,', b'"kind":"interval","no":'
-START = re.compile(rb'"start_ms":(\d+),"stop_ms"')
 Progress = Callable[[str], None]
 
 
@@ -35,7 +30,7 @@ def read_material(config: Config, period: Period, rules: KpiRules, progress: Pro
     store, notes = Path(config.store.path), list[str]()
     progress("ledger")
     try:
-        rows = list(read_rows(store, period.first_ms, period.stop_ms))
+        rows = sorted(read_rows(store, period.first_ms, period.stop_ms), key=lambda row: row.start_ms)
     except DataFault as fault:
         rows = []
         notes.append(f"The ledger cannot be read ({fault}): no energy, carbon or figures.")
@@ -55,33 +50,6 @@ def read_material(config: Config, period: Period, rules: KpiRules, progress: Pro
         capacity_wh=sum(unit.capacity_wh for unit in config.unit), stretches=stretches, rows=rows,
         happenings=_happenings(store, period, notes), rules=rules, notes=notes,
     )  # fmt: skip
-
-
-def read_rows(store: Path, first_ms: int, stop_ms: int) -> Iterator[Row]:
-    """The intervals that begin in [first_ms, stop_ms), as they count, in order of time. Raises DataFault.
-
-    Memory holds what later entries say of earlier ones, and the intervals of the period.
-    """
-    amendments, begin = Amendments(), 0
-    for count, line in enumerate(_lines(store)):
-        if OPENING in line:  # after a loss of rows the chain began again
-            amendments, begin = Amendments(), count
-        if INTERVAL not in line:
-            amendments.note(trusted_line(line))
-    entries = _entries(store, begin, lambda start_ms: bool(amendments.offset_ms) or first_ms <= start_ms < stop_ms)
-    yield from sorted(rows_of(entries, amendments, first_ms, stop_ms), key=lambda row: row.start_ms)
-
-
-def _lines(store: Path) -> Iterator[bytes]:
-    return (inflate(kept) for kept in read_ledger(store / FILE))
-
-
-def _entries(store: Path, begin: int, wanted: Callable[[int], bool]) -> Iterator[Entry]:
-    """From `begin` on; of intervals only those whose start, as it was stamped, is wanted: to parse is what takes time."""
-    for line in itertools.islice(_lines(store), begin, None):
-        start = START.search(line)
-        if INTERVAL not in line or start is None or wanted(int(start[1])):
-            yield trusted_line(line)
 
 
 def _stretches(store: Path, clock: ClockMap) -> list[Stretch]:

@@ -11,7 +11,6 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.carbon.evidence.account import Row
-from edge.carbon.interval import ClockState, FactorUse, Flow, Interval
 from edge.errors import DataFault
 from edge.model import EventLevel
 from edge.report.kpi import KpiRules
@@ -141,23 +140,3 @@ def _mean(parts: Sequence[tuple[Stretch, Range | None]], start_ms: int, stop_ms:
         return None
     mean = sum(weight * found.mean for weight, found in known) / time_ms
     return Range(mean, min(found.low for _, found in known), max(found.high for _, found in known))
-
-
-def interval_of(row: Row) -> Interval:
-    """A row of the ledger as the interval it was made of; what a late factor changed is at the import of the load."""
-    body = row.body
-    flows = [Flow(one["from"], one["to"], one["mj"], one["ug"]) for one in body["flows"]]
-    if row.revised_ug:
-        flows.append(Flow("grid", "load", 0, row.revised_ug))
-    factor, pool, clock = body["factor"], body["pool"], body["clock"]
-    return Interval(
-        start_wall_ms=row.start_ms, stop_wall_ms=row.stop_ms, method=body["method"], flows=tuple(flows), registers=(),
-        factor=FactorUse(
-            factor["id"], factor["kind"], factor["mg_per_kwh"], factor["source"], factor["version"], factor["published_ms"],
-            factor["payload_sha256"], factor["quality"],
-        ),
-        it_mj=body["it_mj"], facility_mj=body["facility_mj"], stored_open_uj=pool["open_uj"],
-        carbon_open_ug=pool["open_ug"], stored_close_uj=pool["close_uj"], carbon_close_ug=pool["close_ug"],
-        storage_loss_ug=pool["loss_ug"], missing_ms=body["missing_ms"],
-        clock=ClockState(clock["source"], clock["offset_ms"], clock["synced"]), true_up_uj=pool["true_up_uj"],
-    )  # fmt: skip
