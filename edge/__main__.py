@@ -28,6 +28,7 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
+from edge.report.command import add_report_word
 from edge.report.words import add_kpi_word
 from edge.store.db.journal import FILE
 from edge.store.db.view import read_ledger
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add_profile_words(words)
     add_factor_words(words)
     add_kpi_word(words)
+    add_report_word(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

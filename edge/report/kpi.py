@@ -105,8 +105,22 @@ def kpis(intervals: Iterable[Interval], span: Span, rules: KpiRules) -> list[Kpi
     return [_kpi(label, sums[label], span, rules) for label in sorted(sums)]
 
 
+def kpi_between(intervals: Iterable[Interval], start_wall_ms: int, stop_wall_ms: int, rules: KpiRules) -> Kpi:
+    """One Kpi, interim, of the intervals that begin between two moments, such as a local day."""
+    sums = _Sums(start_wall_ms, stop_wall_ms)
+    for one in intervals:
+        if start_wall_ms <= one.start_wall_ms < stop_wall_ms:
+            sums.add(one, rules)
+    sums.start_wall_ms, sums.stop_wall_ms = start_wall_ms, stop_wall_ms
+    return _made("", sums, start_wall_ms, stop_wall_ms, rules, interim=True)
+
+
 def _kpi(label: str, sums: _Sums, span: Span, rules: KpiRules) -> Kpi:
     start_ms, stop_ms = _bounds(label, span)
+    return _made(label, sums, start_ms, stop_ms, rules, interim=span != "year")
+
+
+def _made(label: str, sums: _Sums, start_ms: int, stop_ms: int, rules: KpiRules, *, interim: bool) -> Kpi:
     covered = min(1000, sums.known_ms * 1000 // (stop_ms - start_ms))
     annual_ug = (
         None if rules.annual_mg_per_kwh is None else sums.import_mj * rules.annual_mg_per_kwh // MJ_MG_PER_UG_KWH
@@ -115,7 +129,7 @@ def _kpi(label: str, sums: _Sums, span: Span, rules: KpiRules) -> Kpi:
         label=label,
         start_wall_ms=sums.start_wall_ms,
         stop_wall_ms=sums.stop_wall_ms,
-        interim=span != "year" or covered < COVERED_MIN_PERMILLE,
+        interim=interim or covered < COVERED_MIN_PERMILLE,
         covered_permille=covered,
         it_mj=sums.it_mj,
         facility_mj=sums.facility_mj,

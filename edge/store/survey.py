@@ -66,6 +66,22 @@ def view_ring(folder: Path, disk: Disk | None = None) -> RingView:
     return view
 
 
+def read_ring(folder: Path, disk: Disk | None = None) -> Iterator[Found]:
+    """Every record of the ring of a folder, in the order of its segments; what is damaged is left out."""
+    disk, view = disk or Disk(), RingView(folder.name)
+    try:
+        paths = [folder / name for name in disk.names(folder) if name.endswith(".seg")]
+    except OSError:
+        return
+    for path in paths:
+        try:
+            size_bytes, header = look(disk, path)
+        except OSError:
+            continue  # the owner may just have deleted it: the ring turns
+        if isinstance(header, Header):
+            yield from _records(disk, view, path, size_bytes, header, True)
+
+
 def _last(disk: Disk, view: RingView, kept: list[tuple[Path, int, Header]]) -> Found | None:
     for one in reversed(kept):
         newest = deque(_records(disk, view, *one, one is kept[-1]), maxlen=1)
