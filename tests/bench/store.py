@@ -2,7 +2,8 @@
 
 60 values a second, packed; the file system's own journal is in the count. Needs root and loop devices.
 Run: `python -m tests.bench.store`, or with `--paced 1800` in true seconds, all side by side. Paced costs more: the file
-system journals the changed time of a file 5 s after a write, synced or not, unless it is mounted to wait (`commit=60`; what was synced does not wait).
+system journals the changed time of a file 5 s after a write, synced or not, unless it is mounted to wait (`commit=60`);
+what was synced does not wait.
 """
 
 import argparse
