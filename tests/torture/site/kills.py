@@ -21,7 +21,7 @@ LIFE_S = (0.0, 5.0)  # of a controller, from its first answer on
 EARLY = 0.15  # of the lives that end while the process still starts
 EARLY_S = 1.0
 OTHERS = 0.3  # of the lives in which the broker is killed too; and as often the ingest
-DOWN_S = 1.0
+DOWN_S = 2.5  # long enough for a sample or two that nobody takes
 DRAIN_S = 120.0
 
 
@@ -82,6 +82,7 @@ class Kills:
             await self._kill_ingest()
             self.ingest_kill_count += 1
             self._judge_acks()
+            await asyncio.sleep(self._rng.uniform(0, DOWN_S))
             await self._start_ingest()
 
     def _judge(self, said_count: int) -> None:
