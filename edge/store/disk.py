@@ -27,12 +27,11 @@ class Disk:
         return os.open(path, mode | (os.O_CREAT | os.O_EXCL if create else 0), 0o640)
 
     def allocate(self, fd: int, size: int) -> None:
-        """Blocks for `size` bytes, zeros written: a full disk shows now, and no later sync has metadata to journal.
-
-        Blocks that are only reserved would be marked as written one by one, each time through the journal of the file
-        system: measured, that is more than writing the zeros (`tests/bench/store.py`).
-        """
+        """Blocks for `size` bytes, read as zeros: a full disk shows now."""
         os.posix_fallocate(fd, 0, size)
+
+    def write_zeros(self, fd: int, size: int) -> None:
+        """So that no later sync has metadata to journal: blocks that are only reserved are marked as written one by one."""
         for offset in range(0, size, ZEROS_BYTES):
             self.write(fd, bytes(min(ZEROS_BYTES, size - offset)), offset)
 

@@ -123,7 +123,7 @@ class TraceWriter:
         context = pack_context(config, abi_hash, sizes)
         self.log = SegmentLog(
             folder, max_bytes=max_bytes, stream="trace", context=context, sync_ms=sync_ms,
-            ram_max_count=RAM_MAX_COUNT, disk=disk,
+            ram_max_count=RAM_MAX_COUNT, zero_ahead=False, disk=disk,
         )  # fmt: skip
         self._sizes = sizes
         self._chunk: list[CycleRecord] = []

@@ -2,10 +2,12 @@
 
 60 values a second, packed; the file system's own journal is in the count. Needs root and loop devices.
 Run: `python -m tests.bench.store`, or with `--paced 1800` in true seconds, all side by side. Paced costs more: the file
-system journals the changed time of a file 5 s after a write, synced or not, unless it is mounted to wait (`commit=30`).
+system journals the changed time of a file 5 s after a write, synced or not, unless it is mounted to wait (`commit=60`);
+what was synced does not wait.
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import random
@@ -21,6 +23,7 @@ from pathlib import Path
 import msgpack
 
 from edge.store.segments import SEGMENT_BYTES, SegmentLog
+from tests.torture.site.live import LiveSite
 
 IMAGE_BYTES = 256 << 20
 SAMPLES, VALUES_COUNT = 4_700, 60  # one whole segment of the ring
@@ -111,7 +114,7 @@ WAYS: tuple[tuple[str, Callable[[Path, int], contextlib.AbstractContextManager[T
     ("SQLite WAL FULL, 10 s", lambda at, _: sqlite(at, ("journal_mode=WAL", "synchronous=FULL"), 10)),
     ("SQLite as it comes, 1 s", lambda at, _: sqlite(at, (), 1)),
 )
-MOUNTS = ("noatime", "noatime,commit=30")
+MOUNTS = ("noatime", "noatime,commit=60")
 
 
 def device_bytes_per_sample() -> dict[str, float]:
@@ -166,6 +169,37 @@ def rows() -> list[Row]:
     ]
 
 
+async def _site(seconds: int, mount: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, device(Path(folder), mount) as (at, written_bytes):
+        async with LiveSite(Path(folder), 0, store=at / "store").plant() as site:
+            await site.start()
+            await site.until(stored_count=60)
+            os.sync()  # what the start cost is not counted
+            rings = [at / "store" / name for name in ("telemetry", "trace", "rollup")]
+            before, used_before = written_bytes(), [_used_bytes(ring) for ring in rings]
+            start_s = time.monotonic()
+            await asyncio.sleep(seconds)
+            os.sync()
+            took_s, device_bytes = time.monotonic() - start_s, written_bytes() - before
+            grown = [_used_bytes(ring) - used for ring, used in zip(rings, used_before, strict=True)]
+            await site.stop()
+    found = {ring.name: bytes_ / took_s for ring, bytes_ in zip(rings, grown, strict=True)}
+    ahead = grown[0] + grown[2]  # each byte of these was a zero before the count began
+    return found | {"the device": (device_bytes + ahead) / took_s}
+
+
+def _used_bytes(ring: Path) -> int:
+    return sum(len(path.read_bytes().rstrip(b"\0")) for path in ring.glob("*.seg"))
+
+
+def show_site(seconds: int) -> None:
+    """What the whole store of a running controller writes, with its simulated devices: bytes a second."""
+    for mount in MOUNTS:
+        print(f"the example site on ext4 mounted {mount}")
+        for name, count in asyncio.run(_site(seconds, mount)).items():
+            print(f"  {name:<26}{count:>10.0f} B/s{count * 31_536_000 / 1e9:>15.1f} GB/year", flush=True)
+
+
 def show(found: dict[str, float]) -> None:
     ours = next(iter(found.values()))
     for name, count in found.items():
@@ -175,7 +209,11 @@ def show(found: dict[str, float]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.store", description=__doc__)
     parser.add_argument("--paced", type=int, default=0, metavar="S", help="in true seconds, for so long")
+    parser.add_argument("--site", type=int, default=0, metavar="S", help="what a whole controller writes in so long")
     options = parser.parse_args()
+    if options.site:
+        show_site(options.site)
+        return 0
     count = options.paced or SAMPLES
     print(f"{count} samples of {sum(map(len, samples())) / SAMPLES:.0f} bytes, {VALUES_COUNT} values", flush=True)
     if not options.paced:

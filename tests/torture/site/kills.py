@@ -18,10 +18,11 @@ from tests.torture.site.live import LiveSite, start_process
 from tests.torture.site.oracle import Content, Key, Listener, read_fleet, read_ring
 
 LIFE_S = (0.0, 5.0)  # of a controller, from its first answer on
+LONG, LONG_S = 0.1, (11.0, 16.0)  # of the lives that are long enough to write down what was acknowledged
 EARLY = 0.15  # of the lives that end while the process still starts
 EARLY_S = 1.0
-OTHERS = 0.3  # of the lives in which the broker is killed too; and as often the ingest
-DOWN_S = 1.0
+OTHERS = 0.3  # of the lives in which the broker is killed too; and as often the ingest. One of both in each long life
+DOWN_S = 2.5  # long enough for a sample or two that nobody takes
 DRAIN_S = 120.0
 
 
@@ -54,13 +55,16 @@ class Kills:
     async def _life(self) -> None:
         rng, site = self._rng, self._site
         await site.start()
-        others = asyncio.create_task(self._trouble(rng.random(), rng.uniform(0, LIFE_S[1])))
+        is_long = rng.random() < LONG
+        life_s = rng.uniform(*(LONG_S if is_long else LIFE_S))
+        which = rng.uniform(0, 2 * OTHERS if is_long else 1)
+        others = asyncio.create_task(self._trouble(which, rng.uniform(0, max(life_s, LIFE_S[1]))))
         said_count = 0
-        if rng.random() < EARLY:
+        if not is_long and rng.random() < EARLY:
             await asyncio.sleep(rng.uniform(0, EARLY_S))
         else:
             seen = await site.until(stored_count=1)
-            end_s = time.monotonic() + rng.uniform(*LIFE_S)
+            end_s = time.monotonic() + life_s
             said_count = int(seen.get("uplink", {}).get("stored_count", 0))
             self.tally.failed_count += not said_count
             while time.monotonic() < end_s:
@@ -82,6 +86,7 @@ class Kills:
             await self._kill_ingest()
             self.ingest_kill_count += 1
             self._judge_acks()
+            await asyncio.sleep(self._rng.uniform(0, DOWN_S))
             await self._start_ingest()
 
     def _judge(self, said_count: int) -> None:

@@ -54,7 +54,7 @@ class LiveSite:
         tables = demo_tables(
             self.folder, {name: bus.path for name, bus in self._buses.items()}, self._broker_port, {"kind": "none"}
         )
-        tables["store"]["path"] = str(self.store)
+        tables["store"] = {"path": str(self.store)}
         tables["cloud"]["backfill_per_s"] = 50
         if not self._broker_port:
             del tables["cloud"]
