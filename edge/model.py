@@ -227,7 +227,8 @@ class UplinkStatus:
     store_fault: str = ""
     dropped_count: int = 0  # records lost between the threads because the queue was full
     grid_intensity_mg_per_kwh: int | None = None
-    grid_quality: str = "none"  # measured | stale | none
+    grid_quality: str = "none"  # measured | estimated_by_source | stale | substituted | default | none
+    grid_fault: str = ""  # why the grid signal has nothing better; "" while all is well
     site_intensity_mg_per_kwh: int | None = None
     stored_carbon_mg: int = 0
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from edge.carbon.factors.weights import load_weights
 from edge.carbon.flow import FlowStep, SiteFlow
 from edge.carbon.pool import StoredPool
 from edge.clock import Clock
@@ -37,7 +38,9 @@ from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
+from edge.plan.signals.live import open_signal
 from edge.plan.signals.pushed import PushedSignal
+from edge.plan.signals.sources import AVERAGE
 from edge.store.cursor import CursorFile
 from edge.store.trace import TraceWriter
 
@@ -62,6 +65,8 @@ class Mission:
             self.signal = FileSignal(config.signal, config.file, clock.mono_ms(), clock.wall_ms())
         elif config.signal.kind == "mqtt":
             self.signal = self.pushed
+        elif config.signal.kind in AVERAGE:
+            self.signal = open_signal(config, clock, load_weights)
         self.flow = SiteFlow(StoredPool(sum(unit.capacity_wh for unit in config.unit)), opened=False)
         self.board = BudgetBoard(config.site.id, config.rule.cluster)
         self._state = RuleState()
@@ -81,6 +86,7 @@ class Mission:
         self.status = UplinkStatus(
             grid_intensity_mg_per_kwh=reading.value_mg_per_kwh,
             grid_quality=reading.quality,
+            grid_fault=reading.fault,
             site_intensity_mg_per_kwh=step.site_intensity_mg_per_kwh,
             stored_carbon_mg=step.stored_carbon_mg,
             stored_energy_mwh=step.stored_mwh,
