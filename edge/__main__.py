@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.app import bus_devices, open_port, serve
 from edge.carbon.desk.words import add_words as add_ledger_words
+from edge.carbon.factors.weights import load_weights
 from edge.carbon.factors.words import add_factor_words
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
@@ -28,6 +29,8 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
+from edge.plan.signals.live import signal_problems
+from edge.plan.signals.words import add_signal_words
 from edge.report.command import add_report_word
 from edge.report.words import add_kpi_word
 from edge.store.db.journal import FILE
@@ -86,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add_factor_words(words)
     add_kpi_word(words)
     add_report_word(words)
+    add_signal_words(words, load_weights)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 
@@ -190,7 +194,7 @@ def _checked_devices(config: Config) -> list[BusDevice]:
 
     `run` does not ask for the files: a gateway whose password is missing controls its site all the same, and says so.
     """
-    problems = []
+    problems = signal_problems(config, load_weights)
     if config.cloud.host:
         for fault in access_of(config.cloud).faults():
             key, _, text = fault.partition(" ")

@@ -238,7 +238,8 @@ class UplinkStatus:
     store_fault: str = ""
     dropped_count: int = 0  # records lost between the threads because the queue was full
     grid_intensity_mg_per_kwh: int | None = None
-    grid_quality: str = "none"  # measured | stale | none
+    grid_quality: str = "none"  # measured | estimated_by_source | stale | substituted | default | none
+    grid_fault: str = ""  # why the grid signal has nothing better; "" while all is well
     site_intensity_mg_per_kwh: int | None = None
     battery_intensity_mg_per_kwh: int | None = None  # of a kWh the battery would deliver now
     site_carbon_mg_per_s: int | None = None  # what the load emits now

@@ -15,6 +15,7 @@ from pathlib import Path
 from edge.carbon.account import CarbonAccount, Checkpoint
 from edge.carbon.desk.inbox import Inbox
 from edge.carbon.factors.use import factor_use
+from edge.carbon.factors.weights import load_weights
 from edge.carbon.flow import FlowStep
 from edge.carbon.interval import ClockState
 from edge.carbon.ledger.ledger import Ledger
@@ -43,7 +44,9 @@ from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
+from edge.plan.signals.live import open_signal
 from edge.plan.signals.pushed import PushedSignal
+from edge.plan.signals.sources import AVERAGE
 from edge.store.cursor import CursorFile
 from edge.store.db.checkpoint import CheckpointFile
 from edge.store.trace import TraceWriter
@@ -85,6 +88,8 @@ class Mission:
             self.signal = FileSignal(config.signal, config.file, clock.mono_ms(), clock.wall_ms())
         elif config.signal.kind == "mqtt":
             self.signal = self.pushed
+        elif config.signal.kind in AVERAGE:
+            self.signal = open_signal(config, clock, load_weights)
         capacity_wh = sum(unit.capacity_wh for unit in config.unit)
         self.account = CarbonAccount(capacity_wh, register_book(config), checkpoint)
         self.board = BudgetBoard(config.site.id, config.rule.cluster)
@@ -107,6 +112,7 @@ class Mission:
         self.status = UplinkStatus(
             grid_intensity_mg_per_kwh=reading.value_mg_per_kwh,
             grid_quality=reading.quality,
+            grid_fault=reading.fault,
             site_intensity_mg_per_kwh=step.site_intensity_mg_per_kwh,
             battery_intensity_mg_per_kwh=step.battery_intensity_mg_per_kwh,
             site_carbon_mg_per_s=step.site_carbon_mg_per_s,

@@ -79,12 +79,44 @@ class Device:
 class Signal:
     """Where the grid's carbon intensity comes from. Without one the intensity is unknown and the rule stays idle."""
 
-    kind: str = option("none", words=("none", "file", "mqtt"))
+    kind: str = option(
+        "none",
+        words=(
+            "none",
+            "file",
+            "mqtt",
+            "ercot",
+            "caiso",
+            "eia",
+            "pjm",
+            "nyiso",
+            "miso",
+            "gb",
+            "entsoe",
+            "electricitymaps",
+        ),
+        when="mqtt: pushed by the fleet; the others are asked over HTTP: `edge signal list`",
+    )
     path: str = option("", when="file: CSV with a time column and an intensity column in g/kWh")
     column: str = option("ci_direct_g", when="file: the intensity column")
     start: str = option("", when="file: the row time that plays as now; empty uses the wall clock")
     speed: int = option(1, low=1, high=86_400, when="file: seconds of the file per second")
-    age_max_s: int = option(7_200, low=60, high=86_400, when="older is stale: shown, but the rule stays idle")
+    age_max_s: int = option(
+        7_200, low=60, high=86_400, when="file, mqtt: older is stale: shown, but the rule stays idle"
+    )
+    region: str = option("", when="HTTP: the publisher's name of the region; empty: its usual one")
+    key_file: str = option("", when="HTTP: path of the file with the key, or the name of a systemd credential")
+    base_url: str = option("", when="HTTP: another address of the same interface, such as a proxy of the fleet")
+    ca_file: str = option("", when="HTTP: PEM of a private CA; empty trusts the system's")
+    factors: str = option(
+        "", when="HTTP: table of emission factors (`edge factors list`); empty: the source's usual one"
+    )
+    basis: str = option(
+        "direct", words=("direct", "lifecycle"), when="lifecycle counts what building and fuel supply cost"
+    )
+    bodies_max_bytes: int = option(
+        256 << 20, low=1 << 20, high=8 << 30, when="HTTP: answers kept for a verifier; ERCOT makes 8 MB a day"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

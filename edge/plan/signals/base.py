@@ -37,6 +37,7 @@ class IntensityReading:
     source: str
     valid_from_wall_ms: int | None = None
     origin: Origin | None = None  # None: a file or a message, the number is all there is
+    fault: str = ""  # why there is nothing better; "" while all is well
 
 
 class IntensitySignal(Protocol):
