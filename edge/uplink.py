@@ -17,6 +17,7 @@ from edge.carbon.pool import StoredPool
 from edge.clock import Clock
 from edge.cloud.sync import Sync, link_of, telemetry_log
 from edge.cloud.topics import Topics
+from edge.cloud.views.choice import views_of
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
@@ -133,6 +134,7 @@ class Uplink(Handover):
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
                 backfill_per_s=config.cloud.backfill_per_s, clock=self.logbook.clock,
             )  # fmt: skip
+        self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
         if self._link is not None:
@@ -199,6 +201,8 @@ class Uplink(Handover):
             self.trace.sync_if_due(mono_ms)
         if self._sync is not None:
             self._sync.step(mono_ms)
+        for view in self._views:
+            view.step(mono_ms)
         self._tell_cluster()
         self._log_link()
         self._status = self._summary()
@@ -210,9 +214,15 @@ class Uplink(Handover):
             self.offer(request)
         if message is not None:
             self._message = message
+        sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
         if self._sync is not None:
-            sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
             self.logbook.note_sample(self._sync.note(sample), sample)
+        for view in self._views:
+            view.note(sample)
+
+    def _wish(self, request: Request) -> None:
+        """Of a view; `offer` is set after it was made."""
+        self.offer(request)
 
     def _give_room(self) -> int:
         """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
@@ -271,6 +281,8 @@ class Uplink(Handover):
         """Everything to the disk, a last word to the broker."""
         if self.trace is not None:
             self.trace.close()
+        for view in self._views:
+            view.close()
         if self._sync is not None:
             self._sync.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())

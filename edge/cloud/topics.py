@@ -41,6 +41,10 @@ class Topics:
     def events(self) -> str:
         return self._of("ev")
 
+    def json(self, stream: str) -> str:
+        """The JSON view of a stream."""
+        return self._of("js", stream)
+
     @property
     def intensity(self) -> str:
         """Where a grid intensity is pushed to."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from edge.config.battery import Unit
 from edge.config.functions import Functions, Grid, Safe, Sequence
 from edge.config.option import NAME, option, power
+from edge.config.views import Views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +151,5 @@ class Config:
     rule: Rule = Rule()
     store: Store = Store()
     cloud: Cloud = Cloud()
+    views: Views = field(default_factory=Views)
     console: Console = Console()
