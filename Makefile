@@ -31,6 +31,7 @@ help:
 	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
 	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
 	@echo "make native   all of these in a few minutes, mutants by sample"
+	@echo "make decoders  the decoders in Python, JavaScript and Starlark against messages of the gateway's own codec"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -136,6 +137,16 @@ native: $(STAMP)
 	@$(MAKE) --no-print-directory misra
 	@$(MAKE) --no-print-directory mutate SAMPLE=150
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
+
+# The decoders for other people's software. npm has nothing to fetch: node's own test runner runs them.
+.PHONY: decoders
+decoders: $(STAMP)
+	@command -v node >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		{ echo "installing nodejs npm"; apt-get update -qq && apt-get install -y -qq nodejs npm >/dev/null; } || true; }
+	@$(BIN)/python -c 'import starlark_go' 2>/dev/null || { echo "installing starlark-go"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[decoders]'; } || true
+	@$(BIN)/python -m pytest -rs tests/cloud/test_decoders.py
+	@! command -v npm >/dev/null || npm --prefix deploy/cloud/decoders/js --silent test
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace
