@@ -101,7 +101,7 @@ def starlark() -> Any:
     found = pytest.importorskip("starlark_go", reason="starlark-go is not installed: make decoders")
     found.configure_starlark(allow_recursion=False, allow_global_reassign=True)
     made = found.Starlark()
-    text = (FOLDER / "telegraf.star").read_text()
+    text = (FOLDER.parent / "telegraf" / "decode.star").read_text()
     assert 'load("json.star", "json")\n' in text
     made.exec(text.replace('load("json.star", "json")\n', "").partition("def apply(metric)")[0])
     return made
