@@ -22,7 +22,8 @@ from edge.fleet.ingest import Ingest, SampleBook
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
 from edge.store.segments import SegmentLog
-from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, socket_of, wait_until
+from tests.cloud.broker import WHY_NONE, Broker, socket_of, wait_until
+from tests.cloud.scripted import ScriptedBroker
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 TOPICS = Topics("acme", "gw-1")
