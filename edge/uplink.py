@@ -1,7 +1,8 @@
 """Everything that may wait: signals, carbon, the rule, the rings on disk, the broker. One thread, or inline.
 
 Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches
-neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
+neither a port nor the kernel, and no socket of the cloud: that is the thread of edge/cloud/engine.py. What it last found
+out of itself is one frozen UplinkStatus, replaced whole.
 """
 
 import logging
@@ -123,7 +124,7 @@ class Uplink(Handover):
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
         self._host = config.cloud.host
-        self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._link = link_of(config.site, config.cloud, clock) if config.cloud.host else None
         self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
@@ -166,7 +167,9 @@ class Uplink(Handover):
     # ---- uplink thread
 
     def run(self, ended: threading.Event) -> None:
-        """Steps until told to end; then empties the queues, flushes and closes."""
+        """Steps until told to end; then empties the queues, flushes and closes. The link gets a thread of its own."""
+        if self._link is not None:
+            self._link.start()
         while not ended.is_set():
             self.step()
             self._wait()
@@ -185,13 +188,15 @@ class Uplink(Handover):
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
         self.logbook.start(mono_ms, self._clock.wall_ms())
-        while self._records:
+        while self._flows:
+            self._second(self._flows.popleft())
+        if self._sync is not None:
+            self._sync.step(mono_ms)
+        while self._records:  # after the newest second is on its way: what follows may wait for a disk
             record = self._records.popleft()
             self.logbook.note_record(record)
             if self.trace is not None:
                 self.trace.note(record)
-        while self._flows:
-            self._second(self._flows.popleft())
         while self._audit:
             self.logbook.note_audit(self._audit.popleft())
         health, self._health = self._health, None  # one that arrives between is told a second later
@@ -199,8 +204,6 @@ class Uplink(Handover):
             self.logbook.note_health(health)
         if self.trace is not None:
             self.trace.sync_if_due(mono_ms)
-        if self._sync is not None:
-            self._sync.step(mono_ms)
         for view in self._views:
             view.step(mono_ms)
         self._tell_cluster()

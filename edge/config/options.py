@@ -123,6 +123,12 @@ class Cloud:
     cert_file: str = option("", when="the broker asks for a client certificate (PEM)")
     key_file: str = option("", when="its key (PEM, not encrypted), when it is not in cert_file")
     keepalive_s: int = option(30, low=5, high=600)
+    reconnect_max_s: int = option(
+        60,
+        low=0,
+        high=300,
+        when="longest first wait after a connection ended; less only where few gateways share a broker",
+    )
     backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
 
 

@@ -62,7 +62,7 @@ def batches() -> dict[str, Batch]:
     return {
         "one sample, not deflated": Batch(schema, 1, 1, day(1)),
         "one sample that knows nothing": Batch(schema, SEQ_MAX, SEQ_MAX - 1, empty),
-        "three samples": Batch(schema, 2**62 + 1, 4_000_000_000, day(3)),
+        "three samples": Batch(schema, 2**62 + 1, 4_000_000_000, day(3), unsynced=True),
         "a hundred samples of an outage, deflated": Batch(schema, 2**53 + 1, 86_400, day(100), True),
         "the widest numbers": Batch(schema, 7, 7, _extremes()),
     }
@@ -76,7 +76,8 @@ def golden() -> list[dict[str, Any]]:
     for name, batch in batches().items():
         rows = []
         for index, one in enumerate(batch.samples):
-            head: dict[str, Any] = {"epoch": batch.epoch, "seq": batch.seq0 + index, "historical": batch.historical}
+            head: dict[str, Any] = {"epoch": batch.epoch, "seq": batch.seq0 + index}
+            head |= {"historical": batch.historical, "unsynced": batch.unsynced}
             row = head | {"wall_ms": one.wall_ms, "mono_ms": one.mono_ms} | dict(zip(names, one.values, strict=True))
             rows.append({key: str(value) if type(value) is int else value for key, value in row.items()})
         found.append({"name": name, "schema": schema.decode(), "payload": encode_batch(batch).hex(), "rows": rows})

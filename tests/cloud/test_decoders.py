@@ -38,7 +38,7 @@ def python() -> Decode:
 
 
 def rows_of(batch: Batch) -> list[dict[str, Any]]:
-    head = {"epoch": batch.epoch, "historical": batch.historical}
+    head = {"epoch": batch.epoch, "historical": batch.historical, "unsynced": batch.unsynced}
     return [
         head | {"seq": batch.seq0 + index, "wall_ms": one.wall_ms, "mono_ms": one.mono_ms}
         | dict(zip(NAMES, one.values, strict=True))
@@ -78,6 +78,9 @@ def test_python_refuses_another_schema_and_another_version(python: Decode) -> No
     other = msgpack.packb([2, *msgpack.unpackb(payload)[1:]])
     with pytest.raises(ValueError, match="version 2"):
         list(python(other, SCHEMA))
+    head = msgpack.unpackb(payload)
+    with pytest.raises(ValueError, match="flags 8"):
+        list(python(msgpack.packb([*head[:4], 8, *head[5:]]), SCHEMA))
 
 
 def test_python_as_a_command_prints_a_line_a_sample(tmp_path: Any) -> None:

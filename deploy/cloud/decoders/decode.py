@@ -33,12 +33,12 @@ def decode(payload: bytes, schema: bytes) -> Iterator[dict[str, Any]]:
     if payload[:1] == b"\x78":  # no message of ours begins like a zlib stream
         payload = zlib.decompress(payload)
     version, schema_id, epoch, seq0, flags, walls, monos, columns = msgpack.unpackb(payload)
-    if version != 1 or hashlib.sha256(schema).hexdigest()[:16] != schema_id:
-        raise ValueError(f"version {version} with schema {schema_id}: this decoder knows 1, and was given another schema")
+    if version != 1 or flags > 7 or hashlib.sha256(schema).hexdigest()[:16] != schema_id:
+        raise ValueError(f"version {version}, flags {flags}, schema {schema_id}: not known here, or another schema")
     names = [field["name"] for field in json.loads(schema)["fields"]]
     wall_ms, mono_ms, values = sums(walls), sums(monos), [sums(column) for column in columns]
     for index in range(len(walls)):
-        head = {"epoch": epoch, "seq": seq0 + index, "historical": bool(flags & 1)}
+        head = {"epoch": epoch, "seq": seq0 + index, "historical": bool(flags & 1), "unsynced": bool(flags & 2)}
         times = {"wall_ms": wall_ms[index], "mono_ms": mono_ms[index]}
         yield head | times | {name: column[index] for name, column in zip(names, values, strict=True)}
 

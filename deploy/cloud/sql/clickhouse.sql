@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS site_sample
     seq                       Int64 CODEC(Delta, ZSTD),
     mono_ms                   Int64 CODEC(Delta, ZSTD),
     historical                UInt8,
+    unsynced                  UInt8,
     poc_power_w               Nullable(Int64) CODEC(Delta, ZSTD),
     load_power_w              Nullable(Int64) CODEC(Delta, ZSTD),
     pv_power_w                Nullable(Int64) CODEC(Delta, ZSTD),

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS site_sample (
   seq                       bigint NOT NULL,
   mono_ms                   bigint,
   historical                boolean,
+  unsynced                  boolean,           -- its time is of a clock that was not set; may come again with a better one
   poc_power_w               bigint,            -- + import
   load_power_w              bigint,
   pv_power_w                bigint,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from edge.cloud.access import Access
-from edge.cloud.link import Link
+from edge.cloud.link import Connection
 from edge.cloud.topics import Topics
 from edge.cloud.views.base import View, access_to
 from edge.cloud.views.plain import JsonView
@@ -16,7 +16,7 @@ from edge.model import AuditEntry, Request
 def views_of(
     config: Config,
     topics: Topics,
-    link: Link | None,
+    link: Connection | None,
     offer: Callable[[Request], None],
     tell: Callable[[AuditEntry], None],
 ) -> tuple[View, ...]:

@@ -8,22 +8,21 @@ in integers.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edge.cloud.codec import UNITS
 from edge.control.kernel import Mode, SiteCause, members
 from edge.model import SAMPLE_FIELDS, Sample
 
-# unit of the sample -> (what the name ends with, what it then ends with, unit shown, how many of the first make one)
-_SHOWN: dict[str, tuple[str, str, str, int]] = {
-    "cpct": ("_cpct", "_pct", "%", 100),
-    "permille": ("_permille", "_pct", "%", 10),
-    "mV": ("_mv", "_v", "V", 1_000),
-    "dV": ("_dv", "_v", "V", 10),
-    "dA": ("_da", "_a", "A", 10),
-    "dC": ("_dc", "_c", "°C", 10),
-    "mHz": ("_mhz", "_hz", "Hz", 1_000),
-    "us": ("_us", "_ms", "ms", 1_000),
-    "mWh": ("_mwh", "_wh", "Wh", 1_000),
-    "mg": ("_mg", "_g", "g", 1_000),
-    "mg/kWh": ("_mg_per_kwh", "_g_per_kwh", "g/kWh", 1_000),
+# how the name of a column ends in each unit that codec.UNITS shows
+_ENDINGS = {
+    "%": "pct",
+    "V": "v",
+    "A": "a",
+    "degC": "c",
+    "Hz": "hz",
+    "s": "s",
+    "Wh": "wh",
+    "g": "g",
+    "g/kWh": "g_per_kwh",
 }
 
 
@@ -47,11 +46,12 @@ def columns_of(fields: Sequence[tuple[str, str]] = SAMPLE_FIELDS) -> tuple[Colum
     return tuple(_column(index, name, unit) for index, (name, unit) in enumerate(fields))
 
 
-def _column(index: int, name: str, unit: str) -> Column:
-    ending, shown, shown_unit, divisor = _SHOWN.get(unit, ("", "", unit, 1))
-    if not ending or not name.endswith(ending):
-        return Column(index, name, unit)
-    return Column(index, name.removesuffix(ending) + shown, shown_unit, divisor)
+def _column(index: int, name: str, counted: str) -> Column:
+    unit, scale = UNITS.get(counted, (counted, 0))
+    ending = f"_{counted.lower().replace('/', '_per_')}"
+    if scale >= 0 or unit not in _ENDINGS or not name.endswith(ending):
+        return Column(index, name, counted)
+    return Column(index, f"{name.removesuffix(ending)}_{_ENDINGS[unit]}", unit, 10**-scale)
 
 
 TEXTS = ("mode_text", "why_text")

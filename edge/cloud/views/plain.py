@@ -6,7 +6,7 @@ out. QoS 0 on the cloud's own connection: what cannot be sent now is gone.
 
 import json
 
-from edge.cloud.link import Link
+from edge.cloud.link import Connection
 from edge.cloud.topics import Topics
 from edge.cloud.views.columns import columns_of, named
 from edge.model import Sample
@@ -17,7 +17,7 @@ STREAM = "site"
 class JsonView:
     """A View on a connection that somebody else drives."""
 
-    def __init__(self, link: Link, topics: Topics, every_s: int) -> None:
+    def __init__(self, link: Connection, topics: Topics, every_s: int) -> None:
         self._link, self._topic, self._every_ms = link, topics.json(STREAM), 1_000 * every_s
         self._columns = columns_of()
         self._due_mono_ms: int | None = None

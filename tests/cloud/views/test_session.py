@@ -16,8 +16,9 @@ from edge.cloud.views.sparkplug.view import REST_MS, SparkplugView
 from edge.config.options import Config
 from edge.model import AuditEntry, Request
 from hil.demo.broker import find_broker
-from tests.cloud.broker import Broker, ScriptedBroker, wait_until
+from tests.cloud.broker import Broker, wait_until
 from tests.cloud.views.kit import WALL_MS, Heard, Mirror, proves, sample, site
+from tests.cloud.views.recording import RecordingBroker
 from tests.cloud.views.schema import METRIC, PAYLOAD
 
 pytestmark = pytest.mark.hil
@@ -243,6 +244,25 @@ def test_with_a_primary_host_nothing_is_said_while_it_is_offline(broker: Broker)
 
 
 @needs_broker
+def test_a_host_that_was_online_before_the_connection_broke_must_be_heard_anew(broker: Broker) -> None:
+    bench = Bench(broker.port, primary_host="scada")
+    bench.host.say_state(True, 100)
+    bench.gateway.note(wish_w=1)
+    bench.born()
+    broker.kill()
+    assert wait_until(lambda: not bench.gateway.view.born, 5, bench.gateway.step)
+    broker.start()  # it has forgotten what was retained: the host may be gone as well
+    bench.host = Host(broker.port)
+    bench.gateway.leap_ms += 1_000
+    bench.gateway.note(wish_w=2)
+    bench.settle(0.7)
+    assert bench.host.verbs() == []
+    bench.host.say_state(True, 101)
+    bench.born()
+    bench.gateway.view.close()
+
+
+@needs_broker
 @proves("message-flow-device-dcmd-subscribe message-flow-edge-node-ncmd-subscribe")
 def test_a_wish_is_a_lease_that_is_shown_and_ends(broker: Broker) -> None:
     bench = Bench(broker.port, setpoints=True, setpoint_lease_s=30)
@@ -288,21 +308,6 @@ def test_what_a_host_may_not_is_refused_and_told_but_not_again_and_again(bench: 
     assert bench.gateway.told[1].text.endswith("(50 before it not told)")
 
 
-class RecordingBroker(ScriptedBroker):
-    """Keeps what it was sent: CONNECT, SUBSCRIBE and DISCONNECT packets."""
-
-    def __init__(self, **more: Any) -> None:
-        self.packets: list[tuple[int, bytes]] = []
-        super().__init__(**more)
-
-    def _answer(self, sock: Any, kind: int, data: bytes) -> None:
-        self.packets.append((kind >> 4, data))
-        super()._answer(sock, kind, data)
-
-    def of(self, kind: int) -> list[bytes]:
-        return [data for number, data in self.packets if number == kind]
-
-
 @proves(
     "payloads-ndeath-will-message payloads-ndeath-will-message-qos payloads-ndeath-will-message-retain"
     " message-flow-edge-node-birth-publish-will-message message-flow-edge-node-birth-publish-will-message-qos"
@@ -333,8 +338,7 @@ def test_the_packets_themselves_in_mqtt_5() -> None:
 
 @proves("payloads-ndeath-will-message-publisher-disconnect-mqtt311")
 def test_the_packets_themselves_in_mqtt_3_1_1() -> None:
-    broker = RecordingBroker(connack=bytes((0x20, 2, 0, 0)))
-    broker.connack_v5 = bytes((0x20, 2, 0, 1))
+    broker = RecordingBroker(old=True)
     gateway = Gateway(broker.port)
     gateway.note()
     assert wait_until(lambda: gateway.view.born, 5, gateway.step)

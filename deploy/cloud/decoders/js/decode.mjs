@@ -2,8 +2,7 @@
 //
 //   node decode.mjs SCHEMA.json < PAYLOAD        as a module: import { decode } from "./decode.mjs"
 //
-// SCHEMA.json is the retained message of tw1/<tenant>/<gateway>/sch/<id>. Values are the gateway's integers; what does not
-// fit a number of JavaScript is a BigInt. Layout: deploy/handbook/wire.md.
+// SCHEMA.json: the retained message of tw1/<tenant>/<gateway>/sch/<id>. Values are the gateway's integers (BigInt if large).
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -45,12 +44,13 @@ function sums(deltas) {
 export function decode(payload, schema) {
   const bytes = payload[0] === 0x78 ? inflateSync(payload) : Buffer.from(payload);
   const [version, id, epoch, seq0, flags, walls, monos, columns] = unpack(bytes);
-  if (version !== 1n || createHash("sha256").update(schema).digest("hex").slice(0, 16) !== id) {
-    throw new Error(`version ${version} with schema ${id}: this decoder knows 1, and was given another schema`);
+  if (version !== 1n || flags > 7n || createHash("sha256").update(schema).digest("hex").slice(0, 16) !== id) {
+    throw new Error(`version ${version}, flags ${flags}, schema ${id}: not known here, or another schema`);
   }
   const names = JSON.parse(schema).fields.map((field) => field.name);
   const [wall, mono, ...values] = [walls, monos, ...columns].map(sums);
-  const head = (i) => ({ epoch: plain(epoch), seq: plain(seq0 + BigInt(i)), historical: (flags & 1n) === 1n });
+  const marks = { historical: (flags & 1n) > 0n, unsynced: (flags & 2n) > 0n };
+  const head = (i) => ({ epoch: plain(epoch), seq: plain(seq0 + BigInt(i)), ...marks });
   const row = (i) => Object.fromEntries(names.map((name, column) => [name, values[column][i]]));
   return walls.map((_, i) => ({ ...head(i), wall_ms: wall[i], mono_ms: mono[i], ...row(i) }));
 }

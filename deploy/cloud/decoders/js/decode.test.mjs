@@ -29,6 +29,7 @@ test("there are golden messages, deflated and not", () => {
 test("another schema, another version and rubbish are refused", () => {
   const { payload, schema } = golden[0];
   assert.throws(() => decode(Buffer.from(payload, "hex"), schema + " "), /another schema/);
+  assert.throws(() => decode(Buffer.from(payload.replace(/^(9801b0.{32})(01)(01)00/, "$1$2$3" + "08"), "hex"), schema), /flags 8/);
   assert.throws(() => decode(Buffer.from(payload.replace(/^9801/, "9802"), "hex"), schema), /version 2/);
   for (const bytes of ["", "80", "c1", "98", "789c00", payload.slice(0, -2)]) {
     assert.throws(() => decode(Buffer.from(bytes, "hex"), schema), bytes);
