@@ -32,6 +32,7 @@ help:
 	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
 	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
 	@echo "make native   all of these in a few minutes, mutants by sample"
+	@echo "make decoders  the decoders in Python, JavaScript and Starlark against messages of the gateway's own codec"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -146,6 +147,16 @@ evidence: $(STAMP)
 	@STATEMENT_PNG=build/statement.png $(BIN)/python -m pytest tests/carbon/evidence/test_page.py
 	@EVIDENCE_TRIES=$(TRIES) $(BIN)/python -m pytest tests/carbon/evidence/test_package.py -k changed_byte
 	@$(BIN)/python -m tests.bench.ledger
+
+# The decoders for other people's software. npm has nothing to fetch: node's own test runner runs them.
+.PHONY: decoders
+decoders: $(STAMP)
+	@command -v node >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		{ echo "installing nodejs npm"; apt-get update -qq && apt-get install -y -qq nodejs npm >/dev/null; } || true; }
+	@$(BIN)/python -c 'import starlark_go' 2>/dev/null || { echo "installing starlark-go"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[decoders]'; } || true
+	@$(BIN)/python -m pytest -rs tests/cloud/test_decoders.py
+	@! command -v npm >/dev/null || npm --prefix deploy/cloud/decoders/js --silent test
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

@@ -18,6 +18,7 @@ from edge.carbon.desk.words import add_words as add_ledger_words
 from edge.carbon.factors.weights import load_weights
 from edge.carbon.factors.words import add_factor_words
 from edge.cloud.access import access_of
+from edge.cloud.views.choice import accesses_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
 from edge.config.options import Config, Port
@@ -195,10 +196,11 @@ def _checked_devices(config: Config) -> list[BusDevice]:
     `run` does not ask for the files: a gateway whose password is missing controls its site all the same, and says so.
     """
     problems = signal_problems(config, load_weights)
-    if config.cloud.host:
-        for fault in access_of(config.cloud).faults():
+    clouds = [("cloud", access_of(config.cloud))] if config.cloud.host else []
+    for table, access in (*clouds, *accesses_of(config)):
+        for fault in access.faults():
             key, _, text = fault.partition(" ")
-            problems.append(Problem(config.file, f"cloud.{key}", None, text))
+            problems.append(Problem(config.file, f"{table}.{key}", None, text))
     try:
         devices = bus_devices(config)
     except ConfigFault as fault:

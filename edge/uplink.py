@@ -1,7 +1,8 @@
 """Everything that may wait: signals, carbon, the rule, the rings on disk, the broker. One thread, or inline.
 
 Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches
-neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
+neither a port nor the kernel, and no socket of the cloud: that is the thread of edge/cloud/engine.py. What it last found
+out of itself is one frozen UplinkStatus, replaced whole.
 """
 
 import logging
@@ -23,6 +24,7 @@ from edge.carbon.registers import RegisterBook
 from edge.clock import Clock
 from edge.cloud.sync import Sync, link_of, telemetry_log
 from edge.cloud.topics import Topics
+from edge.cloud.views.choice import views_of
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
@@ -158,7 +160,7 @@ class Uplink(Handover):
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
         self._host = config.cloud.host
-        self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._link = link_of(config.site, config.cloud, clock) if config.cloud.host else None
         self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
@@ -173,6 +175,7 @@ class Uplink(Handover):
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
                 backfill_per_s=config.cloud.backfill_per_s, clock=self.logbook.clock,
             )  # fmt: skip
+        self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
         if self._link is not None:
@@ -204,7 +207,9 @@ class Uplink(Handover):
     # ---- uplink thread
 
     def run(self, ended: threading.Event) -> None:
-        """Steps until told to end; then empties the queues, flushes and closes."""
+        """Steps until told to end; then empties the queues, flushes and closes. The link gets a thread of its own."""
+        if self._link is not None:
+            self._link.start()
         while not ended.is_set():
             self.step()
             self._wait()
@@ -224,13 +229,15 @@ class Uplink(Handover):
         mono_ms = self._clock.mono_ms()
         self.logbook.start(mono_ms, self._clock.wall_ms())
         self._begin_after_ledger()
-        while self._records:
+        while self._flows:
+            self._second(self._flows.popleft())
+        if self._sync is not None:
+            self._sync.step(mono_ms)
+        while self._records:  # after the newest second is on its way: what follows may wait for a disk
             record = self._records.popleft()
             self.logbook.note_record(record)
             if self.trace is not None:
                 self.trace.note(record)
-        while self._flows:
-            self._second(self._flows.popleft())
         while self._audit:
             self.logbook.note_audit(self._audit.popleft())
         health, self._health = self._health, None  # one that arrives between is told a second later
@@ -238,8 +245,8 @@ class Uplink(Handover):
             self.logbook.note_health(health)
         if self.trace is not None:
             self.trace.sync_if_due(mono_ms)
-        if self._sync is not None:
-            self._sync.step(mono_ms)
+        for view in self._views:
+            view.step(mono_ms)
         self._tell_cluster()
         self._log_link()
         self._write_ledger(mono_ms)
@@ -253,9 +260,15 @@ class Uplink(Handover):
             self.offer(request)
         if message is not None:
             self._message = message
+        sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
         if self._sync is not None:
-            sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
             self.logbook.note_sample(self._sync.note(sample), sample)
+        for view in self._views:
+            view.note(sample)
+
+    def _wish(self, request: Request) -> None:
+        """Of a view; `offer` is set after it was made."""
+        self.offer(request)
 
     def _begin_after_ledger(self) -> None:
         """The account goes on where the ledger ends, should its checkpoint be older."""
@@ -341,6 +354,8 @@ class Uplink(Handover):
         """Everything to the disk, a last word to the broker."""
         if self.trace is not None:
             self.trace.close()
+        for view in self._views:
+            view.close()
         if self._sync is not None:
             self._sync.close()
         self.mission.account.keep(self._clock.mono_ms(), now=True)

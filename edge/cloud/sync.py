@@ -12,11 +12,13 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
+from edge.clock import Clock
 from edge.cloud.access import access_of
 from edge.cloud.codec import Ack, Batch, decode_ack, decode_sample, encode_batch, encode_sample, schema_id, schema_json
-from edge.cloud.link import Link, LinkSettings
+from edge.cloud.engine import Engine
+from edge.cloud.link import Connection, Link, LinkSettings
 from edge.cloud.ranges import RangeSet
-from edge.cloud.topics import Topics
+from edge.cloud.topics import ROOT, Topics
 from edge.config.options import Cloud, Site, Store
 from edge.errors import DataFault
 from edge.model import Sample
@@ -37,18 +39,18 @@ READ_PATIENCE_MS = 300_000  # a fault of reading the ring may pass; after this t
 GONE = json.dumps({"online": False}).encode()
 
 
-def link_of(site: Site, cloud: Cloud) -> Link:
+def link_of(site: Site, cloud: Cloud, clock: Clock) -> Engine:
     """The link of a site as configured, with its will."""
-    return Link(
-        LinkSettings(
-            cloud.host,
-            cloud.port,
-            client_id=f"ec1-{site.tenant}-{site.id}",
-            access=access_of(cloud),
-            keepalive_s=cloud.keepalive_s,
-            will=(Topics(site.tenant, site.id).status, GONE),
-        )
+    settings = LinkSettings(
+        cloud.host,
+        cloud.port,
+        client_id=f"{ROOT}-{site.tenant}-{site.id}",
+        access=access_of(cloud),
+        keepalive_s=cloud.keepalive_s,
+        will=(Topics(site.tenant, site.id).status, GONE),
+        retry_loss_ms=cloud.reconnect_max_s * 1_000,
     )
+    return Engine(lambda: Link(settings), clock)
 
 
 def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
@@ -66,7 +68,7 @@ class Sync:
         topics: Topics,
         log: SegmentLog,
         cursor: CursorFile,
-        link: Link | None,
+        link: Connection | None,
         *,
         backfill_per_s: int = 10,
         version: str = "",
@@ -139,25 +141,27 @@ class Sync:
     def step(self, mono_ms: int) -> None:
         """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
         self._now_mono_ms = mono_ms
-        self.log.sync_if_due(mono_ms)
         self._advance()
+        if self.link is not None:
+            self._exchange(self.link)
+        self.log.sync_if_due(mono_ms)  # after the network: it may take its time
         if mono_ms >= self._cursor_due_mono_ms:
             self._cursor_due_mono_ms = mono_ms + CURSOR_WRITE_MS
             self._write_cursor()
-        if self.link is None:
-            return
-        self.link.step(mono_ms)
-        self.link.settled.clear()  # the ingest's ack is what counts
-        if self.link.up_count != self._up_count:
-            self._up_count = self.link.up_count
+
+    def _exchange(self, link: Connection) -> None:
+        link.step(self._now_mono_ms)
+        link.settled.clear()  # the ingest's ack is what counts
+        if link.up_count != self._up_count:
+            self._up_count = link.up_count
             self._unacked.clear()
             self._schemas.clear()
-        if self.link.connected:
+        if link.connected:
             self._expire()
             self._send_birth()
             self._send_live()
             self._send_backlog()
-            self.link.step(mono_ms)
+            link.step(self._now_mono_ms)
 
     def close(self) -> None:
         """Last words, then the disk."""

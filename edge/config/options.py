@@ -9,6 +9,7 @@ from edge.config.battery import Unit
 from edge.config.evidence import Contract, Evidence, Meter
 from edge.config.functions import Functions, Grid, Safe, Sequence
 from edge.config.option import NAME, option, power
+from edge.config.views import Views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,12 @@ class Cloud:
     cert_file: str = option("", when="the broker asks for a client certificate (PEM)")
     key_file: str = option("", when="its key (PEM, not encrypted), when it is not in cert_file")
     keepalive_s: int = option(30, low=5, high=600)
+    reconnect_max_s: int = option(
+        60,
+        low=0,
+        high=300,
+        when="longest first wait after a connection ended; less only where few gateways share a broker",
+    )
     backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
 
 
@@ -183,6 +190,7 @@ class Config:
     rule: Rule = Rule()
     store: Store = Store()
     cloud: Cloud = Cloud()
+    views: Views = field(default_factory=Views)
     console: Console = Console()
     evidence: Evidence = field(default_factory=Evidence)
     meter: tuple[Meter, ...] = ()

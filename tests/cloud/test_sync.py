@@ -22,7 +22,8 @@ from edge.fleet.ingest import Ingest, SampleBook
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
 from edge.store.segments import SegmentLog
-from tests.cloud.broker import WHY_NONE, Broker, ScriptedBroker, socket_of, wait_until
+from tests.cloud.broker import WHY_NONE, Broker, socket_of, wait_until
+from tests.cloud.scripted import ScriptedBroker
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 TOPICS = Topics("acme", "gw-1")
@@ -93,7 +94,7 @@ def test_an_outage_is_made_good_live_first(tmp_path: Path, broker: Broker) -> No
     assert gateway.sync.pending_count == 400 and not gateway.sync.connected
     broker.start()
     seen: list[str] = []
-    watcher = watch(broker.port, "ec1/acme/gw-1/+/site", lambda topic, _: seen.append(topic.split("/")[3]))
+    watcher = watch(broker.port, "tw1/acme/gw-1/+/site", lambda topic, _: seen.append(topic.split("/")[3]))
     gateway.drain()
     assert wait_until(lambda: len(seen) >= 7, 3, watcher)
     assert seen[0] == "tm" and set(seen[1:7]) == {"bf"}
@@ -153,7 +154,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     gateway.until(lambda: gateway.link.connected)
     for _ in range(20):
         gateway.step()
-    watcher = watch(broker.port, "ec1/#", lambda topic, payload: seen.update({topic: payload}))
+    watcher = watch(broker.port, "tw1/#", lambda topic, payload: seen.update({topic: payload}))
     assert wait_until(lambda: len(seen) == 2, 3, watcher)
     assert b'"online": true' in seen[TOPICS.status]
     assert schema_json() in seen.values()
@@ -165,12 +166,12 @@ def test_garbage_on_every_topic_is_counted_and_survived(tmp_path: Path, broker: 
     link = Link(LinkSettings("127.0.0.1", broker.port))
     ingest = Ingest(link, SampleBook(tmp_path / "fleet.db"))
     for topic in (
-        "ec1/a/b/tm/site",
-        "ec1/a/b/bf/site",
-        "ec1/a/b/sch/x",
-        "ec1/a/ b/tm/x",
+        "tw1/a/b/tm/site",
+        "tw1/a/b/bf/site",
+        "tw1/a/b/sch/x",
+        "tw1/a/ b/tm/x",
         "x",
-        "ec1/a/b/tm/" + "s" * 99,
+        "tw1/a/b/tm/" + "s" * 99,
     ):
         for payload in (b"", b"\x78\x9c", b"\x98" + b"\xc0" * 8, os.urandom(99), b"\xff" * 2_000):
             ingest.take(topic, payload)
