@@ -30,7 +30,7 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
-from edge.plan.signals.live import signal_problems
+from edge.plan.signals.live import kept_answer, signal_problems
 from edge.plan.signals.words import add_signal_words
 from edge.report.command import add_report_word
 from edge.report.words import add_kpi_word
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
     add_logbook_words(words)
-    add_ledger_words(words, lambda store: read_ledger(store / FILE))
+    add_ledger_words(words, lambda store: read_ledger(store / FILE), kept_answer)
     add_words(words, open_port)
     add_profile_words(words)
     add_factor_words(words)

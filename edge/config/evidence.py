@@ -58,9 +58,6 @@ class Evidence:
         "", when="Ed25519 private key (PEM); empty: the systemd credential `ledger-key`, or no signature"
     )
     stamp_url: str = option("", when="RFC 3161 time stamp authority for the daily roots; empty: none")
-    payload_max_bytes: int = option(
-        64 << 20, low=0, high=64 << 30, when="raw answers of the grid's sources that are kept"
-    )
     operator: str = option("", when="legal name that stands in the statement")
     place: str = option("", when="address of the site")
     region: str = option("", when="the grid it is connected to, such as ERCOT")

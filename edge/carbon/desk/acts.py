@@ -18,7 +18,6 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge.carbon.desk.inbox import FOLDER, correction_of
-from edge.carbon.desk.payloads import Payloads
 from edge.carbon.evidence.chain import Report
 from edge.carbon.evidence.figures import kg, kwh
 from edge.carbon.evidence.package import Period, Writer, select, write
@@ -29,6 +28,7 @@ from edge.config.reader import load_config
 from edge.errors import DataFault
 
 ReadRows = Callable[[Path], Iterator[bytes]]
+ReadAnswer = Callable[[Path, str], bytes | None]  # store, SHA-256: a raw answer of a grid's source, if it is kept
 NUMBER = re.compile(rb'"kind":"([a-z_]+)","no":([0-9]+),"previous":"[0-9a-f]{64}","site":"[^"]*","v":1}$')
 EXIT_WRONG = 1
 SHOWN_MAX = 96
@@ -37,7 +37,7 @@ SHOWN_MAX = 96
 # ---- export
 
 
-def export_package(options: argparse.Namespace, read_rows: ReadRows) -> int:
+def export_package(options: argparse.Namespace, read_rows: ReadRows, read_answer: ReadAnswer) -> int:
     """Writes a package. Raises ConfigFault, DataFault."""
     config = load_config(options.config)
     store, period = _store(config), period_of(options.first, options.last, options.zone)
@@ -56,7 +56,7 @@ def export_package(options: argparse.Namespace, read_rows: ReadRows) -> int:
                 _progress(f"{count} of {last_no - first_no + 1} entries")
             yield entry
 
-    account = write(chosen, period, Payloads(store, 0).read, lambda name: create_file(folder, name))
+    account = write(chosen, period, lambda digest: read_answer(store, digest), lambda name: create_file(folder, name))
     _progress("")
     limited = "; LIMITED: more than 5 % of a month substituted" if account.limited else ""
     print(f"{folder}: {account.interval_count} intervals, entries {first_no} to {last_no}{limited}")

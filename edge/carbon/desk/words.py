@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 ReadRows = Callable[[Path], Iterator[bytes]]
+ReadAnswer = Callable[[Path, str], bytes | None]
 
 
-def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]", read_rows: ReadRows) -> None:
-    """The word `ledger` on the command line of `edge`; `read_rows` gives the kept rows of a store's folder."""
+def add_words(
+    words: "argparse._SubParsersAction[argparse.ArgumentParser]", read_rows: ReadRows, read_answer: ReadAnswer
+) -> None:
+    """The word `ledger` of `edge`; the two read the kept rows, and a kept answer of a grid's source, of a store's folder."""
     text = "the carbon ledger: what is in it, an evidence package of it, the check of one"
     ledger = words.add_parser("ledger", help=text, description=text).add_subparsers(required=True, metavar="WHAT")
     export = _word(ledger, "export", "write the evidence package of a period into a new folder", config=True)
@@ -18,7 +21,7 @@ def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]", read
     export.add_argument("--from", required=True, dest="first", metavar="DAY", help="first day, 2026-01-31")
     export.add_argument("--to", required=True, dest="last", metavar="DAY", help="last day")
     export.add_argument("--zone", default="UTC", help="whose days they are (UTC); such as America/Chicago")
-    export.set_defaults(act=_act("export_package", read_rows))
+    export.set_defaults(act=_act("export_package", read_rows, read_answer))
     check = _word(ledger, "verify", "recompute a package; name the first thing wrong, and what is missing")
     check.add_argument("folder", type=Path, metavar="DIR")
     check.add_argument("--key", default="", metavar="HEX", help="the public key that must have signed")

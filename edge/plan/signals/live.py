@@ -14,6 +14,7 @@ from edge.config.options import Config, Signal
 from edge.errors import ConfigFault, DataFault, Problem
 from edge.plan.forecast import HourlyHistory
 from edge.plan.signals.base import IntensityReading, Origin
+from edge.plan.signals.fetch.bodies import RawBodies, load_body
 from edge.plan.signals.fetch.keys import read_key
 from edge.plan.signals.ladder import Annual, Known, choose_rung
 from edge.plan.signals.read.source import Source
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 FUTURE_MAX_MS = 3_600_000  # one interval of the slowest source ahead; farther is a wrong clock
 HISTORY_SAVE_MS = 3_600_000  # 16 kB an hour
-BODIES, HISTORY = "bodies", "history"  # under store.path/signal
+SIGNAL, BODIES, HISTORY = "signal", "bodies", "history"  # of store.path; the others are in it
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger("edge.signal")
 
@@ -219,7 +220,7 @@ def open_signal(config: Config, clock: Clock, load: LoadWeights) -> GridSignal:
     signal = config.signal
     source, region = site_source(signal, config.file)
     weigher = site_weights(config, source, load)
-    folder = Path(config.store.path) / "signal" if config.store.path else None
+    folder = Path(config.store.path) / SIGNAL if config.store.path else None
     fetcher = open_fetcher(signal, source, region, clock, folder)
     fetcher.start()
     return GridSignal(fetcher, weigher, f"{source.name}:{region}", folder / HISTORY if folder else None)
@@ -230,7 +231,6 @@ def open_fetcher(
 ) -> "Fetcher":  # fmt: skip
     """What asks the source, not started yet. `folder` None keeps no answers. Raises ConfigFault for a bad ca_file."""
     # Here, not above: urllib3 and TLS cost memory that a site with a file or pushed values need not spend.
-    from edge.plan.signals.fetch.bodies import RawBodies  # noqa: PLC0415
     from edge.plan.signals.fetch.http import Http  # noqa: PLC0415
     from edge.plan.signals.fetch.worker import Fetcher  # noqa: PLC0415
 
@@ -242,3 +242,11 @@ def open_fetcher(
     return Fetcher(
         source, region, signal.basis, http, clock, base_url=signal.base_url, key_file=signal.key_file, bodies=bodies
     )
+
+
+def kept_answer(store: Path, sha256: str) -> bytes | None:
+    """The raw answer with this hash from a site's store; None when it is not kept, or is no more what it was."""
+    try:
+        return load_body(store / SIGNAL / BODIES, sha256)
+    except DataFault:
+        return None
