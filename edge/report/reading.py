@@ -58,7 +58,7 @@ def _stretches(store: Path, clock: ClockMap) -> list[Stretch]:
     for one in read_ring(store / "rollup"):
         quarter = decode_quarter(one.body)
         if quarter is not None and quarter.count:
-            start_ms = clock.stamp(one.boot, quarter.first_mono_ms, quarter.first_wall_ms).wall_ms
+            start_ms = clock.stamp(quarter.boot, quarter.first_mono_ms, quarter.first_wall_ms).wall_ms
             found[quarter.epoch, quarter.first_seq] = _stretch(quarter, start_ms)
     return sorted(found.values(), key=lambda one: one.start_ms)
 

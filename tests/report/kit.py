@@ -22,6 +22,7 @@ from tests.carbon.ledger_kit import SITE, START_MS
 from tests.carbon.test_flow import flows
 
 CAPACITY_WH = 400_000
+BOOT = bytes(range(16))
 NAMES = [field[0] for field in SAMPLE_FIELDS]
 STEP_MS = 60_000
 
@@ -81,7 +82,7 @@ class Day:
         ]
         mono_ms = start_ms - START_MS + 1_000
         quarter = Quarter(
-            7, number * 900 + 1, number * 900 + 900, len(self._minutes), mono_ms, mono_ms + 899_000, start_ms + 1_000,
+            7, BOOT, number * 900 + 1, number * 900 + 900, len(self._minutes), mono_ms, mono_ms + 899_000, start_ms + 1_000,
             tuple(columns),
         )  # fmt: skip
         self.quarters.append((start_ms, quarter))
