@@ -85,6 +85,11 @@ class Journal:
         """One row of the carbon ledger, opaque here."""
         self._note("ledger", mono_ms, wall_ms, body)
 
+    def ledger_rows(self, count: int) -> list[bytes] | None:
+        """The newest `count` bodies of the ledger that are on the disk, oldest first; None when they cannot be read now."""
+        rows = self._db.read("SELECT body FROM ledger ORDER BY seq DESC LIMIT ?", (count,)) if self._open() else None
+        return None if rows is None else [bytes(row[0]) for row in reversed(rows)]
+
     def note_clock(self, mono_ms: int, wall_ms: int, synced: bool) -> None:
         """The clocks now, once a second; kept when it tells something new."""
         mark = self.clock.note(mono_ms, wall_ms, synced)
