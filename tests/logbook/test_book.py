@@ -95,7 +95,7 @@ def test_events_are_kept_over_a_restart_and_shown_newest_last(
     code, rows = told(capsys, "events", "-c", str(file), "--level", "alarm")
     assert code == 0 and {row["level"] for row in rows} == {"alarm"} and "estop" in {row["name"] for row in rows}
     assert [row["name"] for row in told(capsys, "events", "-c", str(file), "--name", "asked")[1]] == ["asked.hold"]
-    assert main(["events", "-c", str(file), "--last", "3"]) == 0
+    assert main(["events", "-c", str(file), "--last", "4"]) == 0
     shown = capsys.readouterr().out
     assert "config.changed" in shown and "2030-03-17" in shown and shown.count("\n") >= 4
 
