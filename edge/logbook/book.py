@@ -135,11 +135,12 @@ class Logbook:
             return f"{self._config.file} cannot be read"
 
     def _resume(self, telemetry: SegmentLog, rollup: Rollup) -> None:
-        """Seconds that were in no quarter yet when the process ended."""
+        """Seconds that were in no quarter yet when the process ended; those of an earlier schema stay seconds."""
+        schema = schema_json()
         first_seq = rollup.covered_seq(telemetry.epoch) + 1
         for entry in itertools.islice(telemetry.read_from(first_seq), RESUME_MAX_COUNT):
             sample = decode_sample(entry.body)
-            if sample is not None:
+            if sample is not None and entry.context == schema:
                 rollup.note(telemetry.epoch, entry.boot, entry.seq, sample)
 
     def close(self, mono_ms: int, wall_ms: int) -> None:
