@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.cloud.codec import HISTORICAL, VERSION, Batch, decode_batch, encode_batch
 from edge.errors import DataFault
-from edge.fleet.books.book import Columns
+from edge.fleet.books.book import Column, Columns
 from edge.fleet.taking.columns import SCHEMA_ID, _short_way, decode_columns
 from edge.model import Sample
 from tests.fleet.made import payload
@@ -31,9 +31,14 @@ def batches(draw: st.DrawFn) -> Batch:
 
 
 def by_columns(found: Batch) -> Columns:
-    columns = [list(column) for column in zip(*(one.values for one in found.samples), strict=True)]
+    columns: list[Column] = [list(column) for column in zip(*(one.values for one in found.samples), strict=True)]
     walls, monos = [one.wall_ms for one in found.samples], [one.mono_ms for one in found.samples]
     return Columns(found.schema_id, found.epoch, found.seq0, walls, monos, columns)
+
+
+def plain(found: Columns) -> list[Any]:
+    head = [found.schema_id, found.epoch, found.seq0, found.restamped]
+    return [*head, list(found.wall_ms), list(found.mono_ms), *map(list, found.columns)]
 
 
 def both(message: bytes) -> None:
@@ -45,7 +50,8 @@ def both(message: bytes) -> None:
         with pytest.raises(DataFault):
             decode_columns(message)
     else:
-        assert decode_columns(message) == wanted
+        found = decode_columns(message)
+        assert plain(found) == plain(wanted)
 
 
 @given(batches())
@@ -63,6 +69,7 @@ ODD = st.recursive(
 @given(batches(), st.integers(0, 7), ODD)
 @example(Batch(ID, 1, 1, (Sample(1, 1, (1,)),)), 0, True)
 @example(Batch(ID, 1, 1, (Sample(1, 1, (1,)),)), 4, True)
+@example(Batch(ID, 1, 1, (Sample(1, -1, (1,)), Sample(1, -1, (1,)))), 5, [-5, 1 << 63])
 @example(Batch(ID, 1, 1, (Sample(1, 1, (1,)),)), 4, 64)
 @example(Batch(ID, 1, 1, (Sample(1, 1, (1,)),)), 7, [[True]])
 @example(Batch(ID, 1, 1, (Sample(1, 1, (1,)),)), 7, [[1.0]])

@@ -5,6 +5,7 @@ however many workers it comes. What a gateway is told is read from the database 
 the memory of one worker: another worker may have stored the other half.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -12,6 +13,7 @@ from typing import NamedTuple, Protocol
 from edge.cloud.ranges import RangeSet
 
 Range = tuple[int, int]  # first, last; both included
+Column = Sequence[int | None]  # an array when every value is known: a fifth of a list's memory
 
 
 class Series(NamedTuple):
@@ -30,9 +32,9 @@ class Columns:
     schema_id: str
     epoch: int
     seq0: int
-    wall_ms: list[int]
-    mono_ms: list[int]
-    columns: list[list[int | None]]
+    wall_ms: Sequence[int]
+    mono_ms: Sequence[int]
+    columns: list[Column]
     restamped: bool = False
 
     @property
@@ -67,6 +69,11 @@ class Book(Protocol):
 
     def close(self) -> None:
         """Leaves the database; what was committed stays."""
+
+
+def unknown_count(column: Column) -> int:
+    """How many values of a column are not known."""
+    return 0 if isinstance(column, array) else column.count(None)
 
 
 def spans(taken: Iterable[Taken]) -> dict[Series, RangeSet]:

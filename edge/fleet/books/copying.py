@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
-from edge.fleet.books.book import Columns
+from edge.fleet.books.book import Column, Columns, unknown_count
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -30,9 +30,9 @@ def _layout(unknown: tuple[bool, ...]) -> tuple[struct.Struct, int, bytes]:
 
 def rows(series: int, schema: int, batch: Columns) -> bytes:
     """The rows of a batch, without head and tail."""
-    unknown_counts = [column.count(None) for column in batch.columns]
-    if all(count in (0, batch.count) for count in unknown_counts):
-        return _pack(series, schema, batch, tuple(count > 0 for count in unknown_counts))
+    counts = list(map(unknown_count, batch.columns))
+    if all(count in (0, batch.count) for count in counts):
+        return _pack(series, schema, batch, tuple(map(bool, counts)))
     return b"".join(
         _pack(series, schema, one, tuple(column[0] is None for column in one.columns)) for one in _singly(batch)
     )
@@ -41,7 +41,7 @@ def rows(series: int, schema: int, batch: Columns) -> bytes:
 def _singly(batch: Columns) -> Iterator[Columns]:
     for index, values in enumerate(zip(*batch.columns, strict=True)):
         wall_ms, mono_ms = [batch.wall_ms[index]], [batch.mono_ms[index]]
-        columns = [[value] for value in values]
+        columns: list[Column] = [[value] for value in values]
         yield Columns(batch.schema_id, batch.epoch, batch.seq0 + index, wall_ms, mono_ms, columns, batch.restamped)
 
 

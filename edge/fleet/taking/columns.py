@@ -6,8 +6,9 @@ refuse too much, never too little (tests/fleet/test_columns.py compares the two 
 
 import re
 import zlib
+from array import array
 from itertools import accumulate, chain
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
@@ -21,9 +22,13 @@ from edge.cloud.codec import (
     decode_batch,
 )
 from edge.errors import DataFault
-from edge.fleet.books.book import Columns
+from edge.fleet.books.book import Column, Columns
 
 STEP_MAX = 1 << 52  # so large a delta, a thousand times, does not reach 64 bits: no wrapping to think of
+# Bytes of msgpack that may be a truth value, which Python adds like a number, or a number of 64 bits without a sign. They
+# may also be part of something harmless; then a slower look follows.
+_ODD_BYTES = re.compile(rb"[\xc2\xc3]")
+_HUGE = re.compile(rb"\xcf[\x80-\xff]")
 SCHEMA_ID = re.compile(r"[0-9a-f]{16}")
 _NONE = type(None)
 
@@ -39,12 +44,12 @@ def decode_columns(payload: bytes) -> Columns:
 def _by_the_codec(payload: bytes) -> Columns:
     batch = decode_batch(payload)
     wall_ms, mono_ms = [one.wall_ms for one in batch.samples], [one.mono_ms for one in batch.samples]
-    columns = [list(column) for column in zip(*(one.values for one in batch.samples), strict=True)]
+    columns: list[Column] = [list(column) for column in zip(*(one.values for one in batch.samples), strict=True)]
     return Columns(batch.schema_id, batch.epoch, batch.seq0, wall_ms, mono_ms, columns)
 
 
 def _short_way(payload: bytes) -> Columns | None:
-    found = _unpack(payload)
+    raw, found = _unpack(payload)
     if not isinstance(found, list) or len(found) != 8 or set(map(type, found[2:5])) != {int}:
         return None
     version, schema, epoch, seq0, flags, walls, monos, columns = found
@@ -62,31 +67,38 @@ def _short_way(payload: bytes) -> Columns | None:
     whole = 1 <= epoch <= SEQ_MAX and 1 <= seq0 <= SEQ_MAX - len(walls) and flags in (0, HISTORICAL)
     if not whole or None in walls or None in monos:
         return None
-    sums = _sums(lists)
-    return Columns(schema, epoch, seq0, sums[0], sums[1], sums[2:]) if sums else None
+    if _ODD_BYTES.search(raw) and not set(map(type, chain.from_iterable(lists))) <= {int, _NONE}:
+        return None
+    if _HUGE.search(raw) and not _all_small(lists):
+        return None
+    sums = [_sums(one) for one in lists]
+    if any(one is None for one in sums):
+        return None
+    wall_ms, mono_ms, *values = cast("list[Any]", sums)
+    return Columns(schema, epoch, seq0, wall_ms, mono_ms, values)
 
 
-def _unpack(payload: bytes) -> object:
+def _unpack(payload: bytes) -> tuple[bytes, object]:
     try:
         if payload[:1] == b"\x78":
             inflate = zlib.decompressobj()
             raw = inflate.decompress(payload, INFLATED_MAX_BYTES)
             if not inflate.eof or inflate.unused_data:
-                return None
+                return b"", None
             payload = raw
-        found: object = msgpack.unpackb(payload, max_map_len=0, max_ext_len=0, max_str_len=64, max_bin_len=0)
+        return payload, msgpack.unpackb(payload, max_map_len=0, max_ext_len=0, max_str_len=64, max_bin_len=0)
     except (ValueError, TypeError, RecursionError, zlib.error, msgpack.UnpackException):
+        return b"", None
+
+
+def _sums(deltas: list[Any]) -> Column | None:
+    """A list summed up; None when it holds something else than whole numbers, or needs 64 bits to wrap."""
+    try:
+        return array("q", list(accumulate(deltas)))  # faster than from an iterator
+    except OverflowError:
         return None
-    return found
-
-
-def _sums(lists: list[list[Any]]) -> list[list[Any]] | None:
-    """Every list summed up; None when a value is not a small whole number."""
-    types = set(map(type, chain.from_iterable(lists)))
-    if types == {int}:
-        small = max(map(max, lists)) < STEP_MAX and min(map(min, lists)) > -STEP_MAX
-        return [list(accumulate(one)) for one in lists] if small else None
-    return [_sums_with_gaps(one) for one in lists] if types == {int, _NONE} and _all_small(lists) else None
+    except TypeError:
+        return _sums_with_gaps(deltas) if set(map(type, deltas)) <= {int, _NONE} and _all_small([deltas]) else None
 
 
 def _all_small(lists: list[list[Any]]) -> bool:
@@ -94,10 +106,7 @@ def _all_small(lists: list[list[Any]]) -> bool:
 
 
 def _sums_with_gaps(deltas: list[int | None]) -> list[int | None]:
-    unknown_count = deltas.count(None)
-    if not unknown_count:
-        return list(accumulate(deltas))
-    if unknown_count == len(deltas):
+    if deltas.count(None) == len(deltas):
         return deltas
     before, out = 0, list[int | None]()
     for delta in deltas:
