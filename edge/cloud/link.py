@@ -18,6 +18,8 @@ from typing import Any, cast
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
@@ -37,6 +39,7 @@ REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
     0x8C: "; the broker wants another way to log in, e.g. a certificate: cert_file",
 }
 VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
+DISCONNECT_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 
 ANYBODY = Access()  # no user, no TLS
@@ -45,14 +48,19 @@ Received = Callable[[str, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Where to and as whom; `will` is (topic, payload), retained, sent by the broker when we are gone."""
+    """Where to and as whom; `will` is (topic, payload), sent by the broker when we are gone.
+
+    A will that differs from connection to connection is a function: it is asked for each CONNECT.
+    """
 
     host: str
     port: int = 1883
     client_id: str = ""
     access: Access = ANYBODY
     keepalive_s: int = 30
-    will: tuple[str, bytes] | None = None
+    will: tuple[str, bytes] | Callable[[], tuple[str, bytes]] | None = None
+    will_retained: bool = True
+    will_at_close: bool = False  # a good-bye in MQTT 5 sends it as well
     retry_first_ms: int = RETRY_FIRST_MS
     retry_max_ms: int = RETRY_MAX_MS
 
@@ -165,9 +173,10 @@ class Link:
             self._start_dial()
 
     def close(self) -> None:
-        """Says good-bye if it can; the will is not sent then, so publish a last status before."""
+        """Says good-bye if it can; the will is sent then only if `will_at_close`, so publish a last status before."""
         if self._client is not None and self.connected:
-            self._client.disconnect()
+            with_will = self._settings.will_at_close and self._protocol == MQTTProtocolVersion.MQTTv5
+            self._client.disconnect(DISCONNECT_WITH_WILL if with_will else None)
             self._client.loop_write()
         self._down("closed")
         self._retry_mono_ms = 1 << 62
@@ -199,7 +208,8 @@ class Link:
             self._down(str(fault))
             return
         if settings.will:
-            client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
+            topic, will = settings.will() if callable(settings.will) else settings.will
+            client.will_set(topic, will, qos=1, retain=settings.will_retained)
         self._hook(client)
         self._client, self._understood = client, False
         self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS

@@ -43,7 +43,7 @@ def link_of(site: Site, cloud: Cloud) -> Link:
         LinkSettings(
             cloud.host,
             cloud.port,
-            client_id=f"ec1-{site.tenant}-{site.id}",
+            client_id=f"tw1-{site.tenant}-{site.id}",
             access=access_of(cloud),
             keepalive_s=cloud.keepalive_s,
             will=(Topics(site.tenant, site.id).status, GONE),

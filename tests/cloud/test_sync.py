@@ -93,7 +93,7 @@ def test_an_outage_is_made_good_live_first(tmp_path: Path, broker: Broker) -> No
     assert gateway.sync.pending_count == 400 and not gateway.sync.connected
     broker.start()
     seen: list[str] = []
-    watcher = watch(broker.port, "ec1/acme/gw-1/+/site", lambda topic, _: seen.append(topic.split("/")[3]))
+    watcher = watch(broker.port, "tw1/acme/gw-1/+/site", lambda topic, _: seen.append(topic.split("/")[3]))
     gateway.drain()
     assert wait_until(lambda: len(seen) >= 7, 3, watcher)
     assert seen[0] == "tm" and set(seen[1:7]) == {"bf"}
@@ -153,7 +153,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     gateway.until(lambda: gateway.link.connected)
     for _ in range(20):
         gateway.step()
-    watcher = watch(broker.port, "ec1/#", lambda topic, payload: seen.update({topic: payload}))
+    watcher = watch(broker.port, "tw1/#", lambda topic, payload: seen.update({topic: payload}))
     assert wait_until(lambda: len(seen) == 2, 3, watcher)
     assert b'"online": true' in seen[TOPICS.status]
     assert schema_json() in seen.values()

@@ -83,13 +83,25 @@ def test_values_and_names_are_what_a_dashboard_asks_for(kept: Kept) -> None:
     assert kept.walls() == [FIRST_WALL_MS + seq * 1_000 for seq in (1, 2, 3)]
 
 
-def test_better_times_replace_those_that_were_sent_before_and_are_never_replaced_by_them(kept: Kept) -> None:
-    kept.book.commit([batch(1, 3)], {})
-    done = kept.book.commit([batch(2, 4, late_ms=500, restamped=True), batch(5, 2)], {})
-    assert done.new_count == 3
-    kept.book.commit([batch(1, 6)], {})
-    late = [0, 0, 500, 500, 500, 500, 0]
-    assert kept.walls() == [FIRST_WALL_MS + seq * 1_000 + late[seq] for seq in range(1, 7)]
+def test_better_times_replace_those_of_a_clock_that_was_not_set_and_only_those(kept: Kept) -> None:
+    first = kept.book.commit([batch(1, 2), batch(3, 4, late_ms=-500, unsynced=True), batch(1, 2, unsynced=True)], {})
+    assert first.new_count == 6 and list(first.unsynced[series()]) == [(3, 6)]
+    done = kept.book.commit([batch(2, 3, late_ms=700, restamped=True), batch(7, 1)], {})
+    assert done.new_count == 1 and list(done.unsynced[series()]) == [(5, 6)]
+    late = [0, 0, 700, 700, -500, -500, 0]  # 2 was sent with a good clock: it stays
+    assert kept.walls() == [FIRST_WALL_MS + seq * 1_000 + late[seq - 1] for seq in range(1, 8)]
+    parts = [batch(5, 4, late_ms=-500, unsynced=True), batch(5, 3, late_ms=900, restamped=True)]
+    last = kept.book.commit([*parts, batch(3, 3, late_ms=-500, unsynced=True)], {})
+    assert last.new_count == 1 and list(last.unsynced[series()]) == [(8, 8)]
+    late[4:] = [900, 900, 0, -500]
+    assert kept.walls() == [FIRST_WALL_MS + seq * 1_000 + late[seq - 1] for seq in range(1, 9)]
+
+
+def test_better_times_may_come_before_those_they_replace(kept: Kept) -> None:
+    parts = [batch(1, 3, late_ms=-500, unsynced=True), batch(2, 2, restamped=True)]
+    done = kept.book.commit(list(reversed(parts)), {})
+    assert done.new_count == 3 and list(done.unsynced[series()]) == [(1, 1)]
+    assert kept.walls() == [FIRST_WALL_MS + 500, FIRST_WALL_MS + 2_000, FIRST_WALL_MS + 3_000]
 
 
 def test_times_and_values_at_the_edge_of_what_a_message_can_hold_are_stored(kept: Kept) -> None:

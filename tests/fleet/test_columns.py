@@ -20,6 +20,9 @@ INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUE = st.one_of(st.none(), st.integers(-1_000, 1_000), INT64)
 
 
+MARKS = st.tuples(st.booleans(), st.booleans(), st.booleans())
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
     count, width = draw(st.integers(1, 12)), draw(st.integers(1, 6))
@@ -27,17 +30,17 @@ def batches(draw: st.DrawFn) -> Batch:
     times = st.lists(INT64, min_size=count, max_size=count)
     rows = zip(draw(times), draw(times), zip(*columns, strict=True), strict=True)
     samples = tuple(Sample(mono, wall, values) for mono, wall, values in rows)
-    return Batch(ID, draw(st.integers(1, (1 << 63) - 1)), draw(st.integers(1, 1 << 40)), samples, draw(st.booleans()))
+    return Batch(ID, draw(st.integers(1, (1 << 63) - 1)), draw(st.integers(1, 1 << 40)), samples, *draw(MARKS))
 
 
 def by_columns(found: Batch) -> Columns:
     columns: list[Column] = [list(column) for column in zip(*(one.values for one in found.samples), strict=True)]
     walls, monos = [one.wall_ms for one in found.samples], [one.mono_ms for one in found.samples]
-    return Columns(found.schema_id, found.epoch, found.seq0, walls, monos, columns)
+    return Columns(found.schema_id, found.epoch, found.seq0, walls, monos, columns, found.unsynced, found.restamped)
 
 
 def plain(found: Columns) -> list[Any]:
-    head = [found.schema_id, found.epoch, found.seq0, found.restamped]
+    head = [found.schema_id, found.epoch, found.seq0, found.unsynced, found.restamped]
     return [*head, list(found.wall_ms), list(found.mono_ms), *map(list, found.columns)]
 
 

@@ -139,9 +139,10 @@ def test_a_database_that_goes_away_costs_nothing_but_time(tmp_path: Path, broker
         own.start()
         assert wait_until(lambda: publisher.contiguous.get("gw-1") == 100, 30, publisher.step), ingest.said()
         assert count(dsn) == (100, 100)
+        assert wait_until(lambda: ingest.said().rstrip().endswith("'connected'"), 10, publisher.step)
         own.stop()
         publisher.publish(topics.live("site"), payload(101, 50))
-        assert wait_until(lambda: ingest.said().count("state='postgres: ") == 2, 10, publisher.step)
+        assert wait_until(lambda: ingest.said().count("state='postgres: ") >= 2, 10, publisher.step)
         assert ingest.end() == 1, "what it holds was not stored, and it says so"
 
 

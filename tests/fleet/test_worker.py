@@ -121,6 +121,18 @@ def test_an_ack_comes_after_the_commit_and_says_what_the_database_holds(bench: B
     assert (bench.worker.counts.samples, bench.worker.counts.commits) == (15, 3)
 
 
+def test_an_ack_names_what_waits_for_better_times_until_they_come(bench: Bench) -> None:
+    topic = TOPICS.live("site")
+    bench.worker.take(topic, payload(1, 5, marks=(False, True, False)))
+    bench.pass_ms(1_100)
+    bench.worker.take(topic, payload(2, 3, marks=(True, False, True)))
+    bench.pass_ms(1_100)
+    bench.worker.take(topic, payload(1, 6, marks=(True, False, True)))
+    bench.pass_ms(1_100)
+    acks = [decode_ack(message) for _, message in bench.live.published]
+    assert [ack.unsynced for ack in acks] == [((1, 5),), ((1, 1), (5, 5)), ()]
+
+
 def test_while_the_database_is_away_nothing_is_acknowledged_or_dropped_and_it_is_told(bench: Bench) -> None:
     bench.worker.take(TOPICS.live("site"), payload(1, 5))
     bench.pass_ms(1_000)

@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 
 from edge.cloud.ranges import RangeSet
 
+UNSYNCED_MAX_COUNT = 3_600  # of one series in one look: an hour of a gateway whose clock is never set costs no more
+
 Range = tuple[int, int]  # first, last; both included
 Column = Sequence[int | None]  # an array when every value is known: a fifth of a list's memory
 
@@ -27,7 +29,11 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A batch by columns: sample i has number seq0 + i. `restamped`: its times are better than those sent before."""
+    """A batch by columns: sample i has number seq0 + i.
+
+    `unsynced`: no synchronised clock stands behind `wall_ms`. `restamped`: sent again with better ones; they replace
+    those that are held with that mark, and take it away (deploy/handbook/wire.md).
+    """
 
     schema_id: str
     epoch: int
@@ -35,6 +41,7 @@ class Columns:
     wall_ms: Sequence[int]
     mono_ms: Sequence[int]
     columns: list[Column]
+    unsynced: bool = False
     restamped: bool = False
 
     @property
@@ -51,10 +58,14 @@ Taken = tuple[Series, Columns]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How many samples were new, and all numbers the database now holds of every series that was touched."""
+    """How many samples were new, and all numbers the database now holds of every series that was touched.
+
+    `unsynced`: where it holds any, the numbers whose wall times wait for better ones; the oldest UNSYNCED_MAX_COUNT.
+    """
 
     new_count: int
     held: Mapping[Series, RangeSet]
+    unsynced: Mapping[Series, RangeSet]
 
 
 class BookFault(Exception):

@@ -15,11 +15,12 @@ CREATE TABLE series (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, gateway TEXT 
   epoch INTEGER NOT NULL, UNIQUE (tenant, gateway, stream, epoch));
 CREATE TABLE sample_schema (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, json TEXT);
 CREATE TABLE sample (series INTEGER NOT NULL, seq INTEGER NOT NULL, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT NULL,
-  schema INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (series, seq)) WITHOUT ROWID;
+  schema INTEGER NOT NULL, unsynced INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (series, seq)) WITHOUT ROWID;
 CREATE INDEX sample_time ON sample (series, wall_ms);
+CREATE INDEX sample_unsynced ON sample (series, seq) WHERE unsynced;
 CREATE TABLE held (series INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY (series, first)) WITHOUT ROWID;
-CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, wall_ms, mono_ms, name AS schema, data
+CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, wall_ms, mono_ms, unsynced, name AS schema, data
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
 """,
 )
@@ -30,10 +31,11 @@ CREATE TABLE series (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant
   stream text NOT NULL, epoch bigint NOT NULL, UNIQUE (tenant, gateway, stream, epoch));
 CREATE TABLE sample_schema (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, json text);
 CREATE TABLE sample (series integer NOT NULL, seq bigint NOT NULL, time timestamptz NOT NULL, mono_ms bigint NOT NULL,
-  schema integer NOT NULL, v bigint[] NOT NULL);
+  schema integer NOT NULL, unsynced boolean NOT NULL, v bigint[] NOT NULL);
 CREATE INDEX sample_time ON sample (series, time);
+CREATE INDEX sample_unsynced ON sample (series, seq) WHERE unsynced;
 CREATE TABLE held (series integer NOT NULL, first bigint NOT NULL, last bigint NOT NULL, PRIMARY KEY (series, first));
-CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, time, mono_ms, name AS schema, v
+CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, time, mono_ms, unsynced, name AS schema, v
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
 """,
 )
@@ -45,9 +47,9 @@ POSTGRES_KEY = {
 HYPERTABLE = "SELECT create_hypertable('sample', 'time', chunk_time_interval => interval '7 days')"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")  # PostgreSQL cuts names after 63 bytes
-_TAKEN = {"tenant", "gateway", "stream", "epoch", "seq", "time", "wall_ms", "mono_ms"}
+_TAKEN = {"tenant", "gateway", "stream", "epoch", "seq", "time", "wall_ms", "mono_ms", "unsynced"}
 _VIEW = """\
-CREATE VIEW samples_{id} AS SELECT tenant, gateway, stream, epoch, seq, {time}, mono_ms, {columns}
+CREATE VIEW samples_{id} AS SELECT tenant, gateway, stream, epoch, seq, {time}, mono_ms, unsynced, {columns}
   FROM sample JOIN series ON series.id = sample.series WHERE schema = {number}"""
 
 

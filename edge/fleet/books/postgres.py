@@ -15,22 +15,24 @@ from psycopg.pq import TransactionStatus
 
 from edge.cloud.ranges import RangeSet
 from edge.fleet.books import copying, layout
-from edge.fleet.books.book import BookFault, Committed, Range, Series, Taken, spans, widen
+from edge.fleet.books.book import UNSYNCED_MAX_COUNT, BookFault, Committed, Range, Series, Taken, spans, widen
 
 # A server that went away without a word is noticed within a minute; what the DSN says goes first.
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
 MIGRATION_LOCK = 0x7E1D  # workers that start together migrate once
 CHUNK_BYTES = 1 << 18
 _TIME = "'epoch'::timestamptz + least(greatest(i.wall_ms, 0), 4102444800000) * interval '1 ms'"  # 1970..2099
-_STAMP = (
-    f"UPDATE sample s SET time = {_TIME} FROM incoming i WHERE i.restamped AND s.series = i.series AND s.seq = i.seq"
-)
-_MOVE = f"""INSERT INTO sample SELECT i.series, i.seq, {_TIME}, i.mono_ms, i.schema, i.v FROM incoming i
-  ORDER BY i.series, i.seq, i.restamped DESC ON CONFLICT DO NOTHING"""
-_FORGET = "DELETE FROM sample s USING incoming i WHERE i.restamped AND s.series = i.series AND s.seq = i.seq"
-_MOVE_TIMED = f"""INSERT INTO sample SELECT DISTINCT ON (i.series, i.seq) i.series, i.seq, {_TIME}, i.mono_ms, i.schema, i.v
-  FROM incoming i WHERE NOT EXISTS (SELECT FROM sample s WHERE s.series = i.series AND s.seq = i.seq)
-  ORDER BY i.series, i.seq, i.restamped DESC"""
+_SAME = "s.series = i.series AND s.seq = i.seq"
+_BETTER = f"i.restamped AND {_SAME} AND s.unsynced"
+_ROW = f"i.series, i.seq, {_TIME}, i.mono_ms, i.schema, i.unsynced, i.v"
+_ORDER = "ORDER BY i.series, i.seq, i.restamped DESC, i.unsynced"
+_STAMP = f"UPDATE sample s SET time = {_TIME}, unsynced = false FROM incoming i WHERE {_BETTER}"
+_MOVE = f"INSERT INTO sample SELECT {_ROW} FROM incoming i {_ORDER} ON CONFLICT DO NOTHING"
+_FORGET = f"DELETE FROM sample s USING incoming i WHERE {_BETTER}"
+_MOVE_TIMED = f"""INSERT INTO sample SELECT DISTINCT ON (i.series, i.seq) {_ROW} FROM incoming i
+  WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME}) {_ORDER}"""
+_UNSYNCED = """SELECT wanted, seq FROM unnest(%s::integer[]) AS wanted CROSS JOIN LATERAL
+  (SELECT seq FROM sample WHERE series = wanted AND unsynced ORDER BY seq LIMIT %s) AS oldest"""
 _LOCK = "SELECT id FROM series WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
@@ -62,13 +64,14 @@ class PostgresBook:
             numbers = [self._series[series] for series in came]
             new_count = self._store(db, taken, numbers)
             held = self._widen(db, came)
+            marked = self._unsynced(db, came)
             db.commit()
         except psycopg.Error as error:
             raise BookFault(f"postgres: {' '.join(str(error).split())}") from error
         finally:
             if self._db is not None and self._db.info.transaction_status != TransactionStatus.IDLE:
                 self._leave()
-        return Committed(new_count, held)
+        return Committed(new_count, held, marked)
 
     # ---- connection and layout
 
@@ -155,7 +158,7 @@ class PostgresBook:
                     cursor.execute(_STAMP.encode())
                 return cursor.execute(_MOVE.encode()).rowcount
             cursor.execute(_LOCK, (numbers,))
-            gone_count = cursor.execute(_FORGET).rowcount if restamped else 0
+            gone_count = cursor.execute(_FORGET.encode()).rowcount if restamped else 0
             return cursor.execute(_MOVE_TIMED.encode()).rowcount - gone_count
 
     def _widen(self, db: psycopg.Connection[Any], came: Mapping[Series, RangeSet]) -> dict[Series, RangeSet]:
@@ -181,6 +184,13 @@ class PostgresBook:
             add = "INSERT INTO held SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::bigint[])"
             db.execute(add, [list(part) for part in zip(*new, strict=True)])
         return held
+
+    def _unsynced(self, db: psycopg.Connection[Any], came: Mapping[Series, RangeSet]) -> dict[Series, RangeSet]:
+        named = {self._series[series]: series for series in came}
+        found: dict[Series, RangeSet] = {}
+        for number, seq in db.execute(_UNSYNCED, (list(named), UNSYNCED_MAX_COUNT)):
+            found.setdefault(named[number], RangeSet()).add(seq, seq)
+        return found
 
     def _store_schemas(self, db: psycopg.Connection[Any], schemas: Mapping[str, str]) -> None:
         for name, text in sorted(schemas.items()):

@@ -11,10 +11,23 @@ from typing import Any
 
 from edge.cloud.ranges import RangeSet
 from edge.fleet.books import layout
-from edge.fleet.books.book import BookFault, Column, Columns, Committed, Series, Taken, spans, unknown_count, widen
+from edge.fleet.books.book import (
+    UNSYNCED_MAX_COUNT,
+    BookFault,
+    Column,
+    Columns,
+    Committed,
+    Series,
+    Taken,
+    spans,
+    unknown_count,
+    widen,
+)
 
 CACHE_KIB = 65_536  # the newest pages of some hundred series; the default of 2 MB costs a tenth of the speed
 BUSY_S = 5.0  # somebody else writes into this file: a backup, a hand
+_STAMP = "UPDATE sample SET wall_ms = ?, unsynced = 0 WHERE series = ? AND seq = ? AND unsynced"
+_UNSYNCED = "SELECT seq FROM sample WHERE series = ? AND unsynced ORDER BY seq LIMIT ?"
 
 
 class SqliteBook:
@@ -51,12 +64,13 @@ class SqliteBook:
             self._store_schemas(schemas)
             new_count = sum(self._store(series, batch) for series, batch in taken)
             held = {series: self._widen(series, came) for series, came in spans(taken).items()}
+            marked = {series: found for series in held if (found := self._unsynced(series))}
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise BookFault(f"{self._path}: {error}") from error
         finally:
             self._undo()
-        return Committed(new_count, held)
+        return Committed(new_count, held, marked)
 
     def _undo(self) -> None:
         """What was not committed: the rows, and the numbers that were given to names."""
@@ -94,11 +108,14 @@ class SqliteBook:
         number, seqs = self._id(series), range(batch.seq0, batch.last_seq + 1)
         if batch.restamped:
             rows = zip(batch.wall_ms, repeat(number), seqs, strict=False)
-            self._db.executemany("UPDATE sample SET wall_ms = ? WHERE series = ? AND seq = ?", rows)
+            self._db.executemany(_STAMP, rows)
+        mark = int(batch.unsynced and not batch.restamped)
         schema = self._schema(batch.schema_id)
         before_count = self._db.total_changes
-        table = zip(repeat(number), seqs, batch.wall_ms, batch.mono_ms, repeat(schema), _texts(batch.columns))
-        self._db.executemany("INSERT OR IGNORE INTO sample VALUES (?,?,?,?,?,?)", table)
+        table = zip(
+            repeat(number), seqs, batch.wall_ms, batch.mono_ms, repeat(schema), repeat(mark), _texts(batch.columns)
+        )
+        self._db.executemany("INSERT OR IGNORE INTO sample VALUES (?,?,?,?,?,?,?)", table)
         return self._db.total_changes - before_count
 
     def _widen(self, series: Series, came: RangeSet) -> RangeSet:
@@ -108,6 +125,12 @@ class SqliteBook:
         self._db.executemany("DELETE FROM held WHERE series = ? AND first = ?", [(number, first) for first, _ in gone])
         self._db.executemany("INSERT INTO held VALUES (?,?,?)", [(number, *one) for one in new])
         return whole
+
+    def _unsynced(self, series: Series) -> RangeSet:
+        found = RangeSet()
+        for (seq,) in self._db.execute(_UNSYNCED, (self._id(series), UNSYNCED_MAX_COUNT)):
+            found.add(seq, seq)
+        return found
 
     def close(self) -> None:
         self._db.close()

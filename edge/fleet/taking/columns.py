@@ -15,9 +15,11 @@ import msgpack
 from edge.cloud.codec import (
     BATCH_MAX_COUNT,
     COLUMNS_MAX_COUNT,
-    HISTORICAL,
+    FLAGS_MAX,
     INFLATED_MAX_BYTES,
+    RESTAMPED,
     SEQ_MAX,
+    UNSYNCED,
     VERSION,
     decode_batch,
 )
@@ -45,7 +47,7 @@ def _by_the_codec(payload: bytes) -> Columns:
     batch = decode_batch(payload)
     wall_ms, mono_ms = [one.wall_ms for one in batch.samples], [one.mono_ms for one in batch.samples]
     columns: list[Column] = [list(column) for column in zip(*(one.values for one in batch.samples), strict=True)]
-    return Columns(batch.schema_id, batch.epoch, batch.seq0, wall_ms, mono_ms, columns)
+    return Columns(batch.schema_id, batch.epoch, batch.seq0, wall_ms, mono_ms, columns, batch.unsynced, batch.restamped)
 
 
 def _short_way(payload: bytes) -> Columns | None:
@@ -64,7 +66,7 @@ def _short_way(payload: bytes) -> Columns | None:
         or not 1 <= len(walls) <= BATCH_MAX_COUNT
     ):
         return None
-    whole = 1 <= epoch <= SEQ_MAX and 1 <= seq0 <= SEQ_MAX - len(walls) and flags in (0, HISTORICAL)
+    whole = 1 <= epoch <= SEQ_MAX and 1 <= seq0 <= SEQ_MAX - len(walls) and 0 <= flags <= FLAGS_MAX
     if not whole or None in walls or None in monos:
         return None
     if _ODD_BYTES.search(raw) and not set(map(type, chain.from_iterable(lists))) <= {int, _NONE}:
@@ -75,7 +77,7 @@ def _short_way(payload: bytes) -> Columns | None:
     if any(one is None for one in sums):
         return None
     wall_ms, mono_ms, *values = cast("list[Any]", sums)
-    return Columns(schema, epoch, seq0, wall_ms, mono_ms, values)
+    return Columns(schema, epoch, seq0, wall_ms, mono_ms, values, bool(flags & UNSYNCED), bool(flags & RESTAMPED))
 
 
 def _unpack(payload: bytes) -> tuple[bytes, object]:

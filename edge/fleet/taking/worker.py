@@ -8,8 +8,9 @@ Backlog has a connection of its own, read only while there is room, so that it c
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from edge.cloud.codec import RANGES_MAX_COUNT, Ack, encode_ack, schema_id
 from edge.cloud.dial import Backoff
@@ -150,7 +151,8 @@ class Ingest:
         for series, batch in job.taken:
             seqs.setdefault(series, []).append(batch.seq0)
         for series, held in committed.held.items():
-            self._acks[Topics(series.tenant, series.gateway).ack, _ack(series, held, seqs[series])] = None
+            ack = _ack(series, held, seqs[series], committed.unsynced.get(series, ()))
+            self._acks[Topics(series.tenant, series.gateway).ack, ack] = None
 
     def _send_acks(self) -> None:
         """As the window allows; an ack that is lost is repeated when its batch comes again."""
@@ -173,8 +175,9 @@ class Ingest:
         return not self._pending_count
 
 
-def _ack(series: Series, held: RangeSet, seqs: list[int]) -> bytes:
+def _ack(series: Series, held: RangeSet, seqs: list[int], unsynced: Iterable[tuple[int, int]]) -> bytes:
     ranges = sorted({found for found in map(held.around, seqs) if found})
     first = held.around(1)
     newest = tuple(ranges[-RANGES_MAX_COUNT:])
-    return encode_ack(Ack(series.stream, series.epoch, first[1] if first else 0, newest))
+    oldest = tuple(islice(unsynced, RANGES_MAX_COUNT))
+    return encode_ack(Ack(series.stream, series.epoch, first[1] if first else 0, newest, oldest))
