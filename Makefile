@@ -89,7 +89,7 @@ torture: broker
 
 # Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.
 # No install script of npm runs: serialport carries its binding for each processor.
-APT_PEERS := libmodbus-dev mbpoll
+APT_PEERS := libmodbus-dev mbpoll postgresql
 NPM_PEERS := modbus-serial@8.0.25 serialport@13.0.0
 .PHONY: peers interop
 peers: $(STAMP)

@@ -108,6 +108,11 @@ class _Client(paho.Client):
         return self.handed
 
 
+def _unshared(pattern: str) -> str:
+    """The filter inside `$share/group/filter`, by which its messages come; any other as it is."""
+    return pattern.split("/", 2)[2] if pattern.startswith("$share/") else pattern
+
+
 class Link:
     """The connection. `up_count` rises with each session; watch it to publish a birth."""
 
@@ -315,7 +320,7 @@ class Link:
         if len(message.payload) > MESSAGE_MAX_BYTES:
             return
         for pattern, callback in self._subscriptions.items():
-            if paho.topic_matches_sub(pattern, message.topic):
+            if paho.topic_matches_sub(_unshared(pattern), message.topic):
                 callback(message.topic, bytes(message.payload))
 
     def _check_patience(self) -> None:

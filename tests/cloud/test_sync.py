@@ -1,6 +1,6 @@
 """Ring, link, broker and ingest together: nothing lost, nothing doubled, live before backlog."""
 
-import os
+import json
 import signal
 import socket
 import sqlite3
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgpack
 import pytest
 
 from edge.cloud.codec import Ack, encode_ack, schema_json
@@ -18,7 +17,6 @@ from edge.cloud.dial import Backoff
 from edge.cloud.link import Link, LinkSettings
 from edge.cloud.sync import GONE, Sync
 from edge.cloud.topics import Topics
-from edge.fleet.ingest import Ingest, SampleBook
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
 from edge.store.segments import SegmentLog
@@ -71,8 +69,10 @@ class IngestProcess:
 
 def rows(file: Path) -> list[tuple[int, int]]:
     with sqlite3.connect(file) as db:
-        found = db.execute("SELECT seq, data FROM sample WHERE tenant='acme' AND gw='gw-1' ORDER BY seq").fetchall()
-    return [(seq, msgpack.unpackb(data)[0]) for seq, data in found]
+        found = db.execute(
+            "SELECT seq, data FROM samples WHERE tenant='acme' AND gateway='gw-1' ORDER BY seq"
+        ).fetchall()
+    return [(seq, json.loads(data)[0]) for seq, data in found]
 
 
 def complete(count: int) -> list[tuple[int, int]]:
@@ -162,21 +162,7 @@ def test_status_schema_and_will_are_retained(tmp_path: Path, broker: Broker) -> 
     assert wait_until(lambda: seen[TOPICS.status] == GONE, 3, watcher)
 
 
-def test_garbage_on_every_topic_is_counted_and_survived(tmp_path: Path, broker: Broker) -> None:
-    link = Link(LinkSettings("127.0.0.1", broker.port))
-    ingest = Ingest(link, SampleBook(tmp_path / "fleet.db"))
-    for topic in (
-        "tw1/a/b/tm/site",
-        "tw1/a/b/bf/site",
-        "tw1/a/b/sch/x",
-        "tw1/a/ b/tm/x",
-        "x",
-        "tw1/a/b/tm/" + "s" * 99,
-    ):
-        for payload in (b"", b"\x78\x9c", b"\x98" + b"\xc0" * 8, os.urandom(99), b"\xff" * 2_000):
-            ingest.take(topic, payload)
-    ingest.step(0)
-    assert ingest.counts.rejected >= 29 and ingest.counts.samples == 0
+def test_garbage_for_an_ack_is_survived(tmp_path: Path, broker: Broker) -> None:
     gateway = Gateway(tmp_path, broker.port)
     for payload in (b"", b"x", encode_ack(Ack("site", 1, 10**9, ())), encode_ack(Ack("no", gateway.log.epoch, 9, ()))):
         gateway.sync._on_ack(TOPICS.ack, payload)
