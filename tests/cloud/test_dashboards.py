@@ -53,10 +53,17 @@ def test_a_panel_has_a_question_of_the_chosen_database_and_bounded_answers(panel
             assert "LIMIT" in sql
 
 
+@pytest.mark.parametrize("name", ["site_sample.sql", "dashboards.sql", "clickhouse.sql"])
+def test_every_column_of_a_sample_has_its_place_in_the_tables(name: str) -> None:
+    text = (CLOUD / "sql" / name).read_text()
+    assert not [column for column in COLUMNS if not re.search(rf"\b{column}\b", text)]
+
+
 def test_a_fleet_operator_finds_what_matters() -> None:
     text = json.dumps(BOARDS["site.json"])
     for column in ("poc_power_w", "pv_power_w", "battery_power_w", "soc_cpct", "grid_intensity_mg_per_kwh",
-                   "site_intensity_mg_per_kwh", "stored_carbon_mg", "site_gap", "newest", "lag(mode)"):  # fmt: skip
+                   "site_intensity_mg_per_kwh", "battery_intensity_mg_per_kwh", "stored_carbon_mg",
+                   "site_gap", "newest", "lag(mode)"):  # fmt: skip
         assert column in text
 
 

@@ -29,7 +29,9 @@ CREATE TABLE IF NOT EXISTS site_sample
     grid_intensity_mg_per_kwh Nullable(Int64) CODEC(Delta, ZSTD),
     site_intensity_mg_per_kwh Nullable(Int64) CODEC(Delta, ZSTD),
     stored_carbon_mg          Nullable(Int64) CODEC(Delta, ZSTD),
-    quality                   Nullable(Int64) CODEC(ZSTD)
+    quality                   Nullable(Int64) CODEC(ZSTD),
+    battery_intensity_mg_per_kwh Nullable(Int64) CODEC(Delta, ZSTD),
+    site_carbon_mg_per_s      Nullable(Int64) CODEC(Delta, ZSTD)
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(timestamp)

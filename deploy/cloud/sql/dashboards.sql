@@ -6,7 +6,8 @@ CREATE OR REPLACE FUNCTION make_site_sample() RETURNS text LANGUAGE plpgsql AS $
 DECLARE
   wanted text[] := ARRAY['poc_power_w', 'load_power_w', 'pv_power_w', 'battery_power_w', 'battery_set_w', 'soc_cpct', 'mode',
     'why', 'wish_w', 'reference_w', 'cell_voltage_min_mv', 'cell_voltage_max_mv', 'cell_temp_max_dc', 'late_max_us',
-    'late_count', 'grid_intensity_mg_per_kwh', 'site_intensity_mg_per_kwh', 'stored_carbon_mg', 'quality'];
+    'late_count', 'grid_intensity_mg_per_kwh', 'site_intensity_mg_per_kwh', 'stored_carbon_mg', 'quality',
+    'battery_intensity_mg_per_kwh', 'site_carbon_mg_per_s'];
   parts text[];
 BEGIN
   -- A column that a schema does not have is NULL in its part.

@@ -31,7 +31,9 @@ CREATE TABLE IF NOT EXISTS site_sample (
   grid_intensity_mg_per_kwh bigint,
   site_intensity_mg_per_kwh bigint,
   stored_carbon_mg          bigint,
-  quality                   bigint
+  quality                   bigint,
+  battery_intensity_mg_per_kwh bigint,
+  site_carbon_mg_per_s      bigint
 );
 CREATE INDEX IF NOT EXISTS site_sample_of ON site_sample (gateway, time DESC);
 
