@@ -198,14 +198,6 @@ def _cloud(config: Config) -> Iterator[Parts]:
             yield f"{table}.password_file", broker.password_file, f"needs {table}.username", "a password without a user"
 
 
-def _views(config: Config) -> Iterator[Parts]:
-    views = config.views
-    if views.json_every_s and not config.cloud.host:
-        yield "views.json_every_s", views.json_every_s, "needs cloud.host", "it goes to the broker of the cloud"
-    if views.sparkplug.setpoints and not views.sparkplug.host:
-        yield "views.sparkplug.setpoints", True, "needs views.sparkplug.host", "nobody could write one"
-
-
 def _evidence(config: Config) -> Iterator[Parts]:
     devices = {device.name: device.use for device in config.device}
     for index, meter in enumerate(config.meter):
@@ -220,4 +212,12 @@ def _evidence(config: Config) -> Iterator[Parts]:
             yield f"contract[{index}].name", contract.name, "is taken by another [[contract]]", "names differ"
 
 
-CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud, _evidence, _views)
+def _views(config: Config) -> Iterator[Parts]:
+    views = config.views
+    if views.json_every_s and not config.cloud.host:
+        yield "views.json_every_s", views.json_every_s, "needs cloud.host", "it goes to the broker of the cloud"
+    if views.sparkplug.setpoints and not views.sparkplug.host:
+        yield "views.sparkplug.setpoints", True, "needs views.sparkplug.host", "nobody could write one"
+
+
+CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud, _views, _evidence)

@@ -89,7 +89,7 @@ EVENTS = st.builds(
     st.sampled_from(["info", "warning", "alarm"]),
 )
 NUMBERED = st.builds(NumberedEvent, st.integers(1, 2**62), EVENTS, st.booleans())
-SEQS = st.integers(1, 2**62)
+SEQS = st.integers(1, 2**61)  # two of them added are still one
 RATES = st.none() | st.integers(0, 10**9)
 
 

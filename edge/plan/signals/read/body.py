@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def refuse(where: str, found: object, expected: str) -> NoReturn:
-    raise DataFault(f"{where}: {plain(found) or 'nothing'}; expected {expected}")
+    raise DataFault(f"{plain(where)}: {plain(found) or 'nothing'}; expected {expected}")
 
 
 def plain(found: object, most: int = SHOWN_MAX) -> str:
