@@ -171,7 +171,7 @@ def rows() -> list[Row]:
 
 async def _site(seconds: int, mount: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, device(Path(folder), mount) as (at, written_bytes):
-        async with LiveSite(Path(folder), 0, store=at / "store").plant() as site:
+        async with LiveSite(Path(folder), 0, store=at / "store", sync_ms=10_000).plant() as site:
             await site.start()
             await site.until(stored_count=60)
             os.sync()  # what the start cost is not counted

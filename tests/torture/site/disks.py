@@ -21,7 +21,7 @@ from tests.torture.site.oracle import read_ring
 
 WELL_S, AGAIN_S = 5, 5
 CYCLES_MIN = 0.95  # of those that should have run
-LATE_MORE_MAX = 0.1  # of the cycles may be late (5 ms) beyond the share of before: others use this machine as well
+LATE_MORE_MAX = 0.25  # of the cycles may be late (5 ms) beyond the share of before: others use this machine as well
 Look = dict[str, Any]
 STRACE = shutil.which("strace") or ""
 

@@ -28,7 +28,7 @@ LOOK_S = 0.02
 class LiveSite:
     """One site in `folder`; its store is in `store`, which may be a disk of its own."""
 
-    def __init__(self, folder: Path, broker_port: int, *, store: Path | None = None) -> None:
+    def __init__(self, folder: Path, broker_port: int, *, store: Path | None = None, sync_ms: int = 2_000) -> None:
         self.folder, self.store = folder, store or folder / "store"
         config = example_config()
         self._plant = build_site(config, SiteSpec(units=unit_specs(config)), 1)
@@ -36,7 +36,7 @@ class LiveSite:
         self._buses = {p.name: PtyBus(p.name, p.baud, slaves[p.name], before=self._move) for p in config.port}
         self._clock = SystemClock()
         self._start_us, self._moved_s = self._clock.mono_us(), 0.0
-        self._broker_port = broker_port
+        self._broker_port, self._sync_ms = broker_port, sync_ms
         self.process: asyncio.subprocess.Process | None = None
         self.start_count = 0
 
@@ -54,7 +54,7 @@ class LiveSite:
         tables = demo_tables(
             self.folder, {name: bus.path for name, bus in self._buses.items()}, self._broker_port, {"kind": "none"}
         )
-        tables["store"] = {"path": str(self.store)}
+        tables["store"] = {"path": str(self.store), "sync_ms": self._sync_ms}
         tables["cloud"]["backfill_per_s"] = 50
         if not self._broker_port:
             del tables["cloud"]
