@@ -65,7 +65,7 @@ class Gateway:
         """New samples when `more`, then what waits for its ack too long."""
         first, more = self.last_seq + 1, more and mono_ms >= self._next_mono_ms
         if more:
-            self._next_mono_ms = mono_ms + PERIOD_MS
+            self._next_mono_ms = (self._next_mono_ms or mono_ms) + PERIOD_MS
             self.last_seq += self._rate
         self.link.step(mono_ms)
         self.link.settled.clear()
