@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
+.PHONY: torture-ingest simulate help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make torture  every way to lose data, tried: kill -9, power cuts, full and sick disks, wrong clocks (QUICK=1: a minute)"
 	@echo "make evidence one changed byte anywhere in an evidence package, 10 000 times; then a year of it: time, room, memory"
+	@echo "make torture-ingest  the broker and the ingest's workers killed while 20 gateways publish, into PostgreSQL (KILLS=30 SEED=1)"
+	@echo "make simulate GATEWAYS=1000 MINUTES=10  simulated gateways, one broker, one ingest, and a judge of every row"
 	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
 	@echo "make interop  our bus and devices against libmodbus, modbus-serial, modbus-tk, mbpoll and pysunspec2, about 4 minutes"
 	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
@@ -83,6 +85,14 @@ scenarios: $(STAMP)
 
 bench: broker
 	@$(BIN)/python -m tests.bench
+
+KILLS ?= 30
+torture-ingest: broker peers
+	@KILLS=$(KILLS) SEED=$(if $(filter 0,$(SEED)),1,$(SEED)) $(BIN)/python -m pytest tests/fleet/test_simulate.py -k kills
+
+GATEWAYS ?= 1000
+simulate: broker
+	@$(BIN)/python -m tests.fleet.simulated $(GATEWAYS) $(if $(filter 0,$(MINUTES)),10,$(MINUTES))
 
 torture: broker
 	@$(BIN)/python -m tests.torture store $(if $(QUICK),--quick)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from edge.errors import EdgeError
+from edge.fleet import gaps, request
+from edge.fleet.simulate import words as simulate
 from edge.fleet.taking import words as ingest
 
 EXIT_BAD_INPUT = 2
@@ -27,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-fleet", description="Tidewatt Edge, the operator's side")
     words = parser.add_subparsers(required=True, metavar="WORD")
-    ingest.add_word(words)
+    for word in (ingest, gaps, request, simulate):
+        word.add_word(words)
     return parser
 
 
