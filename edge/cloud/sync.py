@@ -143,15 +143,15 @@ class Sync:
         """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
         self._now_mono_ms = mono_ms
         self.standing.advance(self.log.first_seq)
+        if mono_ms >= self._age_due_mono_ms:
+            self._age_due_mono_ms = mono_ms + QUEUE_AGE_MS
+            self.queue_age_ms = self._oldest_age_ms()
         if self.link is not None and self._post is not None:
             self._exchange(self.link, self._post)
         self.log.sync_if_due(mono_ms)  # after the network: it may take its time
         if mono_ms >= self._cursor_due_mono_ms:
             self._cursor_due_mono_ms = mono_ms + CURSOR_WRITE_MS
             self._write_cursor()
-        if mono_ms >= self._age_due_mono_ms:
-            self._age_due_mono_ms = mono_ms + QUEUE_AGE_MS
-            self.queue_age_ms = self._oldest_age_ms()
 
     def _exchange(self, link: Connection, post: Post) -> None:
         link.step(self._now_mono_ms)
@@ -329,7 +329,8 @@ class Sync:
 
     def _publish_schema(self, schema: bytes) -> bool:
         name = schema_id(schema)
-        if name not in self._schemas:
+        unwanted = self._post is not None and self._post.is_muted(self._topics.schema(name))
+        if name not in self._schemas and not unwanted:
             if self._publish("other", self._topics.schema(name), schema, retain=True) is None:
                 return False
             self._schemas.add(name)

@@ -10,7 +10,7 @@ import time
 from hil.day.image import default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.wire import default_wire_day
-from tests.bench import field, kernel, smoothing, store, wire
+from tests.bench import cloud, field, kernel, smoothing, store, wire
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS, WIRE_ROUNDS = 3_600, 3
@@ -54,6 +54,7 @@ def main() -> int:
         ("simulated day, wire level (an hour, times 24)", wire_day_s(), 20.0, "s of CPU"),
         *store.rows(),
         *wire.rows(),
+        *cloud.rows(),
         *field.rows(cpu=rtu),
     ]
     print(f"{'what':<54}{'measured':>12}{'at most':>12}  unit")

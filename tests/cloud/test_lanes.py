@@ -107,7 +107,7 @@ def test_a_refused_record_is_parked_and_told_and_sent_again_only_when_it_is_aske
     for _ in range(20):
         site.leap(61_000)
     assert firsts(broker).count(1) == 1 and site.sync.parked_count == 100, "twenty minutes: never again"
-    assert site.sync.pending_count == 350 and site.sync.acked_count == 250 and not site.sync.refusals
+    assert site.sync.pending_count == 100 and site.sync.acked_count == 250 and not site.sync.refusals
     poison = False
     broker.send(TOPICS.replay, notices.encode_replay(Replay("r-1", "site", 0, 1, 100)))
     site.until(lambda: site.sync.pending_count == 0)
@@ -149,20 +149,23 @@ def test_trap_7_a_broker_that_hangs_up_on_one_message_gets_everything_else(
     assert "closed the connection" in site.sync.refusals[0][1]
     site.until(lambda: site.sync.pending_count == site.sync.parked_count)
     assert site.sync.parked_count == 100 and site.sync.acked_count == 300
-    cut_count = broker.connected_count
+    assert broker.connected_count <= 2 * (CUTS_MAX_COUNT + 2)
+    poison_count = firsts(broker).count(101)
     for _ in range(10):
         site.leap(61_000)
-    assert broker.connected_count == cut_count <= 2 * (CUTS_MAX_COUNT + 2), "and then it is left alone"
+    assert firsts(broker).count(101) == poison_count == CUTS_MAX_COUNT + 1, "and then it is left alone"
 
 
 def test_a_topic_that_ends_every_session_does_not_hold_up_the_others(tmp_path: Path, broker: ScriptedBroker) -> None:
     broker.puback = lambda topic, _: CUT if "/tm/" in topic else 0
     site = Site(tmp_path, broker.port)
-    end_s = time.monotonic() + 8
-    while not site.sync.refusals and time.monotonic() < end_s:
+    for _ in range(50):
+        site.until(lambda: site.link.room == site.link.window == 10)
         site.note(1)
         for _ in range(20):
             site.step()
+        if site.sync.refusals:
+            break
     assert site.sync.refusals[0][0] == TOPICS.live("site")
     site.until(lambda: site.sync.pending_count == 0)
     assert not site.sync.parked_count, "the samples went as backlog"
@@ -184,8 +187,8 @@ def test_trap_6_numbers_arrive_as_a_set_whatever_the_order_after_cuts(tmp_path: 
 
 
 def test_live_samples_and_events_go_before_the_backlog(tmp_path: Path, broker: ScriptedBroker) -> None:
-    site = Site(tmp_path, broker.port, Pace(20, 10**6))
-    site.note(3_000)
+    site = Site(tmp_path, broker.port, Pace(3, 10**6))
+    site.note(5_000)
     site.sync._fresh.clear()
     site.until(lambda: len(firsts(broker)) >= 3)
     for count in range(1, 20):

@@ -1,8 +1,8 @@
 """The one door to the link for all lanes: knows what the broker has not answered, and minds what it answered.
 
 A refusal holds its lane for a while, so that a broker that refuses everything for a minute does not park a day. What makes
-the broker hang up is sent alone (suspects.py), and when that does not help, not at all: a batch by its first number, live
-samples and events as a whole. Who sends what again is the lanes' business.
+the broker hang up is sent alone (suspects.py), and when that does not help, not at all: a batch by its first number,
+anything else by its topic. Who sends what again is the lanes' business.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,15 @@ class Sent:
     """A message the broker has not answered yet: first..last are its numbers, 0 when it has none."""
 
     lane: Lane
+    topic: str
     first: int
     last: int
     sent_mono_ms: int
 
     @property
-    def key(self) -> tuple[Lane, int]:
+    def key(self) -> tuple[str, int]:
         """What it is suspected by."""
-        return self.lane, self.first if self.lane in ("backlog", "restamp", "replay") else 0
+        return self.topic, self.first if self.lane in ("backlog", "restamp", "replay") else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,17 @@ class Post:
         self._suspects = Suspects()
         self._sent: dict[int, Sent] = {}
         self._alone = 0  # token of a suspect: nothing else goes before it is answered
-        self._muted: set[tuple[Lane, int]] = set()
+        self._muted: set[tuple[str, int]] = set()
         self._held: dict[Lane, int] = {}  # until
         self.answered: list[int] = []  # tokens since the last `refusals`
 
     @property
     def room(self) -> int:
         return 0 if self._alone else self._link.room
+
+    def is_muted(self, topic: str) -> bool:
+        """The broker hung up on each message of this topic: none goes any more."""
+        return (topic, 0) in self._muted
 
     def publish(
         self,
@@ -70,7 +75,7 @@ class Post:
         retain: bool = False,
     ) -> int | None:
         """A token, or None: no room now, or the broker does not want this."""
-        sent = Sent(lane, first, last, mono_ms)
+        sent = Sent(lane, topic, first, last, mono_ms)
         if not self.room or sent.key in self._muted or mono_ms < self._held.get(lane, 0):
             return None
         suspect = self._suspects.is_suspect(sent.key)
