@@ -106,6 +106,7 @@ def test_a_refused_record_is_parked_and_told_and_sent_again_only_when_it_is_aske
     assert site.sync.refusals.popleft()[0] == TOPICS.backfill("site")
     for _ in range(20):
         site.leap(61_000)
+    site.until(lambda: site.sync.acked_count == 250)
     assert firsts(broker).count(1) == 1 and site.sync.parked_count == 100, "twenty minutes: never again"
     assert site.sync.pending_count == 100 and site.sync.acked_count == 250 and not site.sync.refusals
     poison = False
