@@ -82,7 +82,7 @@ scenarios: $(STAMP)
 bench: broker
 	@$(BIN)/python -m tests.bench
 
-torture: $(STAMP)
+torture: broker
 	@$(BIN)/python -m tests.torture store $(if $(QUICK),--quick)
 
 # Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.app import bus_devices, open_port, serve
+from edge.carbon.factors.words import add_factor_words
+from edge.carbon.ledger_words import add_words as add_ledger_words
 from edge.cloud.access import access_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
@@ -26,6 +28,9 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
+from edge.report.words import add_kpi_word
+from edge.store.db.journal import FILE
+from edge.store.db.view import read_ledger
 
 EXIT_DIFFERENCE, EXIT_BAD_INPUT = 1, 2
 
@@ -74,8 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
     add_logbook_words(words)
+    add_ledger_words(words, lambda store: read_ledger(store / FILE))
     add_words(words, open_port)
     add_profile_words(words)
+    add_factor_words(words)
+    add_kpi_word(words)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 

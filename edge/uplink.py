@@ -13,8 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from edge.carbon.flow import FlowStep, SiteFlow
-from edge.carbon.pool import StoredPool
+from edge.carbon.account import CarbonAccount, Checkpoint
+from edge.carbon.factors.use import factor_use
+from edge.carbon.flow import FlowStep
+from edge.carbon.interval import ClockState
+from edge.carbon.ledger.ledger import Ledger
+from edge.carbon.registers import RegisterBook
 from edge.clock import Clock
 from edge.cloud.engine import link_of
 from edge.cloud.lanes.events import EventLane
@@ -36,6 +40,7 @@ from edge.model import (
     SiteHealth,
     UplinkStatus,
 )  # fmt: skip
+from edge.ops.timesync import is_synchronised
 from edge.plan.announced import announce_topic, parse_announcement
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
@@ -43,6 +48,7 @@ from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
 from edge.plan.signals.pushed import PushedSignal
 from edge.store.cursor import CursorFile
+from edge.store.db.checkpoint import CheckpointFile
 from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
@@ -55,10 +61,26 @@ QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  
 log = logging.getLogger("edge.uplink")
 
 
+NO_CLOCK = ClockState("none", None, synced=False)
+
+
+def register_book(config: Config) -> RegisterBook:
+    """The energy registers of a site, with what its [[meter]] tables say of them."""
+    return RegisterBook(
+        {meter.device: meter.register_max_wh for meter in config.meter},
+        {
+            meter.device: (meter.ct_primary_a * meter.pt_primary_v, meter.ct_secondary_a * meter.pt_secondary_v)
+            for meter in config.meter
+            if meter.registers == "secondary"
+        },
+    )
+
+
 class Mission:
     """One second of purpose: intensity, carbon of the second, what to ask for and what to offer."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, checkpoint: Checkpoint | None = None) -> None:
+        """`checkpoint` keeps the carbon account over a restart."""
         self.config = config
         self.pushed = PushedSignal(config.signal.age_max_s * 1_000)
         self.signal: IntensitySignal = NoSignal()
@@ -66,18 +88,21 @@ class Mission:
             self.signal = FileSignal(config.signal, config.file, clock.mono_ms(), clock.wall_ms())
         elif config.signal.kind == "mqtt":
             self.signal = self.pushed
-        self.flow = SiteFlow(StoredPool(sum(unit.capacity_wh for unit in config.unit)), opened=False)
+        capacity_wh = sum(unit.capacity_wh for unit in config.unit)
+        self.account = CarbonAccount(capacity_wh, register_book(config), checkpoint)
         self.board = BudgetBoard(config.site.id, config.rule.cluster)
         self._state = RuleState()
         self._before_mono_ms: int | None = None
         self.status = UplinkStatus()
 
-    def second(self, flows: SiteFlows) -> tuple[Request | None, FlowStep, "tuple[str, bytes] | None"]:
+    def second(
+        self, flows: SiteFlows, clock: ClockState = NO_CLOCK
+    ) -> tuple[Request | None, FlowStep, "tuple[str, bytes] | None"]:
         """(wish, booked carbon, message to the cluster as (topic suffix, payload))."""
         reading = self.signal.poll(flows.mono_ms, flows.wall_ms)
         before_ms = flows.mono_ms if self._before_mono_ms is None else self._before_mono_ms
         self._before_mono_ms = flows.mono_ms
-        step = self.flow.step(flows, flows.mono_ms - before_ms, reading.value_mg_per_kwh, reading.quality)
+        step = self.account.second(flows, flows.mono_ms - before_ms, factor_use(reading), clock)
         seen = RuleInput(flows.mono_ms, reading, flows.load_power_w, flows.soc_cpct)
         choice = choose_request(self.config.rule, self._state, seen)
         self._state = choice.state
@@ -86,6 +111,8 @@ class Mission:
             grid_intensity_mg_per_kwh=reading.value_mg_per_kwh,
             grid_quality=reading.quality,
             site_intensity_mg_per_kwh=step.site_intensity_mg_per_kwh,
+            battery_intensity_mg_per_kwh=step.battery_intensity_mg_per_kwh,
+            site_carbon_mg_per_s=step.site_carbon_mg_per_s,
             stored_carbon_mg=step.stored_carbon_mg,
             stored_energy_mwh=step.stored_mwh,
             rule=choice.text,
@@ -104,6 +131,7 @@ def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None
             flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.reference_w, flows.cell_voltage_min_mv,
             flows.cell_voltage_max_mv, flows.cell_temp_max_dc, flows.late_max_us, flows.late_count,
             intensity_mg_per_kwh, step.site_intensity_mg_per_kwh, step.stored_carbon_mg, QUALITY[step.quality],
+            step.battery_intensity_mg_per_kwh, step.site_carbon_mg_per_s,
         ),
     )  # fmt: skip
 
@@ -122,7 +150,8 @@ class Uplink(Handover):
         self._status = UplinkStatus()
         self.offer: Callable[[Request], None] = lambda request: None
         self.announce: Callable[[Announcement], None] = lambda announcement: None
-        self.mission = Mission(config, clock)
+        kept = CheckpointFile(Path(config.store.path) / "carbon.checkpoint") if config.store.path else None
+        self.mission = Mission(config, clock, kept)
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
         self._host = config.cloud.host
@@ -132,6 +161,9 @@ class Uplink(Handover):
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
+        journal = self.logbook.journal if config.evidence.enabled else None
+        self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self._begun = False  # the account knows how far the ledger got
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
@@ -201,6 +233,7 @@ class Uplink(Handover):
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
         self.logbook.start(mono_ms, self._clock.wall_ms())
+        self._begin_after_ledger()
         while self._flows:
             self._second(self._flows.popleft())
         if self._sync is not None:
@@ -220,6 +253,7 @@ class Uplink(Handover):
             self.trace.sync_if_due(mono_ms)
         self._tell_cluster()
         self._log_link()
+        self._write_ledger(mono_ms)
         self._status = self._summary()
         self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
 
@@ -232,7 +266,8 @@ class Uplink(Handover):
             )
 
     def _second(self, flows: SiteFlows) -> None:
-        request, step, message = self.mission.second(flows)
+        synced = bool(is_synchronised())
+        request, step, message = self.mission.second(flows, ClockState("system" if synced else "none", None, synced))
         if request is not None:
             self.offer(request)
         if message is not None:
@@ -240,6 +275,31 @@ class Uplink(Handover):
         if self._sync is not None:
             sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
             self.logbook.note_sample(self._sync.note(sample), sample)
+
+    def _begin_after_ledger(self) -> None:
+        """The account goes on where the ledger ends, should its checkpoint be older."""
+        if not self._begun and self.ledger is not None and (kept := self.ledger.last_kept()) is not None:
+            self.mission.account.begin_after(kept)
+        self._begun = True
+
+    def _write_ledger(self, mono_ms: int) -> None:
+        """Closed quarters, what else waits for the ledger, and what it has to say; then the account's checkpoint."""
+        closed = self.mission.account.closed
+        took = bool(closed)
+        while closed:
+            interval = closed.popleft()
+            if self.ledger is not None:
+                self.ledger.note(interval, mono_ms)
+        if self.ledger is not None:
+            self._step_ledger(self.ledger, mono_ms)
+        self.mission.account.keep(mono_ms, now=took)
+
+    def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
+        wall_ms = self._clock.wall_ms()
+        ledger.step(mono_ms, wall_ms)
+        while ledger.notes:
+            note = ledger.notes.popleft()
+            self.logbook.note_event(Event(mono_ms, wall_ms, note.name, note.text, note.level))
 
     def _give_room(self) -> int:
         """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
@@ -302,6 +362,9 @@ class Uplink(Handover):
             self.trace.close()
         if self._sync is not None:
             self._sync.close()
+        self.mission.account.keep(self._clock.mono_ms(), now=True)
+        if self.ledger is not None:
+            self.ledger.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())
 
 

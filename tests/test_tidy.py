@@ -39,6 +39,7 @@ LAYERS["logbook"] = LAYERS["cycle"] | {
     "_kernel",
 }  # reads cycles and samples, draws as the console does
 LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
+LAYERS["report"] = LAYERS["logbook"] | {"logbook"}  # reads what all of them have kept
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
     *GROUND,
@@ -47,6 +48,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "cloud",
     "fleet",
     "logbook",
+    "report",
     "commission",
     "app",
     "uplink",

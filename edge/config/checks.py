@@ -192,4 +192,18 @@ def _cloud(config: Config) -> Iterator[Parts]:
         yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
 
 
-CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud)
+def _evidence(config: Config) -> Iterator[Parts]:
+    devices = {device.name: device.use for device in config.device}
+    for index, meter in enumerate(config.meter):
+        if devices.get(meter.device, "bms") in ("bms", "io"):
+            yield f"meter[{index}].device", meter.device, "is no [[device]] that counts energy", "poc, load, pv or pcs"
+        if meter.device in [other.device for other in config.meter[:index]]:
+            yield f"meter[{index}].device", meter.device, "has a [[meter]] already", "one for each device"
+    for index, contract in enumerate(config.contract):
+        if contract.first and contract.last and contract.first > contract.last:
+            yield f"contract[{index}].last", contract.last, f"must not be before first = {contract.first}", ""
+        if contract.name in [other.name for other in config.contract[:index]]:
+            yield f"contract[{index}].name", contract.name, "is taken by another [[contract]]", "names differ"
+
+
+CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud, _evidence)

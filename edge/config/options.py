@@ -6,6 +6,7 @@ Facts only: `reader.py` turns TOML into these, `checks.py` compares them with ea
 from dataclasses import dataclass, field
 
 from edge.config.battery import Unit
+from edge.config.evidence import Contract, Evidence, Meter
 from edge.config.functions import Functions, Grid, Safe, Sequence
 from edge.config.option import NAME, option, power
 
@@ -173,3 +174,6 @@ class Config:
     store: Store = Store()
     cloud: Cloud = Cloud()
     console: Console = Console()
+    evidence: Evidence = field(default_factory=Evidence)
+    meter: tuple[Meter, ...] = ()
+    contract: tuple[Contract, ...] = ()

@@ -102,7 +102,7 @@ class Logbook:
 
     def note_sample(self, seq: int, sample: Sample) -> None:
         if self.rollup is not None and self._telemetry is not None:
-            self.rollup.note(self._telemetry.epoch, seq, sample)
+            self.rollup.note(self._telemetry.epoch, self._telemetry.boot, seq, sample)
 
     def note_event(self, event: Event) -> None:
         passed = self._damper.passes(event)
@@ -140,7 +140,7 @@ class Logbook:
         for entry in itertools.islice(telemetry.read_from(first_seq), RESUME_MAX_COUNT):
             sample = decode_sample(entry.body)
             if sample is not None:
-                rollup.note(telemetry.epoch, entry.seq, sample)
+                rollup.note(telemetry.epoch, entry.boot, entry.seq, sample)
 
     def close(self, mono_ms: int, wall_ms: int) -> None:
         """Everything to the disk. The quarter in hand is not ended: the next start goes on with it."""

@@ -20,6 +20,7 @@ from edge.cloud.topics import Topics
 from edge.model import SAMPLE_FIELDS, Event, Sample
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile
+from edge.store.disk import Disk
 from edge.store.segments import SegmentLog
 from tests.cloud.broker import wait_until
 from tests.cloud.scripted import CUT, ScriptedBroker
@@ -250,7 +251,7 @@ def test_a_range_is_sent_again_behind_the_backlog_and_what_the_ring_has_lost_is_
 def test_samples_of_an_unsynchronised_clock_are_marked_and_put_right_once_it_is_known(
     tmp_path: Path, broker: ScriptedBroker
 ) -> None:
-    boot = SegmentLog(tmp_path / "x", max_bytes=1 << 20, segment_bytes=1 << 16)._boot
+    boot = Disk().boot_id()
     clock = ClockMap(boot)
     site = Site(tmp_path, broker.port, clock=clock)
     clock.note(site.now_ms, WALL_MS, synced=False)
@@ -275,10 +276,13 @@ def test_samples_of_an_unsynchronised_clock_are_marked_and_put_right_once_it_is_
     assert len(broker.batches) == count + 1, "it is on its way"
     site.leap(61_000)
     broker.send_ack(TOPICS.ack, "site", site.log.epoch, unsynced=((1, 5),))
-    site.until(lambda: len(broker.batches) == count + 2)
+    site.until(lambda: len(broker.batches) >= count + 2)
+    broker.acks = False  # a leap may end the session, and what is listed then goes again
     broker.send_ack(TOPICS.ack, "site", site.log.epoch)
+    site.until(lambda: site.sync._restamps.first_range() is None and not len(site.sync._restamps._listed))
+    count = len(broker.batches)
     site.leap(120_000)
-    assert len(broker.batches) == count + 2
+    assert len(broker.batches) == count
 
 
 def test_what_no_clock_ever_knew_is_not_sent_round_and_round(tmp_path: Path, broker: ScriptedBroker) -> None:

@@ -90,7 +90,7 @@ def test_events_are_kept_over_a_restart_and_shown_newest_last(
     again = Uplink(load_config(file), site.clock)
     again.step()
     names = [event.name for event in again.events()]
-    assert names[: len(live)] == live and names[len(live) :] == ["stop", "config.changed", "start"]
+    assert names[: len(live)] == live and names[len(live) :] == ["stop", "config.changed", "start", "ledger.unsigned"]
     again.close()
     code, rows = told(capsys, "events", "-c", str(file), "--level", "alarm")
     assert code == 0 and {row["level"] for row in rows} == {"alarm"} and "estop" in {row["name"] for row in rows}

@@ -61,7 +61,8 @@ class Trial:
         sync = self.site.uplink._sync
         assert sync is not None
         seqs = [entry.seq for entry in sync.log.read_from(1)]
-        tally.lost_count += len(set(range(sync.log.first_seq, sync.log.next_seq)) - set(seqs))
+        numbers = sync.log.next_seq - sync.log.first_seq - sync.log.skipped_count
+        tally.lost_count += max(0, numbers - len(set(seqs)))
         tally.failed_count += wanted_event not in events or self.slowest_s > STEP_MAX_S
         tally.cut_count += 1
 

@@ -1,8 +1,8 @@
-"""Events, audit, ledger, nonces, configurations and clock marks: what is noted is on the disk with the next step.
+"""Events, audit, ledger, configurations and clock marks: what is noted is on the disk with the next step.
 
 While the disk will not take it, rows wait in memory and are written later with the same numbers. What gives way when
 there is no room, in this order: the reserve file, the oldest telemetry (`give_room`), the oldest events, the oldest
-audit. The ledger, configurations and nonces never do. Whatever was given up is counted in the table `dropped`.
+audit. The ledger and configurations never do. Whatever was given up is counted in the table `dropped`.
 A restless site must not wear the flash: beyond a burst, commits are 10 s apart.
 """
 
@@ -87,6 +87,11 @@ class Journal:
         """One row of the carbon ledger, opaque here."""
         self._note("ledger", mono_ms, wall_ms, body)
 
+    def ledger_rows(self, count: int) -> list[bytes] | None:
+        """The newest `count` bodies of the ledger that are on the disk, oldest first; None when they cannot be read now."""
+        rows = self._db.read("SELECT body FROM ledger ORDER BY seq DESC LIMIT ?", (count,)) if self._open() else None
+        return None if rows is None else [bytes(row[0]) for row in reversed(rows)]
+
     def note_clock(self, mono_ms: int, wall_ms: int, synced: bool) -> None:
         """The clocks now, once a second; kept when it tells something new."""
         mark = self.clock.note(mono_ms, wall_ms, synced)
@@ -102,14 +107,6 @@ class Journal:
             self._note("config", mono_ms, wall_ms, sha256, text)
         known, self._config_sha256 = bool(self._config_sha256), sha256
         return changed and known
-
-    def take_nonce(self, source: str, epoch: int, counter: int) -> bool:
-        """True once for a counter above all that were taken of this source and epoch, and only when that is on the disk."""
-        rows = self._db.read("SELECT counter FROM nonces WHERE source=? AND epoch=?", (source, epoch))
-        if rows is None or (rows and counter <= rows[0][0]):
-            return False
-        statement = ("INSERT OR REPLACE INTO nonces VALUES (?,?,?)", (source, epoch, counter))
-        return self._write([statement], self._db.max_pages)
 
     def _note(self, table: str, mono_ms: int, wall_ms: int, *values: Any) -> None:
         waiting = self._waiting[table]
