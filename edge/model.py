@@ -234,6 +234,8 @@ class UplinkStatus:
     stored_count: int = 0  # samples in the store since it was created
     acked_count: int = 0  # samples the ingest says it has committed
     pending_count: int = 0
+    queue_age_ms: int = 0  # how long the oldest sample that is not acknowledged has waited
+    parked_count: int = 0  # samples that the broker refused; among the pending ones
     store_bytes: int = 0
     store_fault: str = ""
     dropped_count: int = 0  # records lost between the threads because the queue was full

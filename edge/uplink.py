@@ -22,7 +22,10 @@ from edge.carbon.interval import ClockState
 from edge.carbon.ledger.ledger import Ledger
 from edge.carbon.registers import RegisterBook
 from edge.clock import Clock
-from edge.cloud.sync import Sync, link_of, telemetry_log
+from edge.cloud.engine import link_of
+from edge.cloud.lanes.events import EventLane
+from edge.cloud.notices import NumberedEvent
+from edge.cloud.sync import ACK_MAX_MS, Sync, pace_of, telemetry_log
 from edge.cloud.topics import Topics
 from edge.cloud.views.choice import views_of
 from edge.config.options import Config
@@ -173,13 +176,25 @@ class Uplink(Handover):
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
-                backfill_per_s=config.cloud.backfill_per_s, clock=self.logbook.clock,
+                pace=pace_of(config.cloud), clock=self.logbook.clock, events=self._event_lane(config.store.path),
             )  # fmt: skip
         self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
         if self._link is not None:
             self._link.subscribe(self._topics.compute(announce_topic(config.rule.cluster)), self._on_announcement)
+
+    def _event_lane(self, folder: str) -> EventLane | None:
+        """Events go out from the journal only: what is published is on the disk."""
+        journal = self.logbook.journal
+        if journal is None:
+            return None
+
+        def read(seq: int, max_count: int) -> list[NumberedEvent] | None:
+            found = journal.events_after(seq, max_count)
+            return None if found is None else [NumberedEvent(one.seq, one.event, one.sure) for one in found]
+
+        return EventLane(read, lambda: journal.events_seq, CursorFile(Path(folder) / "events.cursor"), ACK_MAX_MS)
 
     # ---- control thread
 
@@ -233,6 +248,7 @@ class Uplink(Handover):
             self._second(self._flows.popleft())
         if self._sync is not None:
             self._sync.step(mono_ms)
+            self._note_refusals(self._sync)
         while self._records:  # after the newest second is on its way: what follows may wait for a disk
             record = self._records.popleft()
             self.logbook.note_record(record)
@@ -252,6 +268,14 @@ class Uplink(Handover):
         self._write_ledger(mono_ms)
         self._status = self._summary()
         self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
+
+    def _note_refusals(self, sync: Sync) -> None:
+        while sync.refusals:
+            topic, reason = sync.refusals.popleft()
+            text = f"{topic}: {reason}; kept here, and sent again only when it is asked for"
+            self.logbook.note_event(
+                Event(self._clock.mono_ms(), self._clock.wall_ms(), "cloud.refused", text, "warning")
+            )
 
     def _second(self, flows: SiteFlows) -> None:
         synced = bool(is_synchronised())
@@ -346,6 +370,8 @@ class Uplink(Handover):
             stored_count=sync.stored_count,
             acked_count=sync.acked_count,
             pending_count=sync.pending_count,
+            queue_age_ms=sync.queue_age_ms,
+            parked_count=sync.parked_count,
             store_bytes=sync.log.bytes_used,
             store_fault=sync.fault or trace_fault or self.logbook.fault,
         )

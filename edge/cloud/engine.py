@@ -6,6 +6,7 @@ sees the same face as that of a Link, as of its last `step`; its callbacks run i
 the owner tells it in `fault`, reports what was under way as lost, and after a back-off begins with a new Link and thread.
 """
 
+import json
 import logging
 import os
 import select
@@ -17,14 +18,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.clock import Clock
+from edge.cloud.access import access_of
 from edge.cloud.dial import Backoff
-from edge.cloud.link import WINDOW_MAX, Link, Received, Settled
+from edge.cloud.link import WINDOW_MAX, Link, LinkSettings, Received, Settled
+from edge.cloud.topics import ROOT, Topics
+from edge.config.options import Cloud, Site
 
 WAIT_S = 0.1  # the link looks at its time-outs this often
 OUT_MAX_COUNT = 256  # handed over and not yet with the link: the window bounds QoS 1, this the rest
 MESSAGES_MAX_COUNT = 1_000  # received and not yet taken by an owner that waits for its disk; then the oldest goes
 END_S = 2.0  # for the last words
 RESTART_FIRST_MS, RESTART_MAX_MS, RESTART_STABLE_MS = 1_000, 60_000, 300_000
+
+GONE = json.dumps({"online": False}).encode()  # the will
 
 log = logging.getLogger("edge.cloud")
 
@@ -252,6 +258,20 @@ class Engine:
         self._pass_on(self._link)
         self._link.step(mono_ms)
         self._link.close()
+
+
+def link_of(site: Site, cloud: Cloud, clock: Clock) -> Engine:
+    """The link of a site as configured, with its will."""
+    settings = LinkSettings(
+        cloud.host,
+        cloud.port,
+        client_id=f"{ROOT}-{site.tenant}-{site.id}",
+        access=access_of(cloud),
+        keepalive_s=cloud.keepalive_s,
+        will=(Topics(site.tenant, site.id).status, GONE),
+        retry_loss_ms=cloud.reconnect_max_s * 1_000,
+    )
+    return Engine(lambda: Link(settings), clock)
 
 
 def _clear(fd: int) -> None:

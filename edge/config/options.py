@@ -162,7 +162,23 @@ class Cloud:
         high=300,
         when="longest first wait after a connection ended; less only where few gateways share a broker",
     )
-    backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
+    backfill_per_s: int = (
+        option(  # a day at 1 Hz is 864 batches of 100 samples: 44 s; large fleets lower it by their caps
+            20,
+            low=1,
+            high=1_000,
+            when="backlog batches (of 100 samples) a second after an outage; less on a metered line",
+        )
+    )
+    backfill_bytes_per_s: int = option(  # a day of 60 metrics is 4.6 MB
+        150_000, low=1_000, high=10_000_000, when="the same in bytes a second; whichever is less counts"
+    )
+    backfill_start_max_s: int = option(
+        30,
+        low=0,
+        high=3_600,
+        when="the backlog waits for a time drawn from 0 to this: more where a fleet returns at once",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,12 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
         ),
         *wrap("rule", up.rule or UNKNOWN),
         "",
-        _pair("cloud", link, "pending", str(up.pending_count)),
+        _pair(
+            "cloud",
+            link,
+            "pending",
+            f"{up.pending_count}{f', {up.queue_age_ms // 1_000} s' if up.queue_age_ms else ''}",
+        ),
         _pair("lateness p99", f"{view.late_p99_us} us", "lateness max", f"{view.late_max_us} us"),
         _pair("cycles", str(view.cycle_count), "late", str(view.late_count)),
     ]

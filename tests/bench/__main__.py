@@ -10,7 +10,7 @@ import time
 from hil.day.image import default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.wire import default_wire_day
-from tests.bench import field, ingest, kernel, signals, smoothing, store, wire
+from tests.bench import cloud, field, ingest, kernel, signals, smoothing, store, wire
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS, WIRE_ROUNDS = 3_600, 3
@@ -56,6 +56,7 @@ def main() -> int:
         *wire.rows(),
         *signals.rows(),
         *ingest.rows(),
+        *cloud.rows(),
         *field.rows(cpu=rtu),
     ]
     print(f"{'what':<54}{'measured':>12}{'at most':>12}  unit")

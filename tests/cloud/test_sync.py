@@ -14,8 +14,10 @@ import pytest
 
 from edge.cloud.codec import Ack, encode_ack, schema_json
 from edge.cloud.dial import Backoff
+from edge.cloud.engine import GONE
+from edge.cloud.lanes.pace import Pace
 from edge.cloud.link import Link, LinkSettings
-from edge.cloud.sync import GONE, Sync
+from edge.cloud.sync import Sync
 from edge.cloud.topics import Topics
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile
@@ -35,7 +37,7 @@ class Gateway:
         settings = LinkSettings("127.0.0.1", port, client_id="gw-1", will=(TOPICS.status, GONE))
         self.link = Link(settings, backoff=Backoff(100, 200, 10**6))
         self.sync = Sync(
-            TOPICS, self.log, CursorFile(folder / "cursor"), self.link, backfill_per_s=50, ack_max_ms=1_500
+            TOPICS, self.log, CursorFile(folder / "cursor"), self.link, pace=Pace(50, 10**6), ack_max_ms=1_500
         )
 
     def note(self, count: int) -> None:
@@ -139,7 +141,7 @@ def test_kills_of_broker_and_ingest_lose_and_double_nothing(tmp_path: Path, brok
     gateway.link._down("cut by the test")  # what was sent to nobody is sent again after a reconnection
     ingest.start()
     gateway.until(lambda: gateway.link.connected)
-    gateway.sync._unacked.clear()  # do not sit out the ten seconds for what went to the dead ingest
+    gateway.sync.standing.begin()  # do not sit out the ten seconds for what went to the dead ingest
     gateway.until(lambda: gateway.sync.acked_count > 1_500)
     gateway = Gateway(tmp_path, broker.port)  # the gateway too: no close, the cursor is old
     gateway.note(50)

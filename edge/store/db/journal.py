@@ -18,6 +18,7 @@ from edge.store.clockmap import ClockMap, Mark
 from edge.store.db.database import Database, Statement
 from edge.store.db.migrations import LOGS
 from edge.store.db.reserve import Reserve
+from edge.store.db.view import KeptEvent
 from edge.store.disk import Disk
 
 FILE = "journal.db"
@@ -58,6 +59,7 @@ class Journal:
         self._reserve = Reserve(folder / "reserve", disk, **sized)
         self._give_room = give_room
         self._soft_pages = self._db.max_pages * 7 // 8
+        self.events_seq = -1  # the newest event on the disk; -1 while that is not known
         self._waiting: dict[str, deque[_Row]] = {table: deque() for table in LOGS}
         self._next_seq: dict[str, int] = {}  # empty until the file could be read
         self._lost: dict[str, int] = {}  # rows for which memory had no room either
@@ -114,6 +116,18 @@ class Journal:
         safe = [one.encode(errors="replace").decode() if isinstance(one, str) else one for one in values]
         waiting.append(_Row(table, (self._boot, mono_ms, wall_ms, *safe)))
 
+    def events_after(self, seq: int, max_count: int) -> list[KeptEvent] | None:
+        """The oldest events after number `seq` that are on the disk, stamped as is known now; None: not readable now."""
+        query = "SELECT seq, boot, mono_ms, wall_ms, name, text, level FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows = self._db.read(query, (seq, max_count))
+        if rows is None:
+            return None
+        found = []
+        for number, boot, mono_ms, wall_ms, *words in rows:
+            stamp = self.clock.stamp(boot, mono_ms, wall_ms)
+            found.append(KeptEvent(number, Event(mono_ms, stamp.wall_ms, *words), stamp.sure))
+        return found
+
     # ---- writing
 
     def step(self, mono_ms: int, wall_ms: int) -> None:
@@ -159,6 +173,7 @@ class Journal:
         old = [Event(*row) for row in self._db.read(query, (RECENT_MAX_COUNT,)) or []]
         self.recent.extendleft(old[: RECENT_MAX_COUNT - len(self.recent)])
         self._next_seq = ends
+        self.events_seq = ends["events"] - 1
         if self._db.salvaged:
             self.note_event(Event(*self._now, "store.damaged", self._db.salvaged, "alarm"))
         self._reserve.hold()
@@ -197,6 +212,8 @@ class Journal:
             return False
         for row in rows:
             self._waiting[row.table].popleft()
+            if row.table == "events":
+                self.events_seq = row.seq
         self.written_count += len(rows)
         return True
 

@@ -4,6 +4,7 @@ It shares no code with the ring it judges but the decoding of what is inside a r
 """
 
 import contextlib
+import json
 import sqlite3
 import struct
 import threading
@@ -11,7 +12,6 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgpack
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -53,10 +53,10 @@ def read_fleet(file: Path) -> dict[Key, Content]:
         return {}
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as base:
         try:
-            rows = base.execute("SELECT epoch, seq, mono_ms, data FROM sample").fetchall()
+            rows = base.execute("SELECT epoch, seq, mono_ms, data FROM samples").fetchall()
         except sqlite3.OperationalError:
             return {}  # killed before it had made its tables
-    return {(epoch, seq): (mono_ms, tuple(msgpack.unpackb(data))) for epoch, seq, mono_ms, data in rows}
+    return {(epoch, seq): (mono_ms, tuple(json.loads(data))) for epoch, seq, mono_ms, data in rows}
 
 
 @dataclass(slots=True)
