@@ -40,6 +40,7 @@ LAYERS["logbook"] = LAYERS["cycle"] | {
 }  # reads cycles and samples, draws as the console does
 LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
 LAYERS["report"] = LAYERS["logbook"] | {"logbook"}  # reads what all of them have kept
+LAYERS["mission"] = GROUND | {"carbon", "plan"}  # one second of purpose
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
     *GROUND,
@@ -51,6 +52,7 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "report",
     "commission",
     "app",
+    "mission",
     "uplink",
     "_kernel",
 }

@@ -91,9 +91,10 @@ class Story:
         assert self.uplink is not None and self.uplink._sync is not None
         sync, found = self.uplink._sync, {}
         for entry in sync.log.read_from(1):
-            sample = sync._sample_of(entry)
+            sample = decode_sample(entry.body)
             assert sample is not None
-            found[entry.seq] = sample.wall_ms - self.sample_true_ms[entry.seq]
+            sent, _ = sync._stretches.stamp(entry.boot, sample)
+            found[entry.seq] = sent.wall_ms - self.sample_true_ms[entry.seq]
         assert found.keys() == self.sample_true_ms.keys()
         return found
 
