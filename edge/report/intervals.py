@@ -12,6 +12,7 @@ from typing import Any
 from edge.carbon.evidence.account import Amendments, Row, rows_of
 from edge.carbon.interval import ClockState, FactorUse, Flow, Interval, RegisterSpan
 from edge.carbon.ledger.entry import Entry, inflate, trusted_line
+from edge.errors import DataFault
 from edge.store.db.journal import FILE
 from edge.store.db.view import read_ledger
 
@@ -34,7 +35,10 @@ def read_rows(store: Path, first_ms: int = 0, stop_ms: int = EVER_MS) -> Iterato
         if INTERVAL not in line:
             amendments.note(trusted_line(line))
     entries = _entries(store, begin, lambda start_ms: bool(amendments.offset_ms) or first_ms <= start_ms < stop_ms)
-    return rows_of(entries, amendments, first_ms, stop_ms)
+    for row in rows_of(entries, amendments, first_ms, stop_ms):
+        if not row.plan:
+            raise DataFault(f"{store}: the beginning of the ledger is not there: an interval stands before any plan")
+        yield row
 
 
 def _lines(store: Path) -> Iterator[bytes]:

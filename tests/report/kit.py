@@ -122,6 +122,7 @@ def write_store(folder: Path, days: int = 1, absent: range = range(0)) -> Config
         if number not in absent:
             ledger.note(interval, interval.stop_wall_ms - START_MS)
             ledger.step(interval.stop_wall_ms - START_MS, interval.stop_wall_ms)
+            assert journal.flush()
     ledger.close()
     for hour, level, name, text in EVENTS:
         at_ms = int(hour * 3_600_000)

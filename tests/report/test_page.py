@@ -2,6 +2,7 @@
 
 import html
 import re
+import sqlite3
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,6 +111,14 @@ def test_without_a_battery_by_hand(whole: Material) -> None:
     part = without_battery(evening)
     assert only == 10 and part.difference_ug < 0 and part.without_import_mj - part.import_mj == given_mj
     assert found.difference_ug == found.import_ug - found.without_import_ug
+
+
+def test_a_ledger_without_its_beginning_is_a_note_and_no_crash(tmp_path: Path) -> None:
+    config = write_store(tmp_path)
+    with sqlite3.connect(tmp_path / "store" / "journal.db") as database:
+        database.execute("DELETE FROM ledger WHERE seq <= 2")
+    said = text_of(page(read_material(config, day_of("2026-01-01", "UTC"), KpiRules())))
+    assert "the beginning of the ledger is not there" in said and "State of charge" in said
 
 
 def test_a_day_without_the_battery_at_work_shows_no_difference(whole: Material) -> None:

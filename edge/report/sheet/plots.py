@@ -127,7 +127,7 @@ def _marks(plot: Plot, material: Material) -> list[tuple[str, str]]:
 
 def soc_figure(material: Material) -> str:
     stretches = _drawn(material)
-    plot = Plot(material.period, nice_axis(0, 100), WIDE, 130, "%", "state of charge")
+    plot = Plot(material.period, nice_axis(0, 100), WIDE, 150, "%", "state of charge")
     index = FIELDS.index("soc_cpct")
     known = [(one, found) for one in stretches if (found := one.ranges[index]) is not None]
     low = [Step(one.start_ms, one.stop_ms, found.low / 100) for one, found in known]

@@ -51,6 +51,7 @@ svg text{{font:12px system-ui,sans-serif;fill:var(--fg)}}svg .s{{fill:var(--dim)
 .l.grid-l{{stroke:var(--grid);stroke-dasharray:9 3}}.l.weak{{stroke-dasharray:2 4}}
 .l.bat-l{{stroke:var(--bat);stroke-dasharray:4 2 1 2}}
 .e.alarm{{fill:var(--bad)}}.e.warning{{fill:var(--warn)}}
+@media(max-width:44rem){{figure>svg[viewBox^="0 0 920"] text{{font-size:16px}}}}
 @media print{{:root{{color-scheme:light;{LIGHT}}}body{{padding:0;max-width:none;font-size:11px}}
 figure,tr,.tiles,.flag{{break-inside:avoid}}h2{{break-after:avoid}}
 *{{-webkit-print-color-adjust:exact;print-color-adjust:exact}}}}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from edge.report.sheet.material import Period
 
-LEFT, RIGHT, TOP, BOTTOM = 62.0, 10.0, 10.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 10.0, 15.0, 26.0
 JOIN_MS = 120_000  # a hole of less is no gap: two samples lost, a restart of seconds
 
 
