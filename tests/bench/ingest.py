@@ -1,7 +1,7 @@
-"""What the ingest needs for a 60-metric sample, in batches of 100: decoding, the upsert and the acks; into each database.
+"""What the ingest needs for a 60-metric sample, in batches of 100: decoding, the upsert, the acks; into each database.
 
-Measured is the CPU of the worker's process, so that a busy machine does not hide it; 20 us are 50 000 samples a second on
-one core. With PostgreSQL the server's CPU is not in it: it runs beside the worker. No network is in either.
+Measured is the CPU of the worker's process, so that a busy machine does not hide it; 20 us are 50 000 samples a second
+on one core. With PostgreSQL the server's CPU is not in it: it runs beside the worker. No network is in either.
 """
 
 import gc

@@ -74,3 +74,32 @@ def test_replay_tells_what_the_gateway_answered_and_nothing_else(
 def test_a_request_that_cannot_be_made_is_refused() -> None:
     assert "must be TENANT/GW" in edge("replay", "gw", "1", "2", module="edge.fleet").stderr
     assert "count from 1" in edge("replay", "a/gw", "0", "2", module="edge.fleet").stderr
+
+
+@pytest.mark.hil
+@pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)
+def test_list_tells_who_is_online_and_how_far_behind(broker: Broker) -> None:
+    link = Link(LinkSettings("127.0.0.1", broker.port))
+
+    def step() -> None:
+        link.step(time.monotonic_ns() // 1_000_000)
+        time.sleep(0.005)
+
+    assert wait_until(lambda: link.connected, 5, step)
+    up = {"online": True, "version": "0.1.0", "seq": 77, "pending_count": 5, "queue_age_s": 9}
+    for gateway, status in (("gw-1", json.dumps(up)), ("gw-2", '{"online": false}'), ("gw-3", "garbage")):
+        link.publish(Topics("acme", gateway).status, status.encode(), 1, True)
+    assert wait_until(lambda: len(link.settled) == 3, 5, step)
+    port = str(broker.port)
+    rows = [line.split() for line in edge("list", "--port", port, module="edge.fleet").stdout.splitlines()[1:]]
+    assert rows == [
+        ["acme/gw-1", "online", "0.1.0", "77", "5", "9"],
+        ["acme/gw-2", "offline", "-", "-", "-", "-"],
+    ]
+    told = json.loads(edge("list", "gw-1", "--json", "--port", port, module="edge.fleet").stdout)
+    assert told == [{"gateway": "acme/gw-1", **up}]
+
+
+def test_list_without_a_broker_is_an_error() -> None:
+    done = edge("list", "--port", "1", "--wait-s", "0.5", module="edge.fleet")
+    assert done.returncode == 2 and "127.0.0.1:1: " in done.stderr and "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.cloud.ranges import RangeSet
 from edge.fleet.books.reading import Reader
 from edge.fleet.simulate.swarm import TENANT, Gateway
 
@@ -41,15 +42,15 @@ def judge(gateways: Sequence[Gateway], reader: Reader) -> Verdict:
         doubled += tally.row_count - tally.distinct_count
         wrong += tally.wrong_count + abs(shelf.held.count() - tally.distinct_count)
         lost += gateway.last_seq - tally.distinct_count
-        acked_lost += _missing(gateway, shelf.held.gap_from)
+        acked_lost += _missing(gateway, shelf.held)
     return Verdict(sum(gateway.last_seq for gateway in gateways), stored, lost, acked_lost, doubled, wrong)
 
 
-def _missing(gateway: Gateway, gap_from: object) -> int:
-    assert callable(gap_from)
+def _missing(gateway: Gateway, held: RangeSet) -> int:
+    """How many numbers were acknowledged and are not held."""
     count = 0
     for first, last in gateway.acked:
-        while gap := gap_from(first, last):
+        while gap := held.gap_from(first, last):
             count += gap[1] - gap[0] + 1
             first = gap[1] + 1
     return count
