@@ -27,7 +27,7 @@ from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
 from edge.logbook.book import Logbook
-from edge.mission import Mission, sample_of
+from edge.mission.second import Mission, sample_of
 from edge.model import (
     Announcement,
     AuditEntry,

@@ -13,7 +13,7 @@ from edge.control.authority import Authority
 from edge.control.image import UNKNOWN
 from edge.control.kernel import Kernel, Mode, Order
 from edge.control.settings import config_struct
-from edge.mission import Mission
+from edge.mission.second import Mission
 from edge.model import SiteFlows
 from edge.roles import FLAGS
 from hil.assembly import build_site, unit_specs

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.config.options import Config
-from edge.mission import Mission
+from edge.mission.second import Mission
 from hil.invariants.watch import Watch
 from hil.plant.site import Site
 

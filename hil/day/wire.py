@@ -7,7 +7,7 @@ that a setpoint has to be sent, echoed and read back. Disk and network are not p
 import asyncio
 
 from edge.config.options import Config
-from edge.mission import Mission
+from edge.mission.second import Mission
 from edge.model import Outcome
 from edge.plan.signals.base import IntensitySignal
 from hil.assembly import unit_specs

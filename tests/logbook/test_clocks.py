@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cloud.codec import decode_sample
 from edge.model import AuditEntry
 from edge.store.clockmap import ClockMap
 from edge.store.db.journal import FILE

@@ -9,7 +9,7 @@ import pytest
 from edge.__main__ import main
 from edge.clock import SystemClock
 from edge.config.reader import load_config
-from edge.mission import Mission
+from edge.mission.second import Mission
 from tests.plan.signals.kit import FIXTURES, needs_data
 from tests.plan.signals.server import Behaviour, publisher
 from tests.plan.signals.test_ercot import FUEL, answer
