@@ -27,6 +27,7 @@ from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
 from edge.logbook.book import Logbook
+from edge.logbook.latest import latest_wall_ms
 from edge.mission.second import Mission, sample_of
 from edge.model import (
     Announcement,
@@ -38,6 +39,7 @@ from edge.model import (
     SiteHealth,
     UplinkStatus,
 )  # fmt: skip
+from edge.ops.clockfloor import ClockFloor
 from edge.ops.timesync import is_synchronised
 from edge.plan.announced import announce_topic, parse_announcement
 from edge.store.cursor import CursorFile
@@ -72,7 +74,8 @@ class Uplink(Handover):
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
         self._host = config.cloud.host
-        self._link = link_of(config.site, config.cloud, clock) if config.cloud.host else None
+        self._floor = ClockFloor(clock.wall_ms)
+        self._link = link_of(config.site, config.cloud, clock, self._floor) if config.cloud.host else None
         self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
@@ -81,7 +84,8 @@ class Uplink(Handover):
         journal = self.logbook.journal if config.evidence.enabled else None
         self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
         self._inbox = Inbox(Path(config.store.path))
-        self._begun = False  # the account knows how far the ledger got
+        self._store = config.store.path
+        self._begun = False  # the account knows how far the ledger got, the clock's floor how late it is at least
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
@@ -132,6 +136,7 @@ class Uplink(Handover):
 
     def run(self, ended: threading.Event) -> None:
         """Steps until told to end; then empties the queues, flushes and closes. The link gets a thread of its own."""
+        self._begin()
         if self._link is not None:
             self._link.start()
         while not ended.is_set():
@@ -151,13 +156,13 @@ class Uplink(Handover):
     def step(self) -> None:
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
-        self.logbook.start(mono_ms, self._clock.wall_ms())
-        self._begin_after_ledger()
+        self._begin()
         while self._flows:
             self._second(self._flows.popleft())
         if self._sync is not None:
             self._sync.step(mono_ms)
             self._note_refusals(self._sync)
+        self._note_papers()
         while self._records:  # after the newest second is on its way: what follows may wait for a disk
             record = self._records.popleft()
             self.logbook.note_record(record)
@@ -186,6 +191,11 @@ class Uplink(Handover):
                 Event(self._clock.mono_ms(), self._clock.wall_ms(), "cloud.refused", text, "warning")
             )
 
+    def _note_papers(self) -> None:
+        """What the link has to say of its certificate files."""
+        while self._link is not None and self._link.notes:
+            self.logbook.note_event(Event(self._clock.mono_ms(), self._clock.wall_ms(), *self._link.notes.popleft()))
+
     def _second(self, flows: SiteFlows) -> None:
         synced = bool(is_synchronised())
         request, step, message = self.mission.second(flows, ClockState("system" if synced else "none", None, synced))
@@ -203,11 +213,18 @@ class Uplink(Handover):
         """Of a view; `offer` is set after it was made."""
         self.offer(request)
 
-    def _begin_after_ledger(self) -> None:
-        """The account goes on where the ledger ends, should its checkpoint be older."""
-        if not self._begun and self.ledger is not None and (kept := self.ledger.last_kept()) is not None:
-            self.mission.account.begin_after(kept)
+    def _begin(self) -> None:
+        """Once. The account goes on where the ledger ends, should its checkpoint be older; certificates are judged by
+        nothing that is earlier than what the store knows."""
+        if self._begun:
+            return
         self._begun = True
+        self.logbook.start(self._clock.mono_ms(), self._clock.wall_ms())
+        if self.ledger is not None and (kept := self.ledger.last_kept()) is not None:
+            self.mission.account.begin_after(kept)
+        if self._sync is not None and self.logbook.clock is not None:
+            known = latest_wall_ms(Path(self._store), self._sync.log, self.logbook.clock)
+            self._floor.note("the newest record of the store", known)
 
     def _write_ledger(self, mono_ms: int) -> None:
         """Closed quarters, what else waits for the ledger, and what it has to say; then the account's checkpoint."""

@@ -1,7 +1,7 @@
 """How a gateway proves itself to the broker and the broker to it: CA, client certificate and password, all from files.
 
-Files are read anew for each connection, so that a renewed certificate or password needs no restart. Everything that is
-wrong with them is a text that names the option; nothing secret is in it. When to try again is not decided here.
+The password is read anew for each connection; when certificate files are read anew is in tls/papers.py. Everything that
+is wrong with them is a text that names the option; nothing secret is in it. When to try again is not decided here.
 """
 
 import ssl

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 DIAL_MAX_MS = 10_000  # name, TCP and TLS together
 
@@ -45,8 +46,18 @@ class Backoff:
         return int(bound * self._draw())
 
 
-def _remedy(error: OSError) -> str:
-    """What to do about a fault of TLS."""
+class Judging(Protocol):
+    """Who knows the time better than the clock of the machine."""
+
+    def verdict(self, sock: ssl.SSLSocket) -> str:
+        """What is wrong with the dates of the certificates, after the handshake; "" for nothing."""
+
+    def remedy(self, error: OSError) -> str:
+        """What to do about a fault of TLS."""
+
+
+def tls_remedy(error: OSError) -> str:
+    """The same, where nobody knows the time any better."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "; check ca_file, that the certificate is for cloud.host, and the clock"
     return "; does TLS begin on this port?" if isinstance(error, ssl.SSLError) else ""
@@ -55,8 +66,10 @@ def _remedy(error: OSError) -> str:
 class Dial:
     """One attempt. Call `step` until `socket` or `fault` is set; `fileno` and `wants_write` say what to wait for."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, mono_ms: int) -> None:
-        self._host, self._port, self._context = host, port, context
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext | None, mono_ms: int, judge: Judging | None = None
+    ) -> None:
+        self._host, self._port, self._context, self._judge = host, port, context, judge
         self._end_mono_ms = mono_ms + DIAL_MAX_MS
         self._addresses: list[tuple[int, tuple[object, ...]]] | None = None
         self._name_fault = ""
@@ -102,7 +115,8 @@ class Dial:
             else:
                 self._finish()
         except OSError as error:
-            self._next_address(f"{self._host}:{self._port}: {error.strerror or error}{_remedy(error)}")
+            remedy = tls_remedy if self._judge is None else self._judge.remedy
+            self._next_address(f"{self._host}:{self._port}: {error.strerror or error}{remedy(error)}")
         except ValueError as error:  # a certificate that cannot be compared with the host name
             self._give_up(f"{self._host}:{self._port}: {error}")
         if mono_ms >= self._end_mono_ms and not (self.socket or self.fault):
@@ -151,6 +165,10 @@ class Dial:
             return
         except ssl.SSLWantWriteError:
             self._wants_write = True
+            return
+        fault = self._judge.verdict(self._sock) if self._judge is not None else ""
+        if fault:
+            self._next_address(f"{self._host}:{self._port}: {fault}")
             return
         self.socket, self._sock = self._sock, None
 

@@ -21,8 +21,10 @@ from edge.clock import Clock
 from edge.cloud.access import access_of
 from edge.cloud.dial import Backoff
 from edge.cloud.link import WINDOW_MAX, Link, LinkSettings, Received, Settled
+from edge.cloud.tls.papers import NOTES_MAX_COUNT, Note
 from edge.cloud.topics import ROOT, Topics
 from edge.config.options import Cloud, Site
+from edge.ops.clockfloor import ClockFloor
 
 WAIT_S = 0.1  # the link looks at its time-outs this often
 OUT_MAX_COUNT = 256  # handed over and not yet with the link: the window bounds QoS 1, this the rest
@@ -65,6 +67,7 @@ class Engine:
         self._out: deque[_Outgoing] = deque()
         self._settled_in: deque[Settled] = deque()  # never more than what was handed over
         self._messages: deque[tuple[str, str, bytes]] = deque(maxlen=MESSAGES_MAX_COUNT)
+        self.notes: deque[Note] = deque(maxlen=NOTES_MAX_COUNT)  # of certificate files; the owner takes them out
         self._shared = LinkState()
         self._ended = threading.Event()
         self._wake_link = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -231,6 +234,8 @@ class Engine:
             token = self._tokens.pop(one.token, 0)
             if token:
                 self._settled_in.append(Settled(token, one.outcome, one.reason, one.topic))
+        while link.notes:
+            self.notes.append(link.notes.popleft())
         self._shared = LinkState(link.connected, link.window, link.up_count, link.fault)
         if self._thread is not None and (self._settled_in or before != (self._shared, len(self._messages))):
             os.eventfd_write(self._wake_owner, 1)
@@ -260,8 +265,8 @@ class Engine:
         self._link.close()
 
 
-def link_of(site: Site, cloud: Cloud, clock: Clock) -> Engine:
-    """The link of a site as configured, with its will."""
+def link_of(site: Site, cloud: Cloud, clock: Clock, floor: ClockFloor) -> Engine:
+    """The link of a site as configured, with its will. `floor` judges certificates."""
     settings = LinkSettings(
         cloud.host,
         cloud.port,
@@ -270,6 +275,7 @@ def link_of(site: Site, cloud: Cloud, clock: Clock) -> Engine:
         keepalive_s=cloud.keepalive_s,
         will=(Topics(site.tenant, site.id).status, GONE),
         retry_loss_ms=cloud.reconnect_max_s * 1_000,
+        floor=floor,
     )
     return Engine(lambda: Link(settings), clock)
 

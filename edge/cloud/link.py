@@ -21,9 +21,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.clock import SystemClock
 from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
+from edge.cloud.tls.papers import Note, Papers
 from edge.errors import DataFault
+from edge.ops.clockfloor import ClockFloor
 
 WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
 CONNACK_MAX_MS = 5_000  # TCP and TLS are done by then; a 3.1.1 broker may wait for the rest of what it misread
@@ -41,6 +44,7 @@ REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
 VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
 DISCONNECT_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
+NEVER_MS = 1 << 62
 
 ANYBODY = Access()  # no user, no TLS
 Received = Callable[[str, bytes], None]
@@ -64,6 +68,7 @@ class LinkSettings:
     retry_first_ms: int = RETRY_FIRST_MS
     retry_max_ms: int = RETRY_MAX_MS
     retry_loss_ms: int = 0  # longest first wait after the end of a session; 0: as after any other failure
+    floor: ClockFloor | None = None  # who knows how early it can be at most; None: what this machine knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,9 @@ class Link:
         self._backoff = backoff or Backoff(
             settings.retry_first_ms, settings.retry_max_ms, STABLE_MS, loss_ms=settings.retry_loss_ms
         )
+        self._papers = Papers(
+            settings.access, settings.host, settings.port, settings.floor or ClockFloor(SystemClock().wall_ms)
+        )
         self._dial: Dial | None = None
         self._client: _Client | None = None
         self._events: deque[tuple[Any, ...]] = deque()
@@ -140,6 +148,7 @@ class Link:
         self.refused_count = 0
         self.up_count = 0
         self.fault = ""
+        self._is_changing_over = False  # to a connection opened with renewed certificates: nothing new on this one
 
     # ---- for select
 
@@ -166,7 +175,13 @@ class Link:
     @property
     def room(self) -> int:
         """How many QoS 1 messages the window still takes."""
-        return max(0, self.window - len(self._flying)) if self.connected else 0
+        is_open = self.connected and not self._is_changing_over
+        return max(0, self.window - len(self._flying)) if is_open else 0
+
+    @property
+    def notes(self) -> deque[Note]:
+        """What is to be told of the certificate files; the owner takes it out."""
+        return self._papers.notes
 
     def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> int | None:
         """A token, later found in `settled` (QoS 1 only); None when not connected or the window is full."""
@@ -187,13 +202,14 @@ class Link:
             self._drive(self._client)
             self._handle_events()
             self._check_patience()
+            self._change_over()
         elif self._dial is not None:
             self._dial.step(mono_ms)
             if self._dial.socket:
                 self._start_session(self._dial.socket)
             elif self._dial.fault:
                 self._down(self._dial.fault)
-        elif mono_ms >= self._retry_mono_ms:
+        elif mono_ms >= self._retry_mono_ms or (self._retry_mono_ms < NEVER_MS and self._papers.judge.hurry(mono_ms)):
             self._start_dial()
 
     def close(self) -> None:
@@ -203,18 +219,15 @@ class Link:
             self._client.disconnect(DISCONNECT_WITH_WILL if with_will else None)
             self._client.loop_write()
         self._down("closed")
-        self._retry_mono_ms = 1 << 62
+        self._retry_mono_ms = NEVER_MS
 
     # ---- connecting
 
     def _start_dial(self) -> None:
-        settings = self._settings
         try:
-            context = settings.access.context()
+            self._dial = self._papers.dial(self._now_mono_ms)
         except DataFault as fault:
             self._down(str(fault))
-            return
-        self._dial = Dial(settings.host, settings.port, context, self._now_mono_ms)
 
     def _start_session(self, sock: socket.socket) -> None:
         settings = self._settings
@@ -287,8 +300,21 @@ class Link:
 
     def _hung_up(self) -> str:
         """The end of a session that the broker never answered."""
-        asks = "; does it ask for a client certificate (cert_file)?" if self._settings.access.tls else ""
-        return f"the broker hung up without an answer{asks}"
+        asks = "does it ask for a client certificate (cert_file)?" if self._settings.access.tls else ""
+        why = self._papers.hint() or asks
+        return f"the broker hung up without an answer{'; ' if why else ''}{why}"
+
+    def _change_over(self) -> None:
+        """To a connection that stands already, opened with renewed certificates; once nothing is under way on this one."""
+        self._is_changing_over = self.connected and self._papers.renew(self._now_mono_ms)
+        if not self._is_changing_over or self._flying:
+            return
+        sock = self._papers.take().socket
+        assert self._client is not None and sock is not None
+        self._client.disconnect()
+        self._client.loop_write()
+        self._down("the certificate files were renewed: connecting anew with them")
+        self._start_session(sock)
 
     def _on_connack(self, reason: Any, properties: Any) -> None:
         self._understood = reason.value != VERSION_REFUSED
@@ -363,7 +389,7 @@ class Link:
                 MQTTProtocolVersion.MQTTv5
             )  # the broker may be another by now, or only have been in a hurry
         lost_session = self.connected
-        self.connected, self.fault = False, fault
+        self.connected, self.fault, self._is_changing_over = False, fault, False
         for token, _, topic in self._flying.values():
             self.settled.append(Settled(token, outcome, fault, topic))
         self._flying.clear()

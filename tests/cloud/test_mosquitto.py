@@ -241,10 +241,10 @@ def test_without_the_right_certificate_or_password_nobody_comes_in(fleet: Site, 
 
 
 def test_a_gateway_and_an_ingest_do_their_whole_work_through_these_doors(fleet: Site, tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, 0)
-    gateway.link._settings = LinkSettings(
+    settings = LinkSettings(
         "127.0.0.1", fleet.ports[8883], client_id="any", access=fleet.gateway("acme/gw-1"), will=(MINE.status, b"{}")
     )
+    gateway = Gateway(tmp_path, fleet.ports[8883], settings)
     ingest = service_client(fleet, "ingest", *(f"$share/workers/{one}" for one in ingest_filters()))
     held = RangeSet()
 

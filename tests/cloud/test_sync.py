@@ -32,10 +32,10 @@ TOPICS = Topics("acme", "gw-1")
 class Gateway:
     """A sync with real time and a ring in `folder`; samples are made up from their number."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, settings: LinkSettings | None = None) -> None:
         self.log = SegmentLog(folder / "ring", max_bytes=8 << 20, context=schema_json(), segment_bytes=1 << 16)
-        settings = LinkSettings("127.0.0.1", port, client_id="gw-1", will=(TOPICS.status, GONE))
-        self.link = Link(settings, backoff=Backoff(100, 200, 10**6))
+        usual = LinkSettings("127.0.0.1", port, client_id="gw-1", will=(TOPICS.status, GONE))
+        self.link = Link(settings or usual, backoff=Backoff(100, 200, 10**6))
         self.sync = Sync(
             TOPICS, self.log, CursorFile(folder / "cursor"), self.link, pace=Pace(50, 10**6), ack_max_ms=1_500
         )
