@@ -236,6 +236,7 @@ class UplinkStatus:
     pending_count: int = 0
     queue_age_ms: int = 0  # how long the oldest sample that is not acknowledged has waited
     parked_count: int = 0  # samples that the broker refused; among the pending ones
+    lost_count: int = 0  # samples overwritten or damaged before the fleet had them
     store_bytes: int = 0
     store_fault: str = ""
     dropped_count: int = 0  # records lost between the threads because the queue was full

@@ -298,6 +298,7 @@ class Uplink(Handover):
             pending_count=sync.pending_count,
             queue_age_ms=sync.queue_age_ms,
             parked_count=sync.parked_count,
+            lost_count=sync.lost_count if self._link is not None else 0,  # nobody else asks for them
             store_bytes=sync.log.bytes_used,
             store_fault=sync.fault or trace_fault or self.logbook.fault,
         )

@@ -28,7 +28,7 @@ from edge.model import Sample
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile, Position
 from edge.store.disk import Disk
-from edge.store.segments import SegmentLog
+from edge.store.segments import SEGMENT_BYTES, SegmentLog
 
 STREAM = "site"
 KIND_SAMPLE = 1
@@ -50,7 +50,10 @@ def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
     """The telemetry ring of a site; its context is the schema of its samples."""
     folder = Path(store.path) / "telemetry"
     limit, sync_ms = store.telemetry_max_bytes, store.sync_ms
-    return SegmentLog(folder, max_bytes=limit, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk)
+    size = min(SEGMENT_BYTES, limit // 4)  # the oldest of it goes at once: never more than a quarter
+    return SegmentLog(
+        folder, max_bytes=limit, segment_bytes=size, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk
+    )
 
 
 class Sync:
@@ -207,10 +210,9 @@ class Sync:
         if not self.pending_count or self._newest is None:
             return 0
         gap = self.standing.acked.gap_from(self.standing.known.seq + 1, self.log.next_seq - 1)
-        stretch = self._stretches.read(*gap, self._now_mono_ms) if gap else None
-        if stretch is None or not stretch.samples:
+        oldest, newest = self._stretches.oldest(gap[0]) if gap else None, self._newest
+        if oldest is None:
             return 0
-        oldest, newest = stretch.samples[0], self._newest
         same_boot = oldest.mono_ms <= newest.mono_ms and newest.mono_ms - oldest.mono_ms <= self._now_mono_ms
         waited_ms = self._now_mono_ms - oldest.mono_ms if same_boot else newest.wall_ms - oldest.wall_ms
         return max(0, waited_ms)

@@ -58,6 +58,7 @@ class StatusWatch:
 
     def __init__(self) -> None:
         self._before = UplinkStatus()
+        self._lost_count: int | None = None  # as last told; what earlier processes lost they have told
 
     def note(self, mono_ms: int, wall_ms: int, status: UplinkStatus, journal_fault: str) -> list[Event]:
         before, found = self._before, list[tuple[str, str, EventLevel]]()
@@ -78,7 +79,21 @@ class StatusWatch:
                     "warning" if status.grid_fault else "info",
                 )
             )
-        lost_count = status.dropped_count - before.dropped_count
-        if lost_count > 0:
-            found.append(("records_dropped", f"{lost_count} records found no room on the way to the store", "warning"))
+        found += self._lost(status)
+        dropped_count = status.dropped_count - before.dropped_count
+        if dropped_count > 0:
+            text = f"{dropped_count} records found no room on the way to the store"
+            found.append(("records_dropped", text, "warning"))
         return [Event(mono_ms, wall_ms, *one) for one in found]
+
+    def _lost(self, status: UplinkStatus) -> _Found:
+        known, self._lost_count = self._lost_count, max(status.lost_count, self._lost_count or 0)
+        more_count = status.lost_count - known if known is not None else 0
+        if more_count <= 0:
+            return []
+        text = (
+            f"{more_count} seconds of telemetry are gone before the fleet had them ({status.lost_count} in all): the oldest in"
+            " the ring make room for new ones; quarters of an hour and events are kept. Put the connection right, or enlarge"
+            " store.telemetry_max_bytes"
+        )
+        return [("store.overwritten", text, "warning")]

@@ -90,11 +90,12 @@ def play(
     *,
     plant_step_s: float = PLANT_STEP_S,
     spoil: Spoil | None = None,
+    site: type[WiredSite] = WiredSite,
 ) -> WiredSite:
     """Runs the controller while `script` lets virtual time pass; then stops it in order, as a process would."""
 
     async def main(loop: VirtualLoop, clock: VirtualClock) -> WiredSite:
-        wired = WiredSite(config, spec, seed, clock, plant_step_s=plant_step_s, spoil=spoil)
+        wired = site(config, spec, seed, clock, plant_step_s=plant_step_s, spoil=spoil)
         task = asyncio.create_task(wired.controller.run())
         await script(wired)
         task.cancel()

@@ -57,6 +57,7 @@ class ScriptedBroker:
         self.batches: list[tuple[str, Batch]] = []  # lane and batch, with `hold`
         self.held: dict[int, RangeSet] = {}  # epoch: numbers, with `hold`
         self.acks = hold
+        self.silent = False  # as with the cable out: what comes is lost, nothing is answered
         self._hold = hold
         self.connected_count = self.exceeded_count = self.ping_count = 0
         self._sockets: list[socket.socket] = []
@@ -151,6 +152,8 @@ class _Session:
 
     def _answer(self, kind: int, data: bytes) -> None:
         broker = self._broker
+        if broker.silent:
+            return
         match kind >> 4:
             case 1:
                 self._connect(data)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cloud.broker import WHY_NONE
-from tests.torture import clocks, cuts, faults, replay
+from tests.torture import clocks, cuts, faults, outages, replay
 from tests.torture.replay import Tally
 from tests.torture.site import disks
 from tests.torture.site import kills as lives
@@ -63,6 +63,8 @@ def parts(options: argparse.Namespace) -> list[Part]:
             "EIO from the N-th call of SQLite on", strace,
             _with(lambda f, t: faults.sick_journal(f, t, ats=calls[1], forever=True)),
         ),
+        ("cable out for three days (quick: 2 h)", "", lambda folder: outages.held(folder, short=quick)),
+        ("the same, the ring too small for it", "", lambda folder: outages.too_small(folder, short=quick)),
         ("boots with wrong clocks, steps of a day", "", lambda _: clocks.boots(40 if quick else 250, seed)),
         ("changes of summer time", "", lambda _: clocks.seasons()),
     ]  # fmt: skip

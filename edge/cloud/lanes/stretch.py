@@ -59,6 +59,12 @@ class Stretches:
             return Stretch(at + 1, gone_count=at + 1 - first)
         return Stretch(at, run, entries[0].context, unsynced, at - first)
 
+    def oldest(self, first: int) -> Sample | None:
+        """The first sample from number `first` on, with the stamp that is known now; None: none there, or not readable."""
+        entry = next(self._log.read_from(first), None)
+        sample = decode_sample(entry.body) if entry is not None else None
+        return self.stamp(entry.boot, sample)[0] if entry is not None and sample is not None else None
+
     def _entries(self, first: int, last: int) -> list[Entry]:
         entries: list[Entry] = []
         for entry in takewhile(lambda entry: entry.seq <= last, self._log.read_from(first)):
