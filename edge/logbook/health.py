@@ -92,8 +92,8 @@ class StatusWatch:
         if more_count <= 0:
             return []
         text = (
-            f"{more_count} seconds of telemetry are gone before the fleet had them ({status.lost_count} in all): the oldest in"
-            " the ring make room for new ones; quarters of an hour and events are kept. Put the connection right, or enlarge"
+            f"{more_count} seconds of telemetry are gone before the fleet had them ({status.lost_count} in all): the oldest"
+            " in the ring make room for new ones; quarters of an hour and events are kept. Put the connection right, or enlarge"
             " store.telemetry_max_bytes"
         )
         return [("store.overwritten", text, "warning")]
