@@ -192,9 +192,13 @@ class Uplink(Handover):
             )
 
     def _note_papers(self) -> None:
-        """What the link has to say of its certificate files."""
+        """What the link has to say of its certificate files, and the sync of the store."""
+        now = self._clock.mono_ms(), self._clock.wall_ms()
         while self._link is not None and self._link.notes:
-            self.logbook.note_event(Event(self._clock.mono_ms(), self._clock.wall_ms(), *self._link.notes.popleft()))
+            note = self._link.notes.popleft()
+            self.logbook.note_event(Event(*now, note.name, note.text, note.level))
+        while self._sync is not None and self._sync.notes:
+            self.logbook.note_event(Event(*now, "store.rewound", self._sync.notes.popleft(), "alarm"))
 
     def _second(self, flows: SiteFlows) -> None:
         synced = bool(is_synchronised())

@@ -14,9 +14,11 @@ from pathlib import Path
 from edge.cloud.codec import Ack, Batch, decode_ack, encode_batch, encode_sample, schema_id, schema_json
 from edge.cloud.engine import GONE
 from edge.cloud.lanes.again import Replays, Restamps
+from edge.cloud.lanes.age import QueueAge
 from edge.cloud.lanes.events import EventLane
 from edge.cloud.lanes.pace import Pace
 from edge.cloud.lanes.post import Lane, Post, Refusal
+from edge.cloud.lanes.rewind import begin_anew, highest
 from edge.cloud.lanes.standing import Standing
 from edge.cloud.lanes.stretch import Stretch, Stretches
 from edge.cloud.link import Connection
@@ -37,7 +39,6 @@ ACK_MAX_MS = 5_000  # an ingest commits each second
 UNACKED_MAX_BATCHES = 32  # of the backlog: sent, but not yet acked by the ingest
 CURSOR_WRITE_MS = 10_000
 STATUS_MS = 60_000
-QUEUE_AGE_MS = 5_000  # how often the oldest waiting sample is looked up
 REFUSALS_MAX_COUNT = 64
 
 
@@ -78,24 +79,29 @@ class Sync:
         self._clock, self._events = clock, events
         at = cursor.position
         fresh = Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
+        self._ack_max_ms = ack_max_ms
         self.standing = Standing(at if at.epoch == log.epoch else fresh, ack_max_ms)
         self._written = cursor.position
         self._stretches = Stretches(log, clock)
+        self._age = QueueAge(self._stretches)
         self._replays, self._restamps = Replays(STREAM, log.epoch), Restamps()
         self._fresh: deque[tuple[int, Sample]] = deque(maxlen=LIVE_MAX_COUNT)
         self._post = Post(link) if link is not None else None
-        self._cursor_due_mono_ms = self._status_due_mono_ms = self._age_due_mono_ms = 0
+        self._cursor_due_mono_ms = self._status_due_mono_ms = 0
         self._up_count = 0
         self._schemas: set[str] = set()
         self._now_mono_ms = 0
         self._newest: Sample | None = None
-        self.queue_age_ms = 0
         self.refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS_MAX_COUNT)  # topic, reason; for the logbook
+        self.notes: deque[str] = deque(maxlen=REFUSALS_MAX_COUNT)  # of a store put back from a copy; for the logbook
+        self._own_seq = log.next_seq  # the first number this process gives
+        self._known_seq = at.seq if at.epoch == log.epoch else 0  # the highest that this log is known to have given
         self.ack_fault_count = 0
         if link is not None:
             link.subscribe(topics.ack, self._on_ack)
             link.subscribe(topics.caps, self._on_caps)
             link.subscribe(topics.replay, self._on_replay)
+        self._look_behind()
 
     # ---- numbers for UplinkStatus
 
@@ -117,6 +123,11 @@ class Sync:
         """Samples not yet acked that can still be sent."""
         numbers = self.log.next_seq - 1 - self.standing.known.seq - self.standing.acked.count()
         return max(0, min(numbers, self.stored_count - self.acked_count))
+
+    @property
+    def queue_age_ms(self) -> int:
+        """How long the oldest of them has waited."""
+        return self._age.ms
 
     @property
     def lost_count(self) -> int:
@@ -145,10 +156,12 @@ class Sync:
     def step(self, mono_ms: int) -> None:
         """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
         self._now_mono_ms = mono_ms
+        self._look_behind()
         self.standing.advance(self.log.first_seq)
-        if mono_ms >= self._age_due_mono_ms:
-            self._age_due_mono_ms = mono_ms + QUEUE_AGE_MS
-            self.queue_age_ms = self._oldest_age_ms()
+        if self._age.is_due(mono_ms):
+            waits = self.pending_count > 0
+            gap = self.standing.acked.gap_from(self.standing.known.seq + 1, self.log.next_seq - 1) if waits else None
+            self._age.look(gap, self._newest, mono_ms)
         if self.link is not None and self._post is not None:
             self._exchange(self.link, self._post)
         self.log.sync_if_due(mono_ms)  # after the network: it may take its time
@@ -189,6 +202,22 @@ class Sync:
         if self._events is not None:
             self._events.begin()
 
+    def _look_behind(self) -> None:
+        """A store that was put back from a copy: its numbers were given before, and are given no more."""
+        if self._known_seq < self.log.next_seq:
+            return
+        text = begin_anew(self.log, self._known_seq, self._own_seq)
+        if not text:
+            return
+        self._own_seq, self._known_seq = 1, 0
+        self.standing = Standing(Position(self.log.epoch), self._ack_max_ms)
+        self._replays, self._restamps = Replays(STREAM, self.log.epoch), Restamps()
+        self._fresh.clear()
+        self._post = Post(self.link) if self.link is not None else None  # what is under way is of another epoch
+        self._status_due_mono_ms = 0
+        self._write_cursor()
+        self.notes.append(text)
+
     def close(self) -> None:
         """Last words, then the disk."""
         if self.link is not None:
@@ -204,18 +233,6 @@ class Sync:
             self._written = at
         if self._events is not None:
             self._events.keep_cursor()
-
-    def _oldest_age_ms(self) -> int:
-        """How long the oldest sample that is not acked has waited; the stamps of the samples when it is of another boot."""
-        if not self.pending_count or self._newest is None:
-            return 0
-        gap = self.standing.acked.gap_from(self.standing.known.seq + 1, self.log.next_seq - 1)
-        oldest, newest = self._stretches.oldest(gap[0]) if gap else None, self._newest
-        if oldest is None:
-            return 0
-        same_boot = oldest.mono_ms <= newest.mono_ms and newest.mono_ms - oldest.mono_ms <= self._now_mono_ms
-        waited_ms = self._now_mono_ms - oldest.mono_ms if same_boot else newest.wall_ms - oldest.wall_ms
-        return max(0, waited_ms)
 
     # ---- sending
 
@@ -355,6 +372,7 @@ class Sync:
         if self._events is not None:
             self._events.take(ack, self._now_mono_ms)
         if ack.stream == STREAM and ack.epoch == self.log.epoch:
+            self._known_seq = max(self._known_seq, highest(ack))
             self._take(ack)
 
     def _take(self, ack: Ack) -> None:

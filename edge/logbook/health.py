@@ -93,7 +93,7 @@ class StatusWatch:
             return []
         text = (
             f"{more_count} seconds of telemetry are gone before the fleet had them ({status.lost_count} in all): the oldest"
-            " in the ring make room for new ones; quarters of an hour and events are kept. Put the connection right, or enlarge"
-            " store.telemetry_max_bytes"
+            " in the ring make room for new ones; quarters of an hour and events are kept. Put the connection right, or"
+            " enlarge store.telemetry_max_bytes"
         )
         return [("store.overwritten", text, "warning")]

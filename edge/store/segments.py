@@ -192,6 +192,23 @@ class SegmentLog(Shelf):
                 self._note(f"close: {error.strerror or error}")
         self._close_fd()
 
+    def begin_epoch(self) -> bool:
+        """Numbers count from 1 again, in an epoch of their own. What is there is kept until its room is needed, not read.
+
+        False: not now, because records in memory wait for the disk.
+        """
+        if self._waiting or self._refused:
+            return False
+        self.close()
+        self._strangers, self._segments = [*self._strangers, *self._segments], []
+        self.epoch, self.next_seq, self.skipped_count = secrets.randbits(63) | 1, 1, 0
+        self._unsynced.clear()
+        try:
+            self._create(self.next_seq)
+        except OSError as error:
+            self._degrade(error)
+        return True
+
     def _close_fd(self) -> None:
         if self._fd >= 0:
             try:

@@ -171,3 +171,31 @@ def test_each_record_says_the_boot_it_is_of(tmp_path: Path) -> None:
     for _ in range(2):  # the second time from the hints
         assert [entry.boot for entry in log.read_from(1)] == [here, here, there, there, here]
         assert [entry.boot for entry in log.read_from(log.next_seq - 1)] == [here]
+
+
+def test_an_epoch_that_was_begun_goes_on_after_a_start_and_what_was_before_is_kept_until_its_room_is_needed(
+    tmp_path: Path,
+) -> None:
+    log = log_at(tmp_path)
+    fill(log, 200)
+    assert log.give_room(), "the ring has turned: its names do not begin with 1"
+    files = len(list(tmp_path.glob("*.seg")))
+    before = log.epoch
+    assert log.begin_epoch() and log.epoch != before and log.next_seq == 1 and content(log) == []
+    fill(log, 3)
+    again = log_at(tmp_path)
+    assert again.epoch == log.epoch and content(again) == [1, 2, 3] and again.stored_count == 3
+    assert len(list(tmp_path.glob("*.seg"))) == files + 1 and "of an earlier epoch: kept" in again.notes[0]
+    while again.give_room():
+        pass
+    assert len(list(tmp_path.glob("*.seg"))) == 1 and content(again) == [1, 2, 3]
+
+
+def test_an_epoch_that_cannot_be_begun_on_the_disk_begins_in_memory(tmp_path: Path) -> None:
+    log = log_at(tmp_path, disk=FailingDisk("allocate", 2))
+    fill(log, 5)
+    assert log.begin_epoch() and log.fault and log.next_seq == 1
+    fill(log, 2)
+    assert not log.begin_epoch(), "records wait for the disk"
+    log.sync_if_due(10_000)
+    assert not log.fault and content(log_at(tmp_path)) == [1, 2]

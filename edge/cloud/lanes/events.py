@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge.cloud.codec import Ack
+from edge.cloud.lanes.rewind import highest
 from edge.cloud.lanes.standing import ACK_LONGEST_MS
 from edge.cloud.notices import EVENTS_STREAM, EventBatch, NumberedEvent, encode_events
 from edge.store.cursor import CursorFile, Position
@@ -29,6 +30,7 @@ class EventLane:
         self._unacked: deque[int] = deque()  # published, ascending
         self._high = cursor.position.seq  # the newest that was published in this session
         self._retry_mono_ms = 0
+        self._known_seq = 0  # the highest that the fleet has of this epoch
         self._written_seq = cursor.position.seq
         self.epoch = cursor.position.epoch
 
@@ -48,7 +50,8 @@ class EventLane:
         newest_seq = self._newest_seq()
         if newest_seq < 0:
             return
-        if not self.epoch or newest_seq < self._high:  # the first time, or the journal is another
+        if not self.epoch or newest_seq < max(self._high, self._known_seq):  # the first time, or the journal is another
+            self._known_seq = 0
             self.epoch, self._high = secrets.randbits(63) | 1, 0
             self._unacked.clear()
             self._keep()
@@ -83,6 +86,7 @@ class EventLane:
         """An ack of any stream."""
         if ack.stream != EVENTS_STREAM or ack.epoch != self.epoch:
             return
+        self._known_seq = max(self._known_seq, highest(ack))  # beyond what is on the disk: it was put back from a copy
         before_count = len(self._unacked)
         ranges = (*ack.ranges, (1, ack.contiguous_seq))
         self._unacked = deque(seq for seq in self._unacked if not any(low <= seq <= high for low, high in ranges))

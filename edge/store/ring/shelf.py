@@ -103,7 +103,9 @@ class Shelf:
     # ---- room
 
     def _free_index(self) -> int:
-        index = self._segments[-1].index + 1 if self._segments else 1
+        index = (
+            max((one.index for one in (*self._strangers, *self._segments)), default=0) + 1
+        )  # the newest file is ours
         while self._path(index).exists() or self._path(index).with_suffix(".bad").exists():
             index += 1
         return index
