@@ -22,7 +22,8 @@ def cycle(mode: Mode = Mode.RUN, why: int = 0, unit_why: int = 0, unit_mode: Mod
     output = ffi.new("tw_output_t *")
     output.mode, output.why = mode, why
     output.unit[0].mode, output.unit[0].why = unit_mode, unit_why
-    return CycleRecord(1, 1_000, 2_000, 0, b"", b"", bytes(ffi.buffer(output)))
+    blank = (bytes(ffi.sizeof("tw_input_t")), bytes(ffi.sizeof("tw_state_t")))
+    return CycleRecord(1, 1_000, 2_000, 0, *blank, bytes(ffi.buffer(output)))
 
 
 def names(events: list[Event]) -> list[str]:
