@@ -260,6 +260,10 @@ class Sync:
         status |= {"epoch": str(self.log.epoch), "seq": self.log.next_seq - 1, "stored_count": self.stored_count}
         status |= {"acked_count": self.acked_count, "pending_count": self.pending_count}
         status |= {"queue_age_s": self.queue_age_ms // 1_000, "parked_count": self.parked_count}
+        status |= {
+            "lost_count": self.lost_count,
+            "events_pending_count": self._events.pending_count if self._events else 0,
+        }
         status["clock_synced"] = self._clock is None or self._clock.synced
         return json.dumps(status, sort_keys=True).encode()
 

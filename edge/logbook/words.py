@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from edge.clock import SystemClock
 from edge.cloud.codec import decode_sample
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.console.screens import clean, utc
 from edge.errors import DataFault
+from edge.logbook.queues import Queue, age_text, view_queues
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile
 from edge.store.db.journal import FILE
@@ -24,7 +26,7 @@ LEVELS = {"info": ("info", "warning", "alarm"), "warning": ("warning", "alarm"),
 RINGS: dict[str, Literal["telemetry_max_bytes", "trace_max_bytes", "rollup_max_bytes"]] = {
     "telemetry": "telemetry_max_bytes", "rollup": "rollup_max_bytes", "trace": "trace_max_bytes",
 }  # fmt: skip
-MB = 1e6
+MB, KB = 1e6, 1e3
 
 
 def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -92,9 +94,11 @@ def show_store(options: argparse.Namespace) -> int:
     faults += [f"{ring.name}/{fault}" for ring in rings for fault in ring.faults]
     rows = [_ring_row(ring, getattr(config.store, RINGS[ring.name]), clock) for ring in rings]
     position = CursorFile(folder / "telemetry.cursor").position
+    queues = view_queues(folder, clock, SystemClock()) if journal is not None else []
     if options.json:
         told = dataclasses.asdict(journal) if journal is not None else None
-        print(json.dumps({"rings": rows, "journal": told, "cursor": dataclasses.asdict(position), "faults": faults}))
+        found = {"rings": rows, "journal": told, "cursor": dataclasses.asdict(position), "faults": faults}
+        print(json.dumps(found | {"queues": [dataclasses.asdict(one) for one in queues]}))
         return 1 if faults else 0
     print(f"{'ring':<11}{'used MB':>9}{'of MB':>8}{'first':>11}{'last':>11}  {'from (UTC)':<20}{'to (UTC)':<20}aside")
     for row in rows:
@@ -102,7 +106,7 @@ def show_store(options: argparse.Namespace) -> int:
             f"{row['ring']:<11}{row['bytes_used'] / MB:>9.1f}{row['bytes_max'] / MB:>8.0f}{row['first_seq']:>11}"
             f"{row['last_seq']:>11}  {_time(row['first_wall_ms']):<20}{_time(row['last_wall_ms']):<20}{row['bad_count']:>5}"
         )
-    print(f"\nacknowledged by the fleet: up to {position.seq} of telemetry, {position.gone_count} of those never sent")
+    _print_queues(queues, config.cloud.host, position.gone_count)
     if journal is not None:
         counts = ", ".join(f"{name} {count}" for name, count in journal.row_counts.items())
         limit = config.store.journal_max_bytes / MB
@@ -112,6 +116,22 @@ def show_store(options: argparse.Namespace) -> int:
     for text in faults:
         print(f"WRONG: {clean(text, 300)}")
     return 1 if faults else 0
+
+
+def _print_queues(queues: list[Queue], host: str, gone_count: int) -> None:
+    print()
+    if not host:
+        print("cloud.host is empty: nothing waits for the fleet, everything stays here")
+        return
+    print(f"{'for the fleet':<14}{'acknowledged to':>16}{'waiting':>10}{'kB':>10}  {'oldest (UTC)':<21}its age")
+    for one in queues:
+        print(
+            f"{one.stream:<14}{one.acked_seq:>16}{one.count:>10}{one.bytes / KB:>10.1f}  {_time(one.oldest_wall_ms):<21}"
+            f"{age_text(one.age_ms)}"
+        )
+    if gone_count:
+        print(f"{gone_count} numbers of telemetry never went: overwritten, damaged or never used")
+    print()
 
 
 def _time(wall_ms: int | None) -> str:

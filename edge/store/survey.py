@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.ring.frames import MARK, STREAMS, Header, Newer, Walk, boot_of_mark, look
+from edge.store.ring.frames import MARK, RECORD, STREAMS, Header, Newer, Walk, boot_of_mark, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +36,7 @@ class RingView:
 def view_ring(folder: Path, disk: Disk | None = None) -> RingView:
     """The ring of a folder. Damage is a text in `faults`; nothing is raised for it."""
     disk, view = disk or Disk(), RingView(folder.name)
-    try:
-        names = disk.names(folder)
-    except OSError as error:
-        view.faults.append(f"{folder}: {error.strerror or error}")
-        return view
-    view.bad_count = sum(name.endswith(".bad") for name in names)
-    kept: list[tuple[Path, int, Header]] = []
-    for path in [folder / name for name in names if name.endswith(".seg")]:
-        try:
-            size_bytes, header = look(disk, path)
-        except OSError as error:
-            view.faults.append(f"{path.name}: {error.strerror or error}")
-            continue
-        view.segments_count, view.bytes_used = view.segments_count + 1, view.bytes_used + size_bytes
-        if isinstance(header, Header):
-            kept.append((path, size_bytes, header))
-        elif isinstance(header, Newer) or header != "empty":
-            view.faults.append(f"{path.name}: {header}")
+    kept = _segments(disk, view, folder)
     if kept:
         header = kept[-1][2]
         strangers = [path.name for path, _, one in kept if one.epoch != header.epoch]
@@ -64,6 +47,38 @@ def view_ring(folder: Path, disk: Disk | None = None) -> RingView:
         view.first = next((found for one in kept for found in _records(disk, view, *one, one is kept[-1])), None)
         view.last = _last(disk, view, kept)
     return view
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What of a ring comes after a number: `oldest` of it, and how much there is. Damaged records are counted with it."""
+
+    count: int = 0
+    bytes_used: int = 0
+    oldest: Found | None = None
+
+
+def view_waiting(folder: Path, epoch: int, seq: int, disk: Disk | None = None) -> Waiting:
+    """What the ring holds after number `seq` of `epoch`; of another epoch than the ring's, all of it. Reads two segments."""
+    disk, view, found = disk or Disk(), RingView(folder.name), Waiting()
+    kept = _segments(disk, view, folder)
+    if kept and kept[-1][2].epoch != epoch:
+        epoch, seq = kept[-1][2].epoch, 0
+    kept = [one for one in kept if one[2].epoch == epoch]
+    for one, following in zip(kept, [*kept[1:], None], strict=False):
+        header = one[2]
+        if following is not None and following[2].first_seq <= seq + 1:
+            continue
+        if following is not None and header.first_seq > seq and found.oldest is not None:
+            skipped_count = following[2].skipped_count - header.skipped_count
+            found.count += following[2].first_seq - header.first_seq - skipped_count
+            found.bytes_used += one[1] - header.size_bytes
+            continue
+        for record in _records(disk, view, *one, following is None):
+            if record.seq > seq:
+                found.oldest = found.oldest or record
+                found.count, found.bytes_used = found.count + 1, found.bytes_used + RECORD.size + len(record.body)
+    return found
 
 
 def read_ring(folder: Path, disk: Disk | None = None) -> Iterator[Found]:
@@ -80,6 +95,29 @@ def read_ring(folder: Path, disk: Disk | None = None) -> Iterator[Found]:
             continue  # the owner may just have deleted it: the ring turns
         if isinstance(header, Header):
             yield from _records(disk, view, path, size_bytes, header, True)
+
+
+def _segments(disk: Disk, view: RingView, folder: Path) -> list[tuple[Path, int, Header]]:
+    """Path, size and header of each file that is one of ours, oldest first; the rest is a text in `view.faults`."""
+    try:
+        names = disk.names(folder)
+    except OSError as error:
+        view.faults.append(f"{folder}: {error.strerror or error}")
+        return []
+    view.bad_count = sum(name.endswith(".bad") for name in names)
+    kept: list[tuple[Path, int, Header]] = []
+    for path in [folder / name for name in names if name.endswith(".seg")]:
+        try:
+            size_bytes, header = look(disk, path)
+        except OSError as error:
+            view.faults.append(f"{path.name}: {error.strerror or error}")
+            continue
+        view.segments_count, view.bytes_used = view.segments_count + 1, view.bytes_used + size_bytes
+        if isinstance(header, Header):
+            kept.append((path, size_bytes, header))
+        elif isinstance(header, Newer) or header != "empty":
+            view.faults.append(f"{path.name}: {header}")
+    return kept
 
 
 def _last(disk: Disk, view: RingView, kept: list[tuple[Path, int, Header]]) -> Found | None:

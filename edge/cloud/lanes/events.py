@@ -39,6 +39,11 @@ class EventLane:
         """Every event up to this one is with the ingest."""
         return self._unacked[0] - 1 if self._unacked else self._high
 
+    @property
+    def pending_count(self) -> int:
+        """Numbers on the disk that the ingest has not acknowledged."""
+        return max(0, self._newest_seq() - self.acked_seq)
+
     def begin(self) -> None:
         """A session began: what was under way may not have arrived."""
         self._high = self.acked_seq

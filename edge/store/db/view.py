@@ -82,6 +82,26 @@ def read_events(path: Path, count: int, levels: tuple[str, ...], name: str = "")
     return found[::-1]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingEvents:
+    """Events after a number: how many, their texts in bytes, and (boot, mono, wall) of the oldest."""
+
+    count: int
+    bytes_used: int
+    oldest: tuple[bytes, int, int] | None
+
+
+def view_waiting_events(path: Path, seq: int) -> WaitingEvents:
+    """Events after number `seq`. Raises DataFault when the file cannot be read."""
+    with _opened(path) as connection:
+        count, size = connection.execute(
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(name) + LENGTH(text)), 0) FROM events WHERE seq > ?", (seq,)
+        ).fetchone()
+        query = "SELECT boot, mono_ms, wall_ms FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+        oldest = connection.execute(query, (seq,)).fetchone()
+    return WaitingEvents(int(count), int(size), oldest)
+
+
 def read_ledger(path: Path) -> Iterator[bytes]:
     """Every body of the ledger, oldest first. Raises DataFault when the file cannot be read."""
     with _opened(path) as connection:
