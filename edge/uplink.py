@@ -82,7 +82,9 @@ class Uplink(Handover):
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
-        self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self.ledger = None
+        if journal is not None:
+            self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger, has_room=journal.has_ledger_room)
         self._inbox = Inbox(Path(config.store.path))
         self._store = config.store.path
         self._begun = False  # the account knows how far the ledger got, the clock's floor how late it is at least

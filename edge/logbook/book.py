@@ -160,5 +160,7 @@ class Logbook:
         self.note_event(Event(mono_ms, wall_ms, "stop", "told to stop"))
         if self.journal is not None:
             self.journal.close()
+            if self.journal.waiting_count:
+                log.error("event=store.lost rows=%d text=%r", self.journal.waiting_count, self.journal.fault)
         if self.rollup is not None:
             self.rollup.log.close()

@@ -94,9 +94,33 @@ def test_while_the_file_cannot_be_used_rows_wait_and_the_excess_is_counted(tmp_p
     for step in range(20):
         journal.step(3_000 + step, 0)
     assert not journal.fault
-    found = texts(blocker)
+    *found, last = texts(blocker)
     assert len(found) == WAITING_MAX_COUNT and found[-1] == f"event {WAITING_MAX_COUNT + 9} "
     assert rows(blocker, "SELECT stream, count FROM dropped") == [("events", 10)]
+    assert last == f"10 rows of events are lost: the disk was away for longer than memory holds {WAITING_MAX_COUNT}"
+    assert journal.recent[-1].level == "alarm" and not journal.waiting_count
+
+
+def test_days_without_a_disk_are_told_once_for_each_table_and_the_fault_says_what_is_given_up(tmp_path: Path) -> None:
+    blocker = tmp_path / "store"
+    blocker.write_text("a file where the folder should be")
+    journal = journal_at(blocker)
+    for second in range(3 * WAITING_MAX_COUNT):
+        journal.note_event(event(second))
+        journal.note_audit(AuditEntry(second, second, "console", "hold", str(second)))
+        journal.step(2_000 * second + 1, 0)
+    assert journal.fault.endswith("; memory is full, the oldest rows of audit, events are given up")
+    assert journal.waiting_count == 2 * WAITING_MAX_COUNT, "what is told of it takes no room"
+    blocker.unlink()
+    for step in range(30):
+        journal.step(10**8 + 20_000 * step, 0)
+    lost = 2 * WAITING_MAX_COUNT
+    assert sorted(rows(blocker, "SELECT stream, count FROM dropped")) == [("audit", lost), ("events", lost)]
+    kept = rows(blocker, "SELECT text FROM events WHERE name = 'store.dropped' ORDER BY text")
+    assert [text.split(":")[0] for (text,) in kept] == [
+        f"{lost} rows of {name} are lost" for name in ("audit", "events")
+    ]
+    assert rows(blocker, "SELECT MIN(text + 0), COUNT(*) FROM audit") == [(lost, WAITING_MAX_COUNT)]
 
 
 def test_a_row_written_twice_is_one_row(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ TAIL_COUNT = 200  # rows read at the start: two days; more where a day has more
 TAIL_MAX_COUNT = 3_200
 WEEK_COUNT = 1_600  # rows among which the same weekday of the week before is looked for
 RETRY_MS = 600_000
+QUEUE_MAX_COUNT = 672  # a week of intervals while there is no room for their rows; a few MB
 CLOCK_MIN_MS = 1_000  # a clock that was wrong by less than this moves no interval
 NOTES_MAX_COUNT = 100
 
@@ -84,9 +85,12 @@ class Ledger:
         *,
         annual: FactorUse = UNKNOWN_ANNUAL,
         sealer: Sealer | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Without `has_room` intervals wait; what is beyond a week becomes a gap, which the registers fill."""
         self._site, self._rows, self._append, self._annual = config.site.id, rows, append, annual
         self._tenant = config.site.tenant
+        self._has_room, self._is_full = has_room, False
         self._config_plan = plan_of(config)
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
@@ -114,6 +118,13 @@ class Ledger:
     def note(self, interval: Interval, mono_ms: int) -> None:
         """A closed interval; `mono_ms` is when it closed."""
         self._queue.append((interval, mono_ms))
+        is_over = len(self._queue) > QUEUE_MAX_COUNT and not self._has_room()
+        if is_over:
+            self._queue.popleft()
+            self._filled_to_ms = 0  # it may have been of a gap that was filled: to be looked at again
+        if is_over and not self._is_full:
+            self._tell("full", "no room to write for a week: the oldest intervals are left to the registers", "alarm")
+        self._is_full = is_over
 
     def note_factor(self, start_wall_ms: int, factor: FactorUse, why: str) -> None:
         """A factor that came late, or was published anew, for the interval that began then."""
@@ -146,7 +157,7 @@ class Ledger:
         self._now = (mono_ms, wall_ms)
         if not self._is_open and not self._open():
             return
-        for _ in range(STEP_MAX_COUNT):
+        for _ in range(STEP_MAX_COUNT if self._has_room() else 0):
             if self._queue:
                 self._take(*self._queue.popleft())
             elif self._corrections:
@@ -160,7 +171,7 @@ class Ledger:
     def close(self) -> None:
         """Writes what waits (not what would be filled for long) and ends the child."""
         if self._is_open:
-            while self.waiting_count:
+            while self.waiting_count and self._has_room():
                 self.step(*self._now)
         self.sealer.close()
 

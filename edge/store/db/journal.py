@@ -2,7 +2,7 @@
 
 While the disk will not take it, rows wait in memory and are written later with the same numbers. What gives way when
 there is no room, in this order: the reserve file, the oldest telemetry (`give_room`), the oldest events, the oldest
-audit. The ledger and configurations never do. Whatever was given up is counted in the table `dropped`.
+audit. The ledger and configurations never do. Whatever was given up is counted in the table `dropped`, and told.
 A restless site must not wear the flash: beyond a burst, commits are 10 s apart.
 """
 
@@ -25,6 +25,7 @@ FILE = "journal.db"
 RETRY_MS = 1_000
 BURST_COUNT, COMMIT_MS = 30, 10_000  # so many commits at once, then one each 10 s: some 100 MB of flash a day at most
 WAITING_MAX_COUNT = 2_000  # rows of one table kept in memory while the disk is away
+LEDGER_ROOM_COUNT = 160  # rows that one step of the ledger may bring: intervals, plans, exchanges, roots
 BATCH_MAX_COUNT = 500
 RECENT_MAX_COUNT = 100  # events for the console
 PRUNE_COUNT = 1_000  # oldest events (then audit) deleted at once at the quota
@@ -72,7 +73,18 @@ class Journal:
 
     @property
     def fault(self) -> str:
-        return self._db.fault
+        if not self._lost or not self._db.fault:
+            return self._db.fault
+        return f"{self._db.fault}; memory is full, the oldest rows of {', '.join(sorted(self._lost))} are given up"
+
+    def has_ledger_room(self) -> bool:
+        """Whether `append_ledger` takes a few intervals with all they bring, and none is given up for it."""
+        return len(self._waiting["ledger"]) + LEDGER_ROOM_COUNT <= WAITING_MAX_COUNT
+
+    @property
+    def waiting_count(self) -> int:
+        """Rows that are in memory only."""
+        return sum(map(len, self._waiting.values()))
 
     # ---- noting
 
@@ -142,7 +154,7 @@ class Journal:
 
     @property
     def _is_waiting(self) -> bool:
-        return any(self._waiting.values()) or bool(self._lost)
+        return any(self._waiting.values())
 
     def flush(self) -> bool:
         """Everything noted so far is on the disk when this returns True."""
@@ -191,18 +203,28 @@ class Journal:
     def _flush(self) -> bool:
         """One transaction. When there is no room for events, the others still get what is left of the quota."""
         self._tokens = max(0.0, self._tokens - 1)
-        for table, count in self._lost.items():
-            self._note("dropped", *self._now, table, count, "memory was full while the disk was away")
-        self._lost = {}
         written = self._write_rows(LOGS, self._soft_pages)
         if not written and self._db.is_full:
             written = self._write_rows(ESSENTIAL, self._db.max_pages)
         if written:
+            self._tell_lost()
             if self._db.pages_used() > self._soft_pages:
                 self._prune()
             if not self._reserve.is_held:
                 self._reserve.hold()
         return written
+
+    def _tell_lost(self) -> None:
+        """What memory could not hold while the disk was away; now there is room for saying so."""
+        if len(self._waiting["events"]) == WAITING_MAX_COUNT:
+            return  # what tells of it would push out another
+        lost, self._lost = self._lost, {}
+        for table, count in lost.items():
+            self._note("dropped", *self._now, table, count, "memory was full while the disk was away")
+            text = (
+                f"{count} rows of {table} are lost: the disk was away for longer than memory holds {WAITING_MAX_COUNT}"
+            )
+            self.note_event(Event(*self._now, "store.dropped", text, "alarm"))
 
     def _write_rows(self, tables: tuple[str, ...], max_pages: int) -> bool:
         rows: list[_Row] = [row for table in tables for row in list(self._waiting[table])][:BATCH_MAX_COUNT]
