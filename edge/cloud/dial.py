@@ -5,6 +5,7 @@ needed for a numeric address). Who retries when is not decided here.
 """
 
 import errno
+import os
 import random
 import select
 import socket
@@ -14,6 +15,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 DIAL_MAX_MS = 10_000  # name, TCP and TLS together
+UNSPECIFIED = 0x80  # a reason code of MQTT 5, and what paho says when nothing was said
+_NO_WAY = "; no way there: is the cable in, the modem on, an address and a gateway set (ip route)?"
+_REMEDIES = {
+    errno.ECONNREFUSED: "; nobody listens there: does the broker run, is cloud.port right?",
+    errno.ECONNRESET: "; the other end hung up: is it a broker, does TLS begin on this port?",
+    errno.ENETUNREACH: _NO_WAY,
+    errno.EHOSTUNREACH: _NO_WAY,
+    errno.ETIMEDOUT: _NO_WAY,
+}
 
 
 class Backoff:
@@ -57,10 +67,22 @@ class Judging(Protocol):
 
 
 def tls_remedy(error: OSError) -> str:
-    """The same, where nobody knows the time any better."""
+    """The same, where nobody knows the time any better; and about a connection that was not even begun."""
+    if error.errno in _REMEDIES:
+        return _REMEDIES[error.errno]
     if isinstance(error, ssl.SSLCertVerificationError):
         return "; check ca_file, that the certificate is for cloud.host, and the clock"
     return "; does TLS begin on this port?" if isinstance(error, ssl.SSLError) else ""
+
+
+def ended(reason: object) -> str:
+    """Why a session ended: as the broker said, if it did."""
+    said = getattr(reason, "value", UNSPECIFIED)
+    return (
+        "the connection ended: the broker went, or the line"
+        if said == UNSPECIFIED
+        else f"ended by the broker: {reason}"
+    )
 
 
 class Dial:
@@ -94,7 +116,7 @@ class Dial:
         try:
             self._addresses = self._resolve(0)
         except (OSError, UnicodeError) as error:
-            self._name_fault = f"name {self._host}: {error}"
+            self._name_fault = f"name {self._host}: {error}; is there a network and a name server (resolvectl status)?"
 
     def fileno(self) -> int:
         """The descriptor to wait for, or -1 while there is none."""
@@ -120,7 +142,7 @@ class Dial:
         except ValueError as error:  # a certificate that cannot be compared with the host name
             self._give_up(f"{self._host}:{self._port}: {error}")
         if mono_ms >= self._end_mono_ms and not (self.socket or self.fault):
-            self._give_up(f"{self._host}:{self._port}: no connection within {DIAL_MAX_MS} ms")
+            self._give_up(f"{self._host}:{self._port}: no connection within {DIAL_MAX_MS} ms; a firewall, a dead line?")
 
     def _start_tcp(self) -> None:
         if self._name_fault:
@@ -134,7 +156,7 @@ class Dial:
         self._wants_write = True
         code = self._sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, errno.errorcode.get(code, str(code)))
+            raise OSError(code, os.strerror(code))
 
     def _poll_tcp(self) -> bool:
         assert self._sock is not None
@@ -144,7 +166,7 @@ class Dial:
             return False
         code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            raise OSError(code, errno.errorcode.get(code, str(code)))
+            raise OSError(code, os.strerror(code))
         return True
 
     def _finish(self) -> None:

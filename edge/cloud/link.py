@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.clock import SystemClock
 from edge.cloud.access import Access
-from edge.cloud.dial import Backoff, Dial
+from edge.cloud.dial import Backoff, Dial, ended
 from edge.cloud.tls.papers import Note, Papers
 from edge.errors import DataFault
 from edge.ops.clockfloor import ClockFloor
@@ -296,7 +296,7 @@ class Link:
             elif name == "suback" and any(reason.is_failure for reason in rest[0]):
                 self.fault = f"{self._settings.host}: a subscription was refused: {rest[0][0]}"
             elif name == "gone":
-                self._down(f"{self._settings.host}: {rest[0] if self._understood else self._hung_up()}", "cut")
+                self._down(f"{self._settings.host}: {ended(rest[0]) if self._understood else self._hung_up()}", "cut")
 
     def _hung_up(self) -> str:
         """The end of a session that the broker never answered."""

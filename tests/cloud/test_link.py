@@ -193,3 +193,14 @@ def test_a_refused_password_is_no_reason_to_speak_less() -> None:
     assert wait_until(lambda: broker.connected_count >= 3, 5, bench.step)
     assert set(broker.levels) == {5} and "check username and password_file" in bench.link.fault
     broker.close()
+
+
+def test_a_refused_connection_and_a_session_that_ends_say_what_to_look_at(broker: ScriptedBroker) -> None:
+    nobody = Bench(free_port())
+    assert wait_until(lambda: bool(nobody.link.fault), 2, nobody.step)
+    assert "Connection refused; nobody listens there: does the broker run, is cloud.port right?" in nobody.link.fault
+    bench = Bench(broker.port)
+    bench.connect()
+    broker.cut()
+    assert wait_until(lambda: bool(bench.link.fault), 2, bench.step)
+    assert bench.link.fault == "127.0.0.1: the connection ended: the broker went, or the line"
