@@ -4,6 +4,7 @@ The password is read anew for each connection; when certificate files are read a
 is wrong with them is a text that names the option; nothing secret is in it. When to try again is not decided here.
 """
 
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,11 +48,19 @@ class Access:
 
     def _show_certificate(self, context: ssl.SSLContext) -> None:
         key_file = self.key_file or self.cert_file
-        for option, name in (("cert_file", self.cert_file), ("key_file", key_file)):
+        for option, name, holds in (
+            ("cert_file", self.cert_file, b"CERTIFICATE"),
+            ("key_file", key_file, b"PRIVATE KEY"),
+        ):
             try:
-                Path(name).read_bytes()
+                content = Path(name).read_bytes()
             except (OSError, ValueError) as error:
                 raise DataFault(f"{option} {name}: {_reason(error)}") from error
+            if not re.search(
+                rb"-----BEGIN [A-Z ]*%b-----.*-----END [A-Z ]*%b-----" % (holds, holds), content, re.DOTALL
+            ):
+                what = "a certificate and its key in PEM, the key not encrypted"
+                raise DataFault(f"{option} {name}: no whole {holds.decode().lower()} is in it; must be {what}")
         try:  # an encrypted key would ask the terminal: it gets an empty word instead, and fails
             context.load_cert_chain(self.cert_file, key_file, password=lambda: "")
         except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile
 from edge.store.db.journal import FILE
 from edge.store.db.view import load_clock, read_events, view_journal
+from edge.store.disk import Disk
 from edge.store.rollup import decode_quarter
 from edge.store.survey import Found, RingView, view_ring
 from edge.store.trace import unpack_first
@@ -27,6 +28,7 @@ RINGS: dict[str, Literal["telemetry_max_bytes", "trace_max_bytes", "rollup_max_b
     "telemetry": "telemetry_max_bytes", "rollup": "rollup_max_bytes", "trace": "trace_max_bytes",
 }  # fmt: skip
 MB, KB = 1e6, 1e3
+FREE_MIN_BYTES = 1 << 20  # a segment: with less the rings cannot grow, and the reserve is given up
 
 
 def add_words(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -90,6 +92,12 @@ def show_store(options: argparse.Namespace) -> int:
     except DataFault as fault:
         clock, journal = ClockMap(b""), None
         faults.append(str(fault))
+    free_bytes = _free_bytes(folder)
+    if free_bytes is not None and free_bytes < FREE_MIN_BYTES:
+        full = f"the disk of {folder} is full ({free_bytes / KB:.0f} kB free)"
+        faults.append(
+            f"{full}: records go on in the room that is theirs already; make room (df, du -x), or give it a larger one"
+        )
     rings = [view_ring(folder / name) for name in RINGS]
     faults += [f"{ring.name}/{fault}" for ring in rings for fault in ring.faults]
     rows = [_ring_row(ring, getattr(config.store, RINGS[ring.name]), clock) for ring in rings]
@@ -97,7 +105,13 @@ def show_store(options: argparse.Namespace) -> int:
     queues = view_queues(folder, clock, SystemClock()) if journal is not None else []
     if options.json:
         told = dataclasses.asdict(journal) if journal is not None else None
-        found = {"rings": rows, "journal": told, "cursor": dataclasses.asdict(position), "faults": faults}
+        found: dict[str, Any] = {
+            "rings": rows,
+            "free_bytes": free_bytes,
+            "journal": told,
+            "cursor": dataclasses.asdict(position),
+            "faults": faults,
+        }
         print(json.dumps(found | {"queues": [dataclasses.asdict(one) for one in queues]}))
         return 1 if faults else 0
     print(f"{'ring':<11}{'used MB':>9}{'of MB':>8}{'first':>11}{'last':>11}  {'from (UTC)':<20}{'to (UTC)':<20}aside")
@@ -106,6 +120,8 @@ def show_store(options: argparse.Namespace) -> int:
             f"{row['ring']:<11}{row['bytes_used'] / MB:>9.1f}{row['bytes_max'] / MB:>8.0f}{row['first_seq']:>11}"
             f"{row['last_seq']:>11}  {_time(row['first_wall_ms']):<20}{_time(row['last_wall_ms']):<20}{row['bad_count']:>5}"
         )
+    if free_bytes is not None:
+        print(f"{'disk':<11}{free_bytes / MB:>9.1f} MB free")
     _print_queues(queues, config.cloud.host, position.gone_count)
     if journal is not None:
         counts = ", ".join(f"{name} {count}" for name, count in journal.row_counts.items())
@@ -116,6 +132,14 @@ def show_store(options: argparse.Namespace) -> int:
     for text in faults:
         print(f"WRONG: {clean(text, 300)}")
     return 1 if faults else 0
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Room on the disk of the store; None where there is no such folder yet, which the journal tells of."""
+    try:
+        return Disk().free_bytes(folder)
+    except OSError:
+        return None
 
 
 def _print_queues(queues: list[Queue], host: str, gone_count: int) -> None:

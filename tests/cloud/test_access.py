@@ -75,6 +75,11 @@ def test_what_is_in_the_files_is_looked_at(tmp_path: Path) -> None:
         assert "the key not encrypted" in faults(cert_file=str(one.cert), key_file=str(key))[0]
     assert "key_file" in faults(cert_file=str(one.cert), key_file="/no/key")[0]
     assert "the key not encrypted" in faults(cert_file=str(one.cert))[0], "no key in it"
+    half = tmp_path / "half.pem"
+    half.write_bytes(one.cert.read_bytes()[:-30])
+    assert f"cert_file {half}: no whole certificate is in it" in faults(cert_file=str(half), key_file=str(one.key))[0]
+    half.write_bytes(b"")
+    assert f"key_file {half}: no whole private key is in it" in faults(cert_file=str(one.cert), key_file=str(half))[0]
     every = faults(ca_file=str(rubbish), cert_file="/no/cert", password_file=str(empty))
     assert [fault.split(" ")[0] for fault in every] == ["password_file", "ca_file", "cert_file"]
     good = site(tmp_path, tls=True, ca_file=ca, cert_file=str(one.cert), key_file=str(one.key))

@@ -10,6 +10,7 @@ from edge.store.cursor import CursorFile, Position
 from edge.store.db.view import load_clock
 from edge.store.survey import view_waiting
 from tests.logbook.test_book import Clock, Site, told
+from tests.store.mounts import fill_up, needs_root, tmpfs
 from tests.store.test_segments import content, fill, log_at
 
 
@@ -54,6 +55,20 @@ def test_status_names_each_stream_with_count_bytes_and_age(
     site.clock.off_ms = 86_400_000  # the age in this boot is by the clock that nobody sets
     assert view_queues(folder, ClockMap(b""), site.clock)[0].age_ms == 59_000
     site.uplink.close()
+
+
+@needs_root
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with tmpfs(tmp_path / "store", "8m") as folder:
+        site = Site(tmp_path, Clock())
+        site.run(3)
+        words = ("store", "status", "-c", str(site.file))
+        assert told(capsys, *words)[0] == 0
+        fill_up(folder / "full")
+        code, found = told(capsys, *words)
+        assert code == 1 and "is full (0 kB free): records go on in the room that is theirs" in found["faults"][0]
+        (folder / "full").unlink()
+        site.uplink.close()
 
 
 @pytest.mark.parametrize(
