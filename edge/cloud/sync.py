@@ -28,6 +28,7 @@ from edge.model import Sample
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile, Position
 from edge.store.disk import Disk
+from edge.store.ring.aside import Aside, Work
 from edge.store.segments import SegmentLog
 
 STREAM = "site"
@@ -68,11 +69,15 @@ class Sync:
         ack_max_ms: int = ACK_MAX_MS,
         clock: ClockMap | None = None,
         events: EventLane | None = None,
+        aside: Aside | None = None,
     ) -> None:
-        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now."""
+        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now.
+
+        `aside` waits for the disk, once it runs: then no step does.
+        """
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._pace, self._version = pace or Pace(20, 100_000), version
-        self._clock, self._events = clock, events
+        self._clock, self._events, self._aside = clock, events, aside or Aside("telemetry")
         at = cursor.position
         fresh = Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
         self.standing = Standing(at if at.epoch == log.epoch else fresh, ack_max_ms)
@@ -140,7 +145,7 @@ class Sync:
         return seq
 
     def step(self, mono_ms: int) -> None:
-        """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
+        """Everything that is due; never waits for the network."""
         self._now_mono_ms = mono_ms
         self.standing.advance(self.log.first_seq)
         if mono_ms >= self._age_due_mono_ms:
@@ -148,10 +153,20 @@ class Sync:
             self.queue_age_ms = self._oldest_age_ms()
         if self.link is not None and self._post is not None:
             self._exchange(self.link, self._post)
-        self.log.sync_if_due(mono_ms)  # after the network: it may take its time
+        self._keep(mono_ms)
+
+    def _keep(self, mono_ms: int) -> None:
+        """Ring and cursors to the disk, after the network: it may take its time."""
+        if not self._aside.is_running:
+            self.log.sync_if_due(mono_ms)
+        if self._aside.busy:
+            return
+        work = [self.log.begin_sync(mono_ms)] if self._aside.is_running else []
         if mono_ms >= self._cursor_due_mono_ms:
             self._cursor_due_mono_ms = mono_ms + CURSOR_WRITE_MS
-            self._write_cursor()
+            work += self._write_cursors()
+        if due := [one for one in work if one is not None]:
+            self._aside.give(*due)
 
     def _exchange(self, link: Connection, post: Post) -> None:
         link.step(self._now_mono_ms)
@@ -192,15 +207,20 @@ class Sync:
             self.link.publish(self._topics.status, GONE, 1, True)
             self.link.step(self._now_mono_ms)
             self.link.close()
-        self._write_cursor()
+        for sync in self._write_cursors():
+            if sync is not None:
+                sync()
         self.log.close()
 
-    def _write_cursor(self) -> None:
-        at = self.standing.position
-        if at != self._written and self._cursor.write(at):
+    def _write_cursors(self) -> list[Work | None]:
+        """Those that have moved; what is left to be done is their syncs."""
+        at, syncs = self.standing.position, list[Work | None]()
+        if (at != self._written or self._cursor.fault) and self._cursor.write(at, sync=False):
             self._written = at
+            syncs.append(self._cursor.sync)
         if self._events is not None:
-            self._events.keep_cursor()
+            syncs.append(self._events.keep_cursor())
+        return syncs
 
     def _oldest_age_ms(self) -> int:
         """How long the oldest sample that is not acked has waited; the stamps of the samples when it is of another boot."""
