@@ -3,6 +3,9 @@
 Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches
 neither a port nor the kernel, and no socket of the cloud: that is the thread of edge/cloud/engine.py. What it last found
 out of itself is one frozen UplinkStatus, replaced whole.
+
+Nor does it wait for the disk: syncs of the telemetry ring are one other thread's, logbook, trace, ledger and checkpoint
+("the desk") are another's. The desk is lent: while it is away nothing of it is touched here, and what comes for it queues.
 """
 
 import logging
@@ -11,7 +14,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edge.carbon.desk.inbox import Inbox
 from edge.carbon.interval import ClockState
@@ -19,8 +24,10 @@ from edge.carbon.ledger.ledger import Ledger
 from edge.clock import Clock
 from edge.cloud.engine import link_of
 from edge.cloud.lanes.events import EventLane
+from edge.cloud.lanes.pace import pace_of
+from edge.cloud.lanes.stretch import telemetry_log
 from edge.cloud.notices import NumberedEvent
-from edge.cloud.sync import ACK_MAX_MS, Sync, pace_of, telemetry_log
+from edge.cloud.sync import ACK_MAX_MS, Sync
 from edge.cloud.topics import Topics
 from edge.cloud.views.choice import views_of
 from edge.config.options import Config
@@ -35,6 +42,7 @@ from edge.model import (
     CycleRecord,
     Event,
     Request,
+    Sample,
     SiteFlows,
     SiteHealth,
     UplinkStatus,
@@ -44,12 +52,15 @@ from edge.ops.timesync import is_synchronised
 from edge.plan.announced import announce_topic, parse_announcement
 from edge.store.cursor import CursorFile
 from edge.store.db.checkpoint import CheckpointFile
+from edge.store.ring.aside import Aside
 from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
 AUDIT_MAX = 500
+NOTED_MAX = 3_600  # samples for the rollup: an hour of a disk that does not answer
 STEP_S = 0.05  # a live sample leaves within this
+ROOM_S = 2.0  # the desk waits for room on the disk; then it asks again later
 
 
 log = logging.getLogger("edge.uplink")
@@ -64,6 +75,9 @@ class Uplink(Handover):
         self._flows: deque[SiteFlows] = deque(maxlen=FLOWS_MAX)
         self._audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
         self._health: SiteHealth | None = None  # the newest counts: its counters only grow
+        self._noted: deque[tuple[int, Sample]] = deque(maxlen=NOTED_MAX)
+        self._desk, self._rings = Aside("logbook"), Aside("telemetry")
+        self._room_wanted, self._room_given, self._room_bytes = threading.Event(), threading.Event(), 0
         self._dropped_count = 0
         self.refused_count = 0  # announcements that were none
         self._status = UplinkStatus()
@@ -92,6 +106,7 @@ class Uplink(Handover):
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
                 pace=pace_of(config.cloud), clock=self.logbook.clock, events=self._event_lane(config.store.path),
+                aside=self._rings,
             )  # fmt: skip
         self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":
@@ -106,7 +121,7 @@ class Uplink(Handover):
             return None
 
         def read(seq: int, max_count: int) -> list[NumberedEvent] | None:
-            found = journal.events_after(seq, max_count)
+            found = None if self._desk.busy else journal.events_after(seq, max_count)
             return None if found is None else [NumberedEvent(one.seq, one.event, one.sure) for one in found]
 
         return EventLane(read, lambda: journal.events_seq, CursorFile(Path(folder) / "events.cursor"), ACK_MAX_MS)
@@ -137,13 +152,21 @@ class Uplink(Handover):
     # ---- uplink thread
 
     def run(self, ended: threading.Event) -> None:
-        """Steps until told to end; then empties the queues, flushes and closes. The link gets a thread of its own."""
+        """Steps until told to end; then empties the queues, flushes and closes. Link and disk get threads of their own."""
         self._begin()
         if self._link is not None:
             self._link.start()
+        self._desk.start()
+        self._rings.start()
         while not ended.is_set():
             self.step()
             self._wait()
+        while self._desk.busy or self._rings.busy:
+            self._grant_room()
+            self._desk.wait(STEP_S)
+            self._rings.wait(STEP_S)
+        self._desk.end()
+        self._rings.end()
         self.step()
         self.close()
 
@@ -163,9 +186,27 @@ class Uplink(Handover):
             self._second(self._flows.popleft())
         if self._sync is not None:
             self._sync.step(mono_ms)
+        for view in self._views:
+            view.step(mono_ms)
+        self._tell_cluster()
+        self._log_link()
+        self._grant_room()
+        self._status = self._summary()
+        if not self._desk.busy:
+            account = self.mission.account
+            kept = account.freeze_due(mono_ms, now=bool(account.closed))
+            self._desk.give(partial(self._step_desk, mono_ms, self._status, kept))
+
+    # ---- the desk: in its own thread while the uplink runs in one
+
+    def _step_desk(self, mono_ms: int, status: UplinkStatus, account: dict[str, Any] | None) -> None:
+        """Whatever may wait for the disk. `account`: for the checkpoint, frozen before its closed quarters are taken."""
+        if self._sync is not None:
             self._note_refusals(self._sync)
         self._note_papers()
-        while self._records:  # after the newest second is on its way: what follows may wait for a disk
+        while self._noted:
+            self.logbook.note_sample(*self._noted.popleft())
+        while self._records:
             record = self._records.popleft()
             self.logbook.note_record(record)
             if self.trace is not None:
@@ -177,13 +218,9 @@ class Uplink(Handover):
             self.logbook.note_health(health)
         if self.trace is not None:
             self.trace.sync_if_due(mono_ms)
-        for view in self._views:
-            view.step(mono_ms)
-        self._tell_cluster()
-        self._log_link()
         self._write_ledger(mono_ms)
-        self._status = self._summary()
-        self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
+        self.logbook.step(mono_ms, self._clock.wall_ms(), status)
+        self.mission.account.keep(account)
 
     def _note_refusals(self, sync: Sync) -> None:
         while sync.refusals:
@@ -211,7 +248,7 @@ class Uplink(Handover):
             self._message = message
         sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
         if self._sync is not None:
-            self.logbook.note_sample(self._sync.note(sample), sample)
+            self._noted.append((self._sync.note(sample), sample))
         for view in self._views:
             view.note(sample)
 
@@ -233,16 +270,14 @@ class Uplink(Handover):
             self._floor.note("the newest record of the store", known)
 
     def _write_ledger(self, mono_ms: int) -> None:
-        """Closed quarters, what else waits for the ledger, and what it has to say; then the account's checkpoint."""
+        """Closed quarters, what else waits for the ledger, and what it has to say."""
         closed = self.mission.account.closed
-        took = bool(closed)
         while closed:
             interval = closed.popleft()
             if self.ledger is not None:
                 self.ledger.note(interval, mono_ms)
         if self.ledger is not None:
             self._step_ledger(self.ledger, mono_ms)
-        self.mission.account.keep(mono_ms, now=took)
 
     def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
         wall_ms = self._clock.wall_ms()
@@ -255,8 +290,25 @@ class Uplink(Handover):
 
     def _give_room(self) -> int:
         """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
-        given_bytes = self._sync.log.give_room() if self._sync is not None else 0
+        given_bytes = self._ask_for_room() if self._desk.is_here else self._spare_telemetry()
         return given_bytes or (self.trace.log.give_room() if self.trace is not None else 0)
+
+    def _spare_telemetry(self) -> int:
+        return self._sync.log.give_room() if self._sync is not None else 0
+
+    def _ask_for_room(self) -> int:
+        """From the desk: the telemetry is the other thread's to delete."""
+        self._room_bytes = 0
+        self._room_given.clear()
+        self._room_wanted.set()
+        self._room_given.wait(ROOM_S)
+        return self._room_bytes
+
+    def _grant_room(self) -> None:
+        if self._room_wanted.is_set():
+            self._room_wanted.clear()
+            self._room_bytes = self._spare_telemetry()
+            self._room_given.set()
 
     def _tell_cluster(self) -> None:
         if self._message is not None and self._link is not None and self._link.connected:
@@ -317,7 +369,7 @@ class Uplink(Handover):
             view.close()
         if self._sync is not None:
             self._sync.close()
-        self.mission.account.keep(self._clock.mono_ms(), now=True)
+        self.mission.account.keep(self.mission.account.freeze_due(self._clock.mono_ms(), now=True))
         if self.ledger is not None:
             self.ledger.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())

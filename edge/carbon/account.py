@@ -92,22 +92,26 @@ class CarbonAccount:
             self._quarter.find(found)
             self._minute.find(found)
 
-    def keep(self, mono_ms: int, *, now: bool = False) -> None:
-        """The checkpoint, when it is due: after `closed` was taken from."""
+    def freeze_due(self, mono_ms: int, *, now: bool = False) -> dict[str, Any] | None:
+        """What the checkpoint is to hold, when it is due; for `keep`, after `closed` was taken from."""
         if self._checkpoint is None:
-            return
+            return None
         if self._due_mono_ms is None:
             self._due_mono_ms = mono_ms + CHECKPOINT_MS
-        if now or mono_ms >= self._due_mono_ms:
-            self._due_mono_ms = mono_ms + CHECKPOINT_MS
-            pool = self._flow.pool.freeze_state()
-            self._checkpoint.write(
-                {
-                    "pool": [pool.stored_uj, pool.carbon_ug],
-                    "quarter": self._quarter.freeze_state(),
-                    "registers": self._registers.freeze_state(),
-                }
-            )
+        if not now and mono_ms < self._due_mono_ms:
+            return None
+        self._due_mono_ms = mono_ms + CHECKPOINT_MS
+        pool = self._flow.pool.freeze_state()
+        return {
+            "pool": [pool.stored_uj, pool.carbon_ug],
+            "quarter": self._quarter.freeze_state(),
+            "registers": self._registers.freeze_state(),
+        }
+
+    def keep(self, state: dict[str, Any] | None) -> None:
+        """Onto the disk, from any thread; None: nothing is due."""
+        if self._checkpoint is not None and state is not None:
+            self._checkpoint.write(state)
 
     def totals(self) -> FlowTotals:
         """Sums since this process began, or since the battery's content was last set."""

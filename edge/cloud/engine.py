@@ -69,6 +69,7 @@ class Engine:
         self._messages: deque[tuple[str, str, bytes]] = deque(maxlen=MESSAGES_MAX_COUNT)
         self.notes: deque[Note] = deque(maxlen=NOTES_MAX_COUNT)  # of certificate files; the owner takes them out
         self._shared = LinkState()
+        self._idle = False  # the thread is about to wait, or waits: it has to be woken
         self._ended = threading.Event()
         self._wake_link = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._wake_owner = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -137,7 +138,8 @@ class Engine:
 
     def _hand_over(self, one: _Outgoing) -> None:
         self._out.append(one)
-        if self._thread is not None:
+        if self._idle:
+            self._idle = False  # once is enough for all that follows before it runs
             os.eventfd_write(self._wake_link, 1)
 
     def start(self) -> None:
@@ -218,17 +220,18 @@ class Engine:
     def _wait(self) -> None:
         fd = self._link.fileno()
         reads = [self._wake_link] if fd < 0 else [self._wake_link, fd]
+        self._idle = True  # before the look at what is handed over: whoever hands over later finds it so
         wait_s = 0.0 if self._out else WAIT_S
         select.select(reads, [fd] if fd >= 0 and self._link.wants_write() else [], [], wait_s)
+        self._idle = False
         _clear(self._wake_link)
 
     def _turn(self, mono_ms: int) -> None:
         """One round: what is handed over to the link, the link's step, what came of it back."""
         link = self._link
         before = (self._shared, len(self._messages))
-        link.step(mono_ms)
         self._pass_on(link)
-        link.step(mono_ms)  # paho has written already; this reads what is there by now
+        link.step(mono_ms)
         while link.settled:
             one = link.settled.popleft()
             token = self._tokens.pop(one.token, 0)
@@ -247,7 +250,7 @@ class Engine:
                 self._patterns.append(one.topic)
                 self._subscribe(link, one.topic)
                 continue
-            token = link.publish(one.topic, one.payload, one.qos, one.retain)
+            token = link.gather(one.topic, one.payload, one.qos, one.retain)
             if token is None:
                 self._settled_in.append(
                     Settled(one.token, "lost", "the connection ended before it was sent", one.topic)

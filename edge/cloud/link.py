@@ -1,10 +1,9 @@
 """One MQTT connection that comes back by itself, driven from outside: `step(mono_ms)` never waits.
 
-Rules. paho is a codec with a socket here: its threads and its reconnection are not used, and every connection is a new
-paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a
-connection ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put
-events into a queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is
-counted and told, never sent again here. Nothing raises for a fault of the network; `fault` says what is wrong.
+Rules. Every connection is a new session (session/session.py) with a clean start, so that nothing of an old one can come
+back. What was not acknowledged when a connection ended is reported `lost`; who sends it again is decided by the owner of
+the data. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is counted and told,
+never sent again here. Nothing raises for a fault of the network; `fault` says what is wrong.
 
 MQTT 5 is spoken first. When a broker refuses it, or hangs up on it before it ever understood it, the next attempt is
 MQTT 3.1.1: no granted window then, and no reasons for what it refuses.
@@ -14,16 +13,16 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from edge.clock import SystemClock
 from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial, ended
+from edge.cloud.session.packets import Acked
+from edge.cloud.session.session import FAILURE, Session, Will, refusal_text
 from edge.cloud.tls.papers import Note, Papers
 from edge.errors import DataFault
 from edge.ops.clockfloor import ClockFloor
@@ -42,7 +41,6 @@ REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
     0x8C: "; the broker wants another way to log in, e.g. a certificate: cert_file",
 }
 VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
-DISCONNECT_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 NEVER_MS = 1 << 62
 
@@ -104,15 +102,6 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-class _Client(paho.Client):
-    """A paho client on a socket that is already open."""
-
-    handed: socket.socket
-
-    def _create_socket(self) -> Any:  # a test fails when paho no longer asks here
-        return self.handed
-
-
 def _unshared(pattern: str) -> str:
     """The filter inside `$share/group/filter`, by which its messages come; any other as it is."""
     return pattern.split("/", 2)[2] if pattern.startswith("$share/") else pattern
@@ -130,10 +119,9 @@ class Link:
             settings.access, settings.host, settings.port, settings.floor or ClockFloor(SystemClock().wall_ms)
         )
         self._dial: Dial | None = None
-        self._client: _Client | None = None
-        self._events: deque[tuple[Any, ...]] = deque()
+        self._session: Session | None = None
         self._subscriptions: dict[str, Received] = {}
-        self._flying: dict[int, tuple[int, int, str]] = {}  # mid: (token, sent at, topic)
+        self._flying: dict[int, tuple[int, int, str]] = {}  # packet id: (token, sent at, topic)
         self._next_token = 1
         self._retry_mono_ms = 0
         self._connack_end_mono_ms = 0
@@ -156,21 +144,20 @@ class Link:
         """The descriptor to wait for, or -1 while there is none (then wait for time only)."""
         if self._dial is not None:
             return self._dial.fileno()
-        found = self._client.socket() if self._client else None
-        return found.fileno() if found else -1
+        return self._session.fileno() if self._session is not None else -1
 
     def wants_write(self) -> bool:
         if self._dial is not None:
             return self._dial.wants_write()
-        return bool(self._client and self._client.want_write())
+        return self._session is not None and self._session.wants_write()
 
     # ---- use
 
     def subscribe(self, topic: str, callback: Received) -> None:
         """Asks for `topic` now and after every reconnection; `callback(topic, payload)` runs inside `step`."""
         self._subscriptions[topic] = callback
-        if self.connected and self._client:
-            self._client.subscribe(topic, qos=1)
+        if self.connected and self._session is not None:
+            self._session.subscribe(topic)
 
     @property
     def room(self) -> int:
@@ -185,22 +172,31 @@ class Link:
 
     def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> int | None:
         """A token, later found in `settled` (QoS 1 only); None when not connected or the window is full."""
-        client = self._client
-        if client is None or not self.connected or (qos and not self.room):
+        token = self.gather(topic, payload, qos, retain)
+        if token is not None and self._session is not None:
+            self._session.flush()
+        return token
+
+    def gather(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> int | None:
+        """As `publish`, but it leaves with the next `step`, in one piece with what else was gathered."""
+        session = self._session
+        if session is None or not self.connected or (qos and not self.room):
             return None
-        info = client.publish(topic, payload, qos=qos, retain=retain)
+        packet_id = session.publish(topic, payload, qos, retain)
         token = self._next_token
         self._next_token += 1
         if qos:
-            self._flying[info.mid] = (token, self._now_mono_ms, topic)
+            self._flying[packet_id] = (token, self._now_mono_ms, topic)
         return token
 
     def step(self, mono_ms: int) -> None:
         """Reads, writes, keeps alive, reconnects: whatever is possible now, without waiting."""
         self._now_mono_ms = mono_ms
-        if self._client is not None:
-            self._drive(self._client)
-            self._handle_events()
+        if self._session is not None:
+            self._session.drive()
+            for acked in self._session.take_acked():
+                self._on_acked(acked)
+            self._handle_events(self._session)
             self._check_patience()
             self._change_over()
         elif self._dial is not None:
@@ -214,10 +210,8 @@ class Link:
 
     def close(self) -> None:
         """Says good-bye if it can; the will is sent then only if `will_at_close`, so publish a last status before."""
-        if self._client is not None and self.connected:
-            with_will = self._settings.will_at_close and self._protocol == MQTTProtocolVersion.MQTTv5
-            self._client.disconnect(DISCONNECT_WITH_WILL if with_will else None)
-            self._client.loop_write()
+        if self._session is not None and self.connected:
+            self._session.end(with_will=self._settings.will_at_close)
         self._down("closed")
         self._retry_mono_ms = NEVER_MS
 
@@ -232,65 +226,32 @@ class Link:
     def _start_session(self, sock: socket.socket) -> None:
         settings = self._settings
         self._dial = None
-        v5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        clean = None if v5 else True
-        client = _Client(CallbackAPIVersion.VERSION2, settings.client_id, clean, protocol=self._protocol)
-        client.handed = sock
-        client.suppress_exceptions = True
+        session = Session(sock, settings.client_id, self._protocol, self._will())
         try:
             if settings.access.username:
-                client.username_pw_set(settings.access.username, settings.access.password())
+                session.login(settings.access.username, settings.access.password())
         except DataFault as fault:
             sock.close()
             self._down(str(fault))
             return
-        if settings.will:
-            topic, will = settings.will() if callable(settings.will) else settings.will
-            client.will_set(topic, will, qos=1, retain=settings.will_retained)
-        self._hook(client)
-        self._client, self._understood = client, False
+        self._session, self._understood = session, False
         self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS
         try:
-            start = True if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY  # what 3.1.1 wants to hear
-            client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=start)
+            session.begin(settings.host, settings.port, settings.keepalive_s)
         except (OSError, ValueError) as error:
             self._down(f"{settings.host}: {error}")
 
-    def _hook(self, client: _Client) -> None:
-        put = self._events.append
-        client.on_connect = lambda _c, _u, _f, reason, properties: put(("connack", client, reason, properties))
-        client.on_disconnect = lambda _c, _u, _f, reason, _p: put(("gone", client, reason))
-        client.on_publish = lambda _c, _u, mid, reason, _p: put(("puback", client, mid, reason))
-        client.on_message = lambda _c, _u, message: put(("message", client, message))
-        client.on_subscribe = lambda _c, _u, _mid, reasons, _p: put(("suback", client, reasons))
+    def _will(self) -> Will | None:
+        will = self._settings.will() if callable(self._settings.will) else self._settings.will
+        return Will(*will, self._settings.will_retained) if will else None
 
     # ---- a session
 
-    def _drive(self, client: _Client) -> None:
-        try:
-            if client.want_write():
-                client.loop_write()
-            client.loop_read()
-            pending = getattr(client.socket(), "pending", None)  # TLS: bytes that select no longer sees
-            for _ in range(64):
-                if not (pending and client.socket() and pending()):
-                    break
-                client.loop_read()
-            client.loop_misc()
-        except (OSError, ValueError, IndexError, KeyError, RuntimeError, TypeError) as error:
-            self._down(f"{self._settings.host}: {error}")  # a broker that talks nonsense
-        if self._client is client and client.socket() is None and not any(e[0] == "gone" for e in self._events):
-            self._events.append(("gone", client, "connection lost"))
-
-    def _handle_events(self) -> None:
-        while self._events:
-            name, client, *rest = self._events.popleft()
-            if client is not self._client:
-                continue  # of a session that is over
+    def _handle_events(self, session: Session) -> None:
+        while session.events and session is self._session:
+            name, *rest = session.events.popleft()
             if name == "connack":
-                self._on_connack(rest[0], rest[1])
-            elif name == "puback":
-                self._on_puback(rest[0], rest[1])
+                self._on_connack(session, rest[0], rest[1])
             elif name == "message":
                 self._on_message(rest[0])
             elif name == "suback" and any(reason.is_failure for reason in rest[0]):
@@ -310,13 +271,12 @@ class Link:
         if not self._is_changing_over or self._flying:
             return
         sock = self._papers.take().socket
-        assert self._client is not None and sock is not None
-        self._client.disconnect()
-        self._client.loop_write()
+        assert self._session is not None and sock is not None
+        self._session.end(with_will=False)
         self._down("the certificate files were renewed: connecting anew with them")
         self._start_session(sock)
 
-    def _on_connack(self, reason: Any, properties: Any) -> None:
+    def _on_connack(self, session: Session, reason: Any, properties: Any) -> None:
         self._understood = reason.value != VERSION_REFUSED
         self._v5_known |= self._understood and self._protocol == MQTTProtocolVersion.MQTTv5
         if reason.is_failure:
@@ -327,18 +287,15 @@ class Link:
         self.connected, self.fault = True, ""
         self.up_count += 1
         self._up_mono_ms = self._now_mono_ms
-        assert self._client is not None
         for topic in self._subscriptions:
-            self._client.subscribe(topic, qos=1)
+            session.subscribe(topic)
+        session.flush()
 
-    def _on_puback(self, mid: int, reason: Any) -> None:
-        flying = self._flying.pop(mid, None)
-        if flying is None:
-            return
-        token, _, topic = flying
-        if reason is not None and reason.is_failure:
+    def _on_acked(self, acked: Acked) -> None:
+        token, _, topic = self._flying.pop(acked.packet_id)
+        if acked.reason >= FAILURE:
             self.refused_count += 1
-            self.settled.append(Settled(token, "refused", str(reason), topic))
+            self.settled.append(Settled(token, "refused", refusal_text(acked.reason), topic))
         else:
             self.settled.append(Settled(token, "acked", "", topic))
 
@@ -350,7 +307,7 @@ class Link:
                 callback(message.topic, bytes(message.payload))
 
     def _check_patience(self) -> None:
-        if self._client is None:
+        if self._session is None:
             return
         if not self.connected and self._now_mono_ms >= self._connack_end_mono_ms:
             self._down(f"{self._settings.host}: no CONNACK within {CONNACK_MAX_MS} ms")
@@ -368,20 +325,18 @@ class Link:
         """Closes what is open without a word, and without the care of `close`: for a link that is broken itself."""
         if self._dial is not None:
             self._dial.close()
-        if self._client is not None:
-            self._client.handed.close()
-        self._dial = self._client = None
+        if self._session is not None:
+            self._session.close()
+        self._dial = self._session = None
 
     def _down(self, fault: str, outcome: Literal["cut", "lost"] = "lost") -> None:
         """The end of an attempt or a session; the next one comes after the back-off."""
-        client, self._client = self._client, None
+        session, self._session = self._session, None
         if self._dial is not None:
             self._dial.close()
             self._dial = None
-        if client is not None:
-            sock = cast("socket.socket | None", client.socket()) or client.handed
-            client.on_disconnect = None
-            sock.close()
+        if session is not None:
+            session.close()
             self._choose_protocol()
         session_ms = self._now_mono_ms - self._up_mono_ms if self.connected else 0
         if session_ms >= STABLE_MS:
@@ -393,5 +348,4 @@ class Link:
         for token, _, topic in self._flying.values():
             self.settled.append(Settled(token, outcome, fault, topic))
         self._flying.clear()
-        self._events.clear()
         self._retry_mono_ms = self._now_mono_ms + self._backoff.wait_ms(session_ms, lost_session=lost_session)

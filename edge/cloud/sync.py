@@ -9,7 +9,6 @@ known better now, ranges that the fleet asks for again.
 
 import json
 from collections import deque
-from pathlib import Path
 
 from edge.cloud.codec import Ack, Batch, decode_ack, encode_batch, encode_sample, schema_id, schema_json
 from edge.cloud.engine import GONE
@@ -20,19 +19,17 @@ from edge.cloud.lanes.pace import Pace
 from edge.cloud.lanes.post import Lane, Post, Refusal
 from edge.cloud.lanes.rewind import begin_anew, highest
 from edge.cloud.lanes.standing import Standing
-from edge.cloud.lanes.stretch import Stretch, Stretches
+from edge.cloud.lanes.stretch import STREAM, Stretch, Stretches
 from edge.cloud.link import Connection
 from edge.cloud.notices import decode_caps, decode_replay, encode_result
 from edge.cloud.topics import Topics
-from edge.config.options import Cloud, Store
 from edge.errors import DataFault
 from edge.model import Sample
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile, Position
-from edge.store.disk import Disk
-from edge.store.segments import SEGMENT_BYTES, SegmentLog
+from edge.store.ring.aside import Aside, Work
+from edge.store.segments import SegmentLog
 
-STREAM = "site"
 KIND_SAMPLE = 1
 LIVE_MAX_COUNT = 5  # samples waiting for the live lane; more is backlog
 ACK_MAX_MS = 5_000  # an ingest commits each second
@@ -40,21 +37,6 @@ UNACKED_MAX_BATCHES = 32  # of the backlog: sent, but not yet acked by the inges
 CURSOR_WRITE_MS = 10_000
 STATUS_MS = 60_000
 REFUSALS_MAX_COUNT = 64
-
-
-def pace_of(cloud: Cloud) -> Pace:
-    """How fast a site's backlog may go, as configured."""
-    return Pace(cloud.backfill_per_s, cloud.backfill_bytes_per_s, cloud.backfill_start_max_s * 1_000)
-
-
-def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
-    """The telemetry ring of a site; its context is the schema of its samples."""
-    folder = Path(store.path) / "telemetry"
-    limit, sync_ms = store.telemetry_max_bytes, store.sync_ms
-    size = min(SEGMENT_BYTES, limit // 4)  # the oldest of it goes at once: never more than a quarter
-    return SegmentLog(
-        folder, max_bytes=limit, segment_bytes=size, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk
-    )
 
 
 class Sync:
@@ -72,11 +54,15 @@ class Sync:
         ack_max_ms: int = ACK_MAX_MS,
         clock: ClockMap | None = None,
         events: EventLane | None = None,
+        aside: Aside | None = None,
     ) -> None:
-        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now."""
+        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now.
+
+        `aside` waits for the disk, once it runs: then no step does.
+        """
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._pace, self._version = pace or Pace(20, 100_000), version
-        self._clock, self._events = clock, events
+        self._clock, self._events, self._aside = clock, events, aside or Aside("telemetry")
         at = cursor.position
         fresh = Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
         self._ack_max_ms = ack_max_ms
@@ -154,7 +140,7 @@ class Sync:
         return seq
 
     def step(self, mono_ms: int) -> None:
-        """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
+        """Everything that is due; never waits for the network."""
         self._now_mono_ms = mono_ms
         self._look_behind()
         self.standing.advance(self.log.first_seq)
@@ -164,10 +150,20 @@ class Sync:
             self._age.look(gap, self._newest, mono_ms)
         if self.link is not None and self._post is not None:
             self._exchange(self.link, self._post)
-        self.log.sync_if_due(mono_ms)  # after the network: it may take its time
+        self._keep(mono_ms)
+
+    def _keep(self, mono_ms: int) -> None:
+        """Ring and cursors to the disk, after the network: it may take its time."""
+        if not self._aside.is_running:
+            self.log.sync_if_due(mono_ms)
+        if self._aside.busy:
+            return
+        work = [self.log.begin_sync(mono_ms)] if self._aside.is_running else []
         if mono_ms >= self._cursor_due_mono_ms:
             self._cursor_due_mono_ms = mono_ms + CURSOR_WRITE_MS
-            self._write_cursor()
+            work += self._write_cursors()
+        if due := [one for one in work if one is not None]:
+            self._aside.give(*due)
 
     def _exchange(self, link: Connection, post: Post) -> None:
         link.step(self._now_mono_ms)
@@ -215,7 +211,7 @@ class Sync:
         self._fresh.clear()
         self._post = Post(self.link) if self.link is not None else None  # what is under way is of another epoch
         self._status_due_mono_ms = 0
-        self._write_cursor()
+        self._cursor_due_mono_ms = 0
         self.notes.append(text)
 
     def close(self) -> None:
@@ -224,15 +220,20 @@ class Sync:
             self.link.publish(self._topics.status, GONE, 1, True)
             self.link.step(self._now_mono_ms)
             self.link.close()
-        self._write_cursor()
+        for sync in self._write_cursors():
+            if sync is not None:
+                sync()
         self.log.close()
 
-    def _write_cursor(self) -> None:
-        at = self.standing.position
-        if at != self._written and self._cursor.write(at):
+    def _write_cursors(self) -> list[Work | None]:
+        """Those that have moved; what is left to be done is their syncs."""
+        at, syncs = self.standing.position, list[Work | None]()
+        if (at != self._written or self._cursor.fault) and self._cursor.write(at, sync=False):
             self._written = at
+            syncs.append(self._cursor.sync)
         if self._events is not None:
-            self._events.keep_cursor()
+            syncs.append(self._events.keep_cursor())
+        return syncs
 
     # ---- sending
 

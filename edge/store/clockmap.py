@@ -5,7 +5,7 @@ attribute. A mark is kept at the first look of a boot, whenever the clock steps,
 loses that. Pure: whoever asks the operating system gives the times in; UTC throughout, so that no season changes it.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,17 +31,20 @@ class Stamp:
 
 
 class ClockMap:
-    """The marks of some boots. `note` grows the present one; `load` brings back what was kept of earlier ones."""
+    """The marks of some boots. `note` grows the present one; `load` brings back what was kept of earlier ones.
+
+    One thread notes and loads; others may ask meanwhile: the marks of a boot are replaced whole.
+    """
 
     def __init__(self, boot: bytes) -> None:
         self.boot = boot
-        self._marks: dict[bytes, list[Mark]] = {boot: []}
+        self._marks: dict[bytes, tuple[Mark, ...]] = {boot: ()}
 
     def load(self, boot: bytes, mark: Mark) -> None:
         """A mark that was kept; any order, doubles do not matter."""
-        marks = self._marks.setdefault(boot, [])
+        marks = self._marks.get(boot, ())
         if mark not in marks and len(marks) < MARKS_MAX_COUNT:
-            insort(marks, mark)
+            self._marks[boot] = tuple(sorted((*marks, mark)))
         while len(self._marks) > BOOTS_MAX_COUNT:
             del self._marks[next(one for one in self._marks if one != self.boot)]
 
@@ -54,14 +57,13 @@ class ClockMap:
             if (synced == last.synced and abs(moved_ms) < STEP_MS) or mono_ms < last.mono_ms:
                 return None
         mark = Mark(mono_ms, wall_ms, synced)
-        if len(marks) >= MARKS_MAX_COUNT:  # the newest place is used again, the beginning of the boot is kept
-            marks.pop()
-        marks.append(mark)
+        kept = marks[: MARKS_MAX_COUNT - 1]  # the newest place is used again, the beginning of the boot is kept
+        self._marks[self.boot] = (*kept, mark)
         return mark
 
     def stamp(self, boot: bytes, mono_ms: int, wall_ms: int) -> Stamp:
         """The wall time of `mono_ms` in `boot`; `wall_ms` is what the clock read then, for when nothing better is known."""
-        marks = self._marks.get(boot, [])
+        marks = self._marks.get(boot, ())
         at = bisect_right(marks, mono_ms, key=lambda mark: mark.mono_ms)
         if at and marks[at - 1].synced:
             return Stamp(wall_ms, sure=True)

@@ -67,6 +67,17 @@ class CursorFile:
         self._generation, self.fault = generation, ""
         return True
 
+    def sync(self) -> None:
+        """What was written last outlives a power cut; for another thread than the one that writes. `fault` as ever."""
+        try:
+            fd = self._disk.open(self._path)
+            try:
+                self._disk.sync(fd)
+            finally:
+                self._disk.close(fd)
+        except OSError as error:
+            self.fault = f"{self._path.name}: {error.strerror or error}"
+
 
 def _pack(generation: int, position: Position) -> bytes:
     raw = _SLOT.pack(_MAGIC, generation, position.epoch, position.seq, position.gone_count).ljust(SLOT_BYTES - 4, b"\0")

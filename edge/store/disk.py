@@ -26,6 +26,10 @@ class Disk:
         mode = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC
         return os.open(path, mode | (os.O_CREAT | os.O_EXCL if create else 0), 0o640)
 
+    def duplicate(self, fd: int) -> int:
+        """Another descriptor of the same open file: for who may still wait for it when this one is closed."""
+        return os.dup(fd)
+
     def allocate(self, fd: int, size: int) -> None:
         """Blocks for `size` bytes, read as zeros: a full disk shows now."""
         os.posix_fallocate(fd, 0, size)

@@ -10,38 +10,25 @@ after a power cut, and after an end while records were only in RAM. That the dis
 mark gets numbers of RAM that are far away from its own.
 """
 
-import errno
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.ring.frames import (
-    CLOSED,
-    HEADER,
-    IN_MEMORY,
-    MARK,
-    MARK_BODY,
-    RECORD,
-    STREAMS,
-    Header,
-    pack_record,
-)
-from edge.store.ring.recovery import Found, Segment, recover
-from edge.store.ring.shelf import Entry, Shelf
+from edge.store.ring.frames import CLOSED, IN_MEMORY, MARK, RECORD
+from edge.store.ring.pen import MARK_ROOM_BYTES, Pen, Record
+from edge.store.ring.recovery import Found, recover
+from edge.store.ring.shelf import Entry
 
 __all__ = ["SEGMENT_BYTES", "Entry", "SegmentLog"]
 
 SEGMENT_BYTES = 1 << 20
 RETRY_MS = 1_000  # after a disk fault
-MARK_ROOM_BYTES = RECORD.size + MARK_BODY.size
 MEMORY_SKIP_COUNT = 1 << 23  # 97 days of seconds: more than anybody leaves a disk in fault; half of what a search spans
 
-_Record = tuple[int, int, bytes]  # seq, kind, body
 
-
-class SegmentLog(Shelf):
+class SegmentLog(Pen):
     """One ring in one folder. One thread owns it."""
 
     def __init__(
@@ -63,27 +50,17 @@ class SegmentLog(Shelf):
         `zero_ahead` writes a new segment with zeros, which saves some 12 kB of the file system's journal at each sync and
         costs each byte twice: right for a ring that takes less than a kilobyte a second.
         """
-        super().__init__(folder, disk)
-        self._give_room = give_room
-        self._max_bytes = max(max_bytes, 2 * segment_bytes)
-        self._segment_bytes = segment_bytes
-        self._body_max_bytes = segment_bytes - HEADER.size - len(context) - RECORD.size - MARK_ROOM_BYTES
-        self._sync_ms, self._zero_ahead = sync_ms, zero_ahead
-        self._context = context
-        self._stream = STREAMS.index(stream)
-        self._fd = -1
-        self._unsynced: deque[_Record] = deque(maxlen=ram_max_count)
-        self._waiting: deque[_Record] = deque(maxlen=ram_max_count)  # not on disk
+        super().__init__(
+            folder, disk, max_bytes=max_bytes, segment_bytes=segment_bytes, stream=stream, context=context,
+            ram_max_count=ram_max_count, zero_ahead=zero_ahead, give_room=give_room,
+        )  # fmt: skip
+        self._sync_ms = sync_ms
+        self._waiting: deque[Record] = deque(maxlen=ram_max_count)  # not on disk
         self._sync_due_mono_ms: int | None = None
         self._retry_mono_ms: int | None = None
-        self._gave_room = False
         self._refused = False  # of a newer version: not touched
         self.fault = ""  # what is wrong now
         self.dropped_count = 0  # records lost because neither disk nor RAM would take them
-        self.epoch = 0
-        self.next_seq = 1
-        self.skipped_count = 0  # numbers left out on purpose since the log was created
-        self.boot = self._disk.boot_id()
         self._recover()
 
     # ---- what is in it
@@ -138,21 +115,9 @@ class SegmentLog(Shelf):
             self._degrade(error)
         return taken
 
-    def _wait(self, record: _Record) -> None:
+    def _wait(self, record: Record) -> None:
         self.dropped_count += len(self._waiting) == self._waiting.maxlen
         self._waiting.append(record)
-
-    def _put(self, record: _Record) -> None:
-        segment = self._segments[-1]
-        seq, kind, body = record
-        raw = pack_record(segment.header.salt, kind, seq, body)
-        self._disk.write(self._fd, raw, segment.end)
-        segment.end += len(raw)
-        if kind != MARK:
-            self._unsynced.append(record)
-
-    def _mark(self, what: bytes) -> None:
-        self._put((self.next_seq, MARK, MARK_BODY.pack(what, self.skipped_count)))
 
     def sync_if_due(self, mono_ms: int) -> None:
         """Call often (each second is enough): syncs every `sync_ms`, and after a fault tries the disk again."""
@@ -163,24 +128,39 @@ class SegmentLog(Shelf):
                 self._retry_mono_ms = mono_ms + RETRY_MS
                 self._retry()
             return
-        if self._sync_due_mono_ms is None:
-            self._sync_due_mono_ms = mono_ms + self._sync_ms
-        elif mono_ms >= self._sync_due_mono_ms:
-            self._sync_due_mono_ms = mono_ms + self._sync_ms
+        if self._is_due(mono_ms):
             self.sync()
+
+    def begin_sync(self, mono_ms: int) -> Callable[[], None] | None:
+        """As `sync_if_due`, but what has to wait for the disk is returned, for another thread to call; None: nothing.
+
+        What it found is taken at the next call. Meanwhile the log is used as ever, by its owner.
+        """
+        if self._refused or self._fd < 0:
+            self.sync_if_due(mono_ms)
+            return None
+        try:
+            self._settle()
+            work = self._begin() if self._work is None and self._is_due(mono_ms) else None
+        except OSError as error:
+            self._degrade(error)
+            return None
+        return work.run if work is not None else None
+
+    def _is_due(self, mono_ms: int) -> bool:
+        if self._sync_due_mono_ms is not None and mono_ms < self._sync_due_mono_ms:
+            return False
+        first, self._sync_due_mono_ms = self._sync_due_mono_ms is None, mono_ms + self._sync_ms
+        return not first
 
     def sync(self) -> bool:
         """Everything appended so far survives a power cut when this returns True."""
         try:
-            if self._fd >= 0 and self._unsynced:
+            if self._fd >= 0 and (self._unsynced or self._work is not None):
                 self._sync()
         except OSError as error:
             self._degrade(error)
         return self._fd >= 0
-
-    def _sync(self) -> None:
-        self._disk.sync(self._fd)
-        self._unsynced.clear()
 
     def close(self) -> None:
         """A clean end: synced and marked, so that the next start need not skip any number."""
@@ -190,7 +170,7 @@ class SegmentLog(Shelf):
                 self._disk.sync(self._fd)
             except OSError as error:
                 self._note(f"close: {error.strerror or error}")
-        self._close_fd()
+        self._let_go()
 
     def begin_epoch(self) -> bool:
         """Numbers count from 1 again, in an epoch of their own. What is there is kept until its room is needed, not read.
@@ -209,14 +189,6 @@ class SegmentLog(Shelf):
             self._degrade(error)
         return True
 
-    def _close_fd(self) -> None:
-        if self._fd >= 0:
-            try:
-                self._disk.close(self._fd)
-            except OSError as error:
-                self._note(f"close: {error.strerror or error}")
-        self._fd = -1
-
     # ---- a disk in fault
 
     def _degrade(self, error: OSError) -> None:
@@ -224,7 +196,7 @@ class SegmentLog(Shelf):
         self.fault = self._in_memory(error)
         if self._segments:
             self._tell_disk()
-        self._close_fd()
+        self._let_go()
         for one in self._unsynced:
             self._wait(one)
         self._unsynced.clear()
@@ -270,7 +242,7 @@ class SegmentLog(Shelf):
         self._unsynced.clear()
         self.fault, self._gave_room = "", False
 
-    def _hardly_begun(self) -> list[_Record]:
+    def _hardly_begun(self) -> list[Record]:
         """What the file in hand held before, when that is little: a disk that comes and goes must not eat the ring."""
         last = self._segments[-1] if self._segments else None
         mine = (self.boot, self._context)
@@ -280,56 +252,6 @@ class SegmentLog(Shelf):
         until = self._waiting[0][0] if self._waiting else self.next_seq
         found = [(entry.seq, entry.kind, entry.body) for entry in self._read_segment(last, 0, until)]
         return found if not self.read_fault else []
-
-    # ---- a new segment
-
-    def _has_room(self, body_bytes: int) -> bool:
-        """For a record of that size, or with 0 for a mark, in the segment in hand."""
-        need_bytes = RECORD.size + body_bytes + MARK_ROOM_BYTES if body_bytes else MARK_ROOM_BYTES
-        return self._segments[-1].end + need_bytes <= self._segments[-1].size_bytes
-
-    def _make_room(self, body_bytes: int, seq: int | None = None) -> None:
-        if not self._has_room(max(1, body_bytes)):
-            self._sync()
-            self._close_fd()
-            self._create(self.next_seq if seq is None else seq)
-
-    def _create(self, first_seq: int) -> None:
-        """A new newest segment: header on disk, blocks reserved, its name durable. Raises OSError."""
-        while self._can_spare and self.bytes_used + self._segment_bytes > self._max_bytes:
-            self._delete_oldest()
-        try:
-            self._create_file(first_seq)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            if not self._give_room():
-                if not self._can_spare or self._gave_room:
-                    raise
-                self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
-                self._delete_oldest()
-            self._create_file(first_seq)
-        self._gave_room = False
-
-    def _create_file(self, first_seq: int) -> None:
-        self._disk.make_folder(self.folder)
-        index = self._free_index()
-        path = self._path(index)
-        header = Header(self.epoch, first_seq, self.boot, self.skipped_count, self._context, self._stream)
-        fd = self._disk.open(path, create=True)
-        try:
-            self._disk.allocate(fd, self._segment_bytes)
-            if self._zero_ahead:
-                self._disk.write_zeros(fd, self._segment_bytes)
-            self._disk.write(fd, header.pack(), 0)
-            self._disk.sync(fd)
-            self._disk.sync_folder(self.folder)
-        except OSError:
-            self._disk.close(fd)
-            self._disk.remove(path)
-            raise
-        self._segments.append(Segment(index, path, header, self._segment_bytes, header.size_bytes))
-        self._fd = fd
 
     # ---- opening
 

@@ -41,7 +41,7 @@ class Site:
             while self.account.closed:
                 self.kept.append(self.account.closed.popleft())
             if checkpoints:
-                self.account.keep(self.second * 1000, now=bool(took))
+                self.account.keep(self.account.freeze_due(self.second * 1000, now=bool(took)))
 
 
 def test_a_restart_loses_at_most_the_minute_since_the_checkpoint_and_no_energy_of_a_register(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ class Broker:
 
 def socket_of(link: Link) -> socket.socket:
     """The socket that the link is connected by, for tests that cut it or look at it."""
-    assert link._client is not None, "the link is not connected"
-    return link._client.handed
+    assert link._session is not None, "the link is not connected"
+    return link._session._wire._sock
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ class Cable:
         engine = self._site.real._link
         assert engine is not None
         link = engine._link
-        dialing = link._dial is not None or (link._client is not None and not link.connected)
+        dialing = link._dial is not None or (link._session is not None and not link.connected)
         return dialing or bool(link._flying) or bool(engine._out)
 
     def _collect(self) -> None:

@@ -55,6 +55,48 @@ def test_the_window_is_what_the_broker_grants(broker: ScriptedBroker) -> None:
     assert bench.link.publish("a", b"", qos=0) is not None
 
 
+def test_what_is_gathered_leaves_with_the_next_step(broker: ScriptedBroker) -> None:
+    bench = Bench(broker.port)
+    bench.connect()
+    tokens = [bench.link.gather("a", b"%d" % index) for index in range(6)]
+    assert tokens[4] is not None and tokens[5] is None, "the window counts for these as well"
+    time.sleep(0.1)
+    assert not broker.messages and bench.link.wants_write()
+    bench.step()
+    assert wait_until(lambda: [one.payload for one in broker.messages] == [b"%d" % index for index in range(5)], 2)
+
+
+def test_a_number_that_is_still_under_way_is_not_given_again() -> None:
+    first: list[int] = []
+
+    def answer(topic: str, payload: bytes) -> int | None:
+        return None if payload == b"first" else 0
+
+    broker = ScriptedBroker(receive_max=16, puback=answer)
+    bench = Bench(broker.port)
+    bench.connect()
+    token = bench.link.publish("a", b"first")
+    session = bench.link._session
+    assert session is not None
+    first.extend(session._underway)
+    session._next_id = first[0]  # as after all the others were used
+    bench.link.publish("a", b"second")
+    assert wait_until(lambda: bool(bench.link.settled), 2, bench.step)
+    assert [one.token for one in bench.link.settled] != [token] and session._underway == set(first)
+    broker.close()
+
+
+def test_an_answer_to_nothing_that_was_asked_is_passed_over(broker: ScriptedBroker) -> None:
+    broker.puback, broker.nonsense = 0, b"\x40\x02\x80\x07"
+    bench = Bench(broker.port)
+    bench.connect()
+    token = bench.link.publish("a", b"x")
+    assert wait_until(lambda: bool(bench.link.settled), 2, bench.step)
+    for _ in range(10):
+        bench.step()
+    assert [one.token for one in bench.link.settled] == [token] and bench.link.connected
+
+
 def test_a_broker_that_never_acks_is_left_and_all_is_reported_lost(broker: ScriptedBroker) -> None:
     bench = Bench(broker.port)
     bench.connect()

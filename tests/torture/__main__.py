@@ -45,6 +45,14 @@ def parts(options: argparse.Namespace) -> list[Part]:
             "power cut after every call: lost, kept, reordered, torn", "",
             lambda _: replay.replay(100 if quick else 400, 1 if quick else 6),
         ),
+        (
+            "the same, another thread syncs: at once, told late", "",
+            lambda _: replay.replay(100 if quick else 400, 1 if quick else 6, aside="early"),
+        ),
+        (
+            "the same, another thread syncs: late", "",
+            lambda _: replay.replay(100 if quick else 400, 1 if quick else 6, aside="late"),
+        ),
         ("kill -9 of the writer", "", lambda folder: cuts.kills(folder, options.kills, seed)),
         ("kill -9 of controller, broker and ingest", WHY_NONE, lambda folder: lives.kills(folder, options.lives, seed)),
         ("power cut of an ext4 image", root, lambda folder: cuts.power_cuts(folder, options.cuts, seed)),

@@ -55,6 +55,11 @@ class MemoryDisk(Disk):
         self._open[fd] = path.name
         return fd
 
+    def duplicate(self, fd: int) -> int:
+        other = max(self._open) + 1
+        self._open[other] = self._open[fd]
+        return other
+
     def allocate(self, fd: int, size: int) -> None:
         self._do(Op("allocate", self._open[fd], number=size))
 

@@ -1,6 +1,7 @@
 """Every prefix of a ring's calls to the disk, as a power cut would leave it: nothing synced is lost, no start fails."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from tests.torture.memory import MODES, MemoryDisk, Op, after_cut
 FOLDER = Path("/ring")
 SEGMENT = 4_096
 SYNC_EVERY = 7
+SYNC_MS = 10_000
+TOLD_AFTER = 3  # records that are written while another thread waits for the disk
+ASIDE = ("", "early", "late")  # who syncs: the owner; another thread, at the beginning or at the end of its time
 
 
 def body(seq: int) -> bytes:
@@ -29,17 +33,43 @@ class Tally:
     note: str = ""  # what it was made of
 
 
-def play(count: int) -> tuple[MemoryDisk, list[tuple[int, int, int]]]:
+class Delayed(MemoryDisk):
+    """A disk whose syncs are told later than they are done: what they cover is what was written when they began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: list[tuple[int, Callable[[], None]]] = []  # (at which record, what)
+
+    def give(self, at: int, work: Callable[[], None], aside: str) -> None:
+        """`early`: the calls to the disk are made now, and their owner does not look before `at`."""
+        if aside == "early":
+            work()
+        self.due.append((at, work))
+
+    def turn(self, at: int) -> bool:
+        """Whether the owner may look."""
+        while self.due and self.due[0][0] <= at:
+            self.due.pop(0)[1]()
+        return not self.due
+
+
+def play(count: int, aside: str = "") -> tuple[MemoryDisk, list[tuple[int, int, int]]]:
     """A ring that wrote `count` records, and after each call: (calls so far, newest appended, newest synced)."""
-    disk = MemoryDisk()
+    disk = Delayed()
     log = log_on(disk)
-    marks, synced = [(0, 0, 0)], 0
+    marks = [(0, 0, 0)]
+    log.begin_sync(0)
     for index in range(count):
         seq = log.append(1, body(log.next_seq))
+        marks.append((len(disk.ops), seq, marks[-1][2]))
+        if aside and disk.turn(index):
+            work = log.begin_sync(index // SYNC_EVERY * SYNC_MS)
+            if work is not None:
+                disk.give(index + TOLD_AFTER, work, aside)
+        elif not aside and index % SYNC_EVERY == SYNC_EVERY - 1:
+            log.sync()
+        synced = log._unsynced[0][0] - 1 if log._unsynced else seq
         marks.append((len(disk.ops), seq, synced))
-        if index % SYNC_EVERY == SYNC_EVERY - 1 and log.sync():
-            synced = seq
-            marks.append((len(disk.ops), seq, synced))
     return disk, marks
 
 
@@ -83,9 +113,9 @@ def _as_ops(name: str, raw: bytes) -> list[Op]:
     ]
 
 
-def replay(count: int, seeds: int, *, every: int = 1) -> Tally:
+def replay(count: int, seeds: int, *, every: int = 1, aside: str = "") -> Tally:
     """All prefixes (or each `every`-th), all modes, `seeds` draws of each."""
-    disk, marks = play(count)
+    disk, marks = play(count, aside)
     tally = Tally()
     for calls in range(0, len(disk.ops) + 1, every):
         for mode in MODES:

@@ -99,11 +99,13 @@ class EventLane:
             self._patience_ms = self._ack_max_ms
             self._retry_mono_ms = mono_ms + self._patience_ms
 
-    def keep_cursor(self) -> None:
-        """Writes the cursor if it has moved."""
+    def keep_cursor(self) -> Callable[[], None] | None:
+        """Writes the cursor if it has moved. What is returned makes it outlive a power cut: any thread may call it."""
         if self.epoch and self.acked_seq != self._written_seq:
-            self._keep()
+            self._keep(sync=False)
+            return self._cursor.sync
+        return None
 
-    def _keep(self) -> None:
-        if self._cursor.write(Position(self.epoch, self.acked_seq, 0)):
+    def _keep(self, *, sync: bool = True) -> None:
+        if self._cursor.write(Position(self.epoch, self.acked_seq, 0), sync=sync):
             self._written_seq = self.acked_seq

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 
 from edge.cloud.notices import NO_CAPS, Caps
+from edge.config.options import Cloud
 
 BURST_S = 1.0  # what was not used is kept this long
 
@@ -57,3 +58,8 @@ class Pace:
         """A batch went: its size may overdraw the second bucket, and what follows waits for that."""
         self._batches -= 1
         self._bytes -= size_bytes
+
+
+def pace_of(cloud: Cloud) -> Pace:
+    """How fast a site's backlog may go, as configured."""
+    return Pace(cloud.backfill_per_s, cloud.backfill_bytes_per_s, cloud.backfill_start_max_s * 1_000)

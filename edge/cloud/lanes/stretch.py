@@ -6,14 +6,28 @@ not. A fault of reading may pass: what is on disk is not given up for it before 
 
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import Path
 
-from edge.cloud.codec import decode_sample
+from edge.cloud.codec import decode_sample, schema_json
+from edge.config.options import Store
 from edge.model import Sample
 from edge.store.clockmap import ClockMap
-from edge.store.segments import Entry, SegmentLog
+from edge.store.disk import Disk
+from edge.store.segments import SEGMENT_BYTES, Entry, SegmentLog
 
+STREAM = "site"
 BATCH_MAX_COUNT = 100
 READ_PATIENCE_MS = 300_000
+
+
+def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
+    """The telemetry ring of a site; its context is the schema of its samples."""
+    folder = Path(store.path) / "telemetry"
+    limit, sync_ms = store.telemetry_max_bytes, store.sync_ms
+    size = min(SEGMENT_BYTES, limit // 4)  # the oldest of it goes at once: never more than a quarter
+    return SegmentLog(
+        folder, max_bytes=limit, segment_bytes=size, stream=STREAM, context=schema_json(), sync_ms=sync_ms, disk=disk
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from edge.cloud.tls.judge import LOOK_MS
 from edge.ops.clockfloor import RELEASED_WALL_MS, ClockFloor
 from hil.demo.broker import find_broker
 from tests.cloud.authority import OPENSSL, Authority, now
-from tests.cloud.broker import Broker, running, wait_until
+from tests.cloud.broker import Broker, running, socket_of, wait_until
 from tests.cloud.test_link import Bench
 
 WHY = "" if OPENSSL and find_broker("mosquitto") else "needs mosquitto and openssl"
@@ -136,7 +136,7 @@ def test_a_clock_stepped_back_a_day_below_the_floor_changes_nothing(broker: Brok
     bench = bench_of(broker, authority, floor)
     assert connects(bench, 5), bench.link.fault
     hand.set(SINCE - 1.5 * DAY)
-    bench.link._client.handed.close()  # type: ignore[union-attr]  # it is connected
+    socket_of(bench.link).close()
     assert wait_until(lambda: not bench.link.connected, 5, bench.step)
     assert connects(bench, 5), bench.link.fault
     bench.link.close()

@@ -1,0 +1,1 @@
+"""One MQTT session on one socket: what lies between the link and paho."""
