@@ -106,7 +106,7 @@ class Uplink(Handover):
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
                 pace=pace_of(config.cloud), clock=self.logbook.clock, events=self._event_lane(config.store.path),
-                aside=self._rings,
+                aside=self._rings, live_every_s=config.cloud.live_every_s,
             )  # fmt: skip
         self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":

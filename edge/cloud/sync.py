@@ -55,11 +55,9 @@ class Sync:
         clock: ClockMap | None = None,
         events: EventLane | None = None,
         aside: Aside | None = None,
+        live_every_s: int = 1,
     ) -> None:
-        """With `clock`, a sample taken before the time was known is sent with the stamp that is known now.
-
-        `aside` waits for the disk, once it runs: then no step does.
-        """
+        """With `clock`, old samples get the stamp that is known now; `aside`, once it runs, waits for the disk."""
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
         self._pace, self._version = pace or Pace(20, 100_000), version
         self._clock, self._events, self._aside = clock, events, aside or Aside("telemetry")
@@ -71,7 +69,8 @@ class Sync:
         self._stretches = Stretches(log, clock)
         self._age = QueueAge(self._stretches)
         self._replays, self._restamps = Replays(STREAM, log.epoch), Restamps()
-        self._fresh: deque[tuple[int, Sample]] = deque(maxlen=LIVE_MAX_COUNT)
+        self._fresh: deque[tuple[int, Sample]] = deque(maxlen=max(LIVE_MAX_COUNT, live_every_s + 1))
+        self._live_every_ms, self._live_due_mono_ms = 1_000 * live_every_s, 0
         self._post = Post(link) if link is not None else None
         self._cursor_due_mono_ms = self._status_due_mono_ms = 0
         self._up_count = 0
@@ -276,7 +275,11 @@ class Sync:
             self._replays.results.popleft()
 
     def _send_live(self) -> None:
-        """The newest samples, at once. What finds no room is backlog."""
+        """The newest samples, when they are due: as a rule at once. What finds no room is backlog."""
+        if not self._fresh or self._now_mono_ms < self._live_due_mono_ms:
+            return
+        if self._live_every_ms > 1_000:
+            self._live_due_mono_ms = self._now_mono_ms + self._live_every_ms
         fresh = [
             (seq, *self._stretches.stamp(self._clock.boot if self._clock else b"", one)) for seq, one in self._fresh
         ]
@@ -290,7 +293,7 @@ class Sync:
 
     def _send_backlog(self) -> bool:
         """One batch, or one stretch passed over. False: nothing to send, no room, or not readable now."""
-        gap = self.standing.first_gap(self.log.next_seq - 1)
+        gap = self.standing.first_gap(self._fresh[0][0] - 1 if self._fresh else self.log.next_seq - 1)
         if gap is not None:
             return self._send_gap(*gap)
         again = self._restamps.first_range() if self._clock is not None and self._clock.synced else None

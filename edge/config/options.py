@@ -162,6 +162,9 @@ class Cloud:
         high=300,
         when="longest first wait after a connection ended; less only where few gateways share a broker",
     )
+    live_every_s: int = option(
+        1, low=1, high=60, when="more where a large fleet shares a broker: so many seconds to one live message, as late"
+    )
     backfill_per_s: int = (
         option(  # a day at 1 Hz is 864 batches of 100 samples: 44 s; large fleets lower it by their caps
             20,
