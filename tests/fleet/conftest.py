@@ -7,6 +7,9 @@ import pytest
 
 from tests.cloud.broker import Broker, running
 from tests.fleet import cluster as postgres
+from tests.fleet.kept import kept
+
+__all__ = ["broker", "cluster", "kept"]
 
 
 @pytest.fixture

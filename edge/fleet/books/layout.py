@@ -2,7 +2,8 @@
 
 series   whose numbers they are; samples refer to it by a small number
 sample   one row a sample, its values side by side in the order of its schema
-held     the numbers that are in `sample`, as ranges; written in the same transaction, so that acks and gaps need no scan
+event    one row an event, in a series of its own (stream ev)
+held     the numbers that are in both, as ranges; written in the same transaction, so that acks and gaps need no scan
 samples_<schema id>   a view with a named column for each value: what Grafana asks
 """
 
@@ -23,6 +24,14 @@ CREATE TABLE held (series INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER
 CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, wall_ms, mono_ms, unsynced, name AS schema, data
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
 """,
+    """
+CREATE TABLE event (series INTEGER NOT NULL, seq INTEGER NOT NULL, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT NULL,
+  unsynced INTEGER NOT NULL, level TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (series, seq)) WITHOUT ROWID;
+CREATE INDEX event_time ON event (series, wall_ms);
+CREATE VIEW events AS SELECT tenant, gateway, epoch, seq, wall_ms, mono_ms, unsynced, level, name, text
+  FROM event JOIN series ON series.id = event.series;
+""",
 )
 
 POSTGRES: tuple[str, ...] = (
@@ -37,6 +46,13 @@ CREATE INDEX sample_unsynced ON sample (series, seq) WHERE unsynced;
 CREATE TABLE held (series integer NOT NULL, first bigint NOT NULL, last bigint NOT NULL, PRIMARY KEY (series, first));
 CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, time, mono_ms, unsynced, name AS schema, v
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
+""",
+    """
+CREATE TABLE event (series integer NOT NULL, seq bigint NOT NULL, time timestamptz NOT NULL, mono_ms bigint NOT NULL,
+  unsynced boolean NOT NULL, level text NOT NULL, name text NOT NULL, text text NOT NULL, PRIMARY KEY (series, seq));
+CREATE INDEX event_time ON event (series, time);
+CREATE VIEW events AS SELECT tenant, gateway, epoch, seq, time, mono_ms, unsynced, level, name, text
+  FROM event JOIN series ON series.id = event.series;
 """,
 )
 # The key of the samples: a hypertable is cut by time, and wants the time in every unique index.
