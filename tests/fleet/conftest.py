@@ -8,8 +8,9 @@ import pytest
 from tests.cloud.broker import Broker, running
 from tests.fleet import cluster as postgres
 from tests.fleet.kept import kept
+from tests.fleet.process import start
 
-__all__ = ["broker", "cluster", "kept"]
+__all__ = ["broker", "cluster", "kept", "start"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.cloud.codec import decode_ack
@@ -133,6 +133,7 @@ ODD_TEXT = st.text(st.characters(categories=("L", "N", "S", "Cs", "Cc")), max_si
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ODD_TEXT, ODD_TEXT)
+@example("\0", "a\0b\ud800c")
 def test_any_text_that_json_can_hold_can_be_stored(kept: Kept, name: str, text: str) -> None:
     row = {"seq": 1, "wall_ms": -(1 << 62), "mono_ms": 1 << 62, "synced": True, "level": "info"}
     message = {"version": 1, "epoch": str(next(FRESH) + 1), "events": [row | {"name": name, "text": text}]}

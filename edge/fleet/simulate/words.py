@@ -1,6 +1,7 @@
 """The word `edge-fleet simulate`: N gateways on a broker, the ingest beside them, and a verdict at the end."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -70,6 +71,7 @@ def simulate(options: argparse.Namespace) -> int:
 def _ingest_words(options: argparse.Namespace) -> list[str]:
     book = ["--sqlite", str(options.sqlite)] if options.sqlite else ["--postgres", options.postgres]
     words = [*book, "--workers", str(options.workers), "--tenant", "sim", "--retry-max-ms", str(options.retry_max_ms)]
+    words += ["--parent", str(os.getpid())]
     for name in ("host", "port", "username", "password_file", "ca_file", "cert_file", "key_file"):
         if value := getattr(options, name):
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import sys
 
 from edge.clock import SystemClock
@@ -53,6 +54,7 @@ def add_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--group", default="ingest", help="who shares the work; only with --postgres (%(default)s)")
     parser.add_argument("--tenant", default="+", help="only this tenant; default: all")
     parser.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)  # the crew says which one it is
+    parser.add_argument("--parent", type=int, default=0, help=argparse.SUPPRESS)  # ends when this process has ended
     add_broker(parser)
 
 
@@ -79,7 +81,7 @@ def _work(options: argparse.Namespace) -> int:
     stopped, clock = stop_on_signals(), SystemClock()
     said, due_mono_ms = "", 0
     gc.set_threshold(*GC_THRESHOLDS)
-    while not stopped:
+    while not stopped and not _is_orphan(options):
         wait_for(links if worker.reading else ())
         now_mono_ms = clock.mono_ms()
         worker.step(now_mono_ms)
@@ -92,13 +94,18 @@ def _work(options: argparse.Namespace) -> int:
     return 0 if stored else EXIT_NOT_STORED
 
 
+def _is_orphan(options: argparse.Namespace) -> bool:
+    """Whoever started it was killed: nobody would ever stop it."""
+    return bool(options.parent) and os.getppid() != options.parent
+
+
 def _lead(options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     crew = Crew(sys.argv[1:], options.workers, say)
     stopped, clock = stop_on_signals(), SystemClock()
-    while not stopped and not crew.refused:
+    while not stopped and not crew.refused and not _is_orphan(options):
         crew.step(clock.mono_ms())
         wait_for((), CREW_STEP_S)
     code = crew.end()
