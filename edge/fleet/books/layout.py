@@ -69,21 +69,21 @@ CREATE VIEW samples_{id} AS SELECT tenant, gateway, stream, epoch, seq, {time}, 
   FROM sample JOIN series ON series.id = sample.series WHERE schema = {number}"""
 
 
-def _names(schema: str) -> list[str]:
+def names(schema: str) -> list[str]:
     """Column names of a schema, [] when it has none that can be used. One that is odd or twice becomes value_<n>."""
     try:
         fields = [field["name"] for field in json.loads(schema)["fields"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
-    names: list[str] = []
+    found: list[str] = []
     for index, name in enumerate(fields, 1):
-        usable = isinstance(name, str) and _NAME.fullmatch(name) and name not in _TAKEN and name not in names
-        names.append(name if usable else f"value_{index}")
-    return names
+        usable = isinstance(name, str) and _NAME.fullmatch(name) and name not in _TAKEN and name not in found
+        found.append(name if usable else f"value_{index}")
+    return found
 
 
 def view(schema_id: str, number: int, schema: str, *, postgres: bool) -> str:
     """The statement that makes the view of a schema; empty when the schema names nothing. `number`: its row."""
     one, time = ("v[{at}]", "time") if postgres else ("json_extract(data, '$[{index}]')", "wall_ms")
-    columns = [f'{one.format(at=index + 1, index=index)} AS "{name}"' for index, name in enumerate(_names(schema))]
+    columns = [f'{one.format(at=index + 1, index=index)} AS "{name}"' for index, name in enumerate(names(schema))]
     return _VIEW.format(id=schema_id, time=time, columns=", ".join(columns), number=number) if columns else ""
