@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from edge.errors import EdgeError
-from edge.fleet import gaps, request, roster
+from edge.fleet import export, gaps, request, roster, status
 from edge.fleet.simulate import words as simulate
 from edge.fleet.taking import words as ingest
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-fleet", description="Tidewatt Edge, the operator's side")
     words = parser.add_subparsers(required=True, metavar="WORD")
-    for word in (ingest, roster, gaps, request, simulate):
+    for word in (ingest, roster, status, gaps, request, export, simulate):
         word.add_word(words)
     return parser
 

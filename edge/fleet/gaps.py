@@ -1,4 +1,4 @@
-"""The word `edge-fleet gaps`: which numbers the database has not, per gateway, stream and epoch."""
+"""The word `edge-fleet gaps`: which numbers of samples and events the database has not, per gateway, stream and epoch."""
 
 import argparse
 import json
@@ -9,14 +9,15 @@ from edge.fleet.books.reading import Shelf, open_reader
 EXIT_GAPS = 1
 _TEXT = """\
 Which numbers between 1 and the newest stored one are missing, per gateway, stream and epoch (a store made anew counts
-from 1 again). Ask for them with edge-fleet replay. A number may be missing for ever: overwritten in a long outage before
+from 1 again). The stream ev are the events. Ask for missing samples with edge-fleet replay; events that a gateway still
+has come by themselves until they are acknowledged. A number may be missing for ever: overwritten in a long outage before
 it was sent, or never used (a gateway skips some after a power cut). Exit 1 when there is a gap.
 """
 
 
 def add_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The word and its options."""
-    parser = words.add_parser("gaps", help="which samples are missing in the database", description=_TEXT)
+    parser = words.add_parser("gaps", help="which samples and events are missing in the database", description=_TEXT)
     parser.set_defaults(act=gaps)
     parser.add_argument("gateway", nargs="?", default="", metavar="GW", help="only this gateway; default: all")
     parser.add_argument("--tenant", default="", help="only this tenant")

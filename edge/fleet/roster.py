@@ -31,7 +31,7 @@ def add_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def show(options: argparse.Namespace) -> int:
     """Prints them. Raises DataFault when the broker did not answer."""
-    found = _collect(Link(settings_of(options)), Topics(options.tenant, options.gateway).status, options.wait_s)
+    found = collect(Link(settings_of(options)), Topics(options.tenant, options.gateway).status, options.wait_s)
     rows = [{"gateway": name, **status} for name, status in sorted(found.items())]
     if options.json:
         print(json.dumps(rows))
@@ -41,14 +41,14 @@ def show(options: argparse.Namespace) -> int:
     for row in rows:
         state = "online" if row.get("online") is True else "offline"
         numbers = " ".join(f"{_number(row.get(key)):>{size}}" for key, size in _COLUMNS)
-        print(f"{row['gateway']:<{width}}  {state:<8} {_plain(str(row.get('version', '-')), 10):<10} {numbers}")
+        print(f"{row['gateway']:<{width}}  {state:<8} {plain(str(row.get('version', '-')), 10):<10} {numbers}")
     return 0
 
 
 _COLUMNS = (("seq", 12), ("pending_count", 10), ("queue_age_s", 8))
 
 
-def _plain(text: str, length: int) -> str:
+def plain(text: str, length: int) -> str:
     """Somebody else's text, without what would steer a terminal."""
     return "".join(one if one.isprintable() else "?" for one in text[:length])
 
@@ -57,7 +57,8 @@ def _number(value: object) -> str:
     return str(value) if type(value) is int else "-"
 
 
-def _collect(link: Link, topic: str, wait_s: float) -> dict[str, dict[str, Any]]:
+def collect(link: Link, topic: str, wait_s: float) -> dict[str, dict[str, Any]]:
+    """The retained status of each TENANT/GW under `topic`. Raises DataFault when the broker did not answer."""
     found: dict[str, dict[str, Any]] = {}
     clock, stopped = SystemClock(), stop_on_signals()
     end_mono_ms = clock.mono_ms() + int(wait_s * 1_000)
@@ -72,7 +73,7 @@ def _collect(link: Link, topic: str, wait_s: float) -> dict[str, dict[str, Any]]
         except (ValueError, RecursionError):
             return
         if address is not None and isinstance(status, dict):
-            found[f"{_plain(address.tenant, 64)}/{_plain(address.gateway, 64)}"] = status
+            found[f"{plain(address.tenant, 64)}/{plain(address.gateway, 64)}"] = status
 
     link.subscribe(topic, take)
     connected = False

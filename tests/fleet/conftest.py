@@ -7,6 +7,11 @@ import pytest
 
 from tests.cloud.broker import Broker, running
 from tests.fleet import cluster as postgres
+from tests.fleet.gateway import gateway
+from tests.fleet.kept import kept
+from tests.fleet.process import start
+
+__all__ = ["broker", "cluster", "gateway", "kept", "start"]
 
 
 @pytest.fixture

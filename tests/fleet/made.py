@@ -1,9 +1,10 @@
-"""Batches for tests: the first value of each sample is its number."""
+"""Batches and events for tests: the first value of each sample is its number, the text of each event ends with it."""
 
 from edge.cloud.codec import Batch, encode_batch, schema_id, schema_json
-from edge.fleet.books.book import Series, Taken
+from edge.cloud.notices import EVENTS_STREAM, EventBatch, NumberedEvent, encode_events
+from edge.fleet.books.book import Series, Taken, Told
 from edge.fleet.taking.columns import decode_columns
-from edge.model import SAMPLE_FIELDS, Sample
+from edge.model import SAMPLE_FIELDS, Event, Sample
 
 SCHEMA = schema_json()
 SCHEMA_ID = schema_id(SCHEMA)
@@ -37,3 +38,21 @@ def batch(
     whose = whose or series()
     marks = (False, unsynced, restamped)
     return whose, decode_columns(payload(seq0, count, epoch=whose.epoch, late_ms=late_ms, marks=marks))
+
+
+def events(*seqs: int, late_ms: int = 0, synced: bool = True) -> tuple[NumberedEvent, ...]:
+    return tuple(
+        NumberedEvent(
+            seq, Event(seq, FIRST_WALL_MS + seq * 1_000 + late_ms, "test.made", f"number {seq}", "alarm"), synced
+        )
+        for seq in seqs
+    )
+
+
+def told(*seqs: int, whose: Series | None = None, late_ms: int = 0, synced: bool = True) -> Told:
+    whose = whose or series()
+    return whose._replace(stream=EVENTS_STREAM), events(*seqs, late_ms=late_ms, synced=synced)
+
+
+def events_payload(*seqs: int, epoch: int = 7) -> bytes:
+    return encode_events(EventBatch(epoch, events(*seqs)))

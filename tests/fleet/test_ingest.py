@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,31 +16,10 @@ from tests.cloud.broker import WHY_NONE, Broker, wait_until
 from tests.cloud.test_access import edge
 from tests.fleet.cluster import Cluster, running
 from tests.fleet.made import SCHEMA, SCHEMA_ID, payload
+from tests.fleet.process import Process, Start, is_running
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 BATCH_COUNT, SAMPLES = 40, 25
-
-
-class Process:
-    """`edge-fleet ingest` and what it said."""
-
-    def __init__(self, folder: Path, port: int, *words: str) -> None:
-        self._log = folder / "ingest.log"
-        command = [sys.executable, "-m", "edge.fleet", "ingest", "--port", str(port), "--retry-max-ms", "300", *words]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def workers(self) -> list[int]:
-        """Process ids of a crew's workers."""
-        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in found.split()]
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
 
 
 class Publisher:
@@ -76,9 +53,9 @@ def count(dsn: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def test_two_workers_share_the_work_and_every_ack_is_whole(tmp_path: Path, broker: Broker, cluster: Cluster) -> None:
+def test_two_workers_share_the_work_and_every_ack_is_whole(broker: Broker, cluster: Cluster, start: Start) -> None:
     dsn = cluster.dsn()
-    ingest = Process(tmp_path, broker.port, "--postgres", dsn, "--workers", "2")
+    ingest = start("--postgres", dsn, "--workers", "2")
     gateways = ["gw-1", "gw-2", "gw-3"]
     publisher = Publisher(broker.port, gateways)
     assert wait_until(lambda: ingest.said().count("'connected'") == 2, 15), ingest.said()
@@ -98,10 +75,10 @@ def test_two_workers_share_the_work_and_every_ack_is_whole(tmp_path: Path, broke
 
 
 def test_a_worker_that_is_killed_is_started_again_and_nothing_acknowledged_is_lost(
-    tmp_path: Path, broker: Broker, cluster: Cluster
+    broker: Broker, cluster: Cluster, start: Start
 ) -> None:
     dsn = cluster.dsn()
-    ingest = Process(tmp_path, broker.port, "--postgres", dsn, "--workers", "2")
+    ingest = start("--postgres", dsn, "--workers", "2")
     publisher = Publisher(broker.port, ["gw-1"])
     assert wait_until(lambda: ingest.said().count("'connected'") == 2, 15), ingest.said()
     topics, acked = Topics("acme", "gw-1"), 0
@@ -123,10 +100,19 @@ def test_a_worker_that_is_killed_is_started_again_and_nothing_acknowledged_is_lo
     assert ingest.end() == 0 and count(dsn) == (150, 150)
 
 
-def test_a_database_that_goes_away_costs_nothing_but_time(tmp_path: Path, broker: Broker) -> None:
+def test_workers_whose_leader_is_killed_end_by_themselves(broker: Broker, cluster: Cluster, start: Start) -> None:
+    ingest: Process = start("--postgres", cluster.dsn(), "--workers", "2")
+    assert wait_until(lambda: ingest.said().count("'connected'") == 2, 15), ingest.said()
+    workers = ingest.workers()
+    ingest.process.kill()
+    ingest.process.wait(5)
+    assert len(workers) == 2 and wait_until(lambda: not any(map(is_running, workers)), 10)
+
+
+def test_a_database_that_goes_away_costs_nothing_but_time(broker: Broker, start: Start) -> None:
     with running() as own:
         dsn = own.dsn()
-        ingest = Process(tmp_path, broker.port, "--postgres", dsn)
+        ingest = start("--postgres", dsn)
         publisher = Publisher(broker.port, ["gw-1"])
         topics = Topics("acme", "gw-1")
         assert wait_until(lambda: "'connected'" in ingest.said(), 15), ingest.said()

@@ -16,7 +16,7 @@ from edge.fleet.simulate.swarm import Swarm
 from tests.cloud.broker import WHY_NONE, Broker
 from tests.cloud.test_access import edge
 from tests.fleet.cluster import Cluster
-from tests.fleet.test_ingest import Process
+from tests.fleet.process import Start
 
 pytestmark = [pytest.mark.hil, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 KILLS = int(os.environ.get("KILLS", "4"))
@@ -48,8 +48,8 @@ def test_twenty_gateways_for_ten_seconds_lose_and_double_nothing(tmp_path: Path,
     assert told.returncode == 0 and told.stdout.count('"gaps": []') == GATEWAYS
 
 
-def test_the_judge_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, broker: Broker) -> None:
-    ingest = Process(tmp_path, broker.port, "--sqlite", str(tmp_path / "fleet.db"))
+def test_the_judge_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, broker: Broker, start: Start) -> None:
+    ingest = start("--sqlite", str(tmp_path / "fleet.db"))
     fleet = swarm(broker.port)
     drive(fleet, 4, more=True)
     drive(fleet, 15, more=False)
@@ -66,11 +66,11 @@ def test_the_judge_sees_what_is_lost_and_what_is_wrong(tmp_path: Path, broker: B
 
 
 def test_kills_of_workers_and_broker_lose_nothing_that_was_acknowledged(
-    tmp_path: Path, broker: Broker, cluster: Cluster
+    broker: Broker, cluster: Cluster, start: Start
 ) -> None:
     draw = random.Random(os.environ.get("SEED", "1"))
     dsn = cluster.dsn()
-    ingest = Process(tmp_path, broker.port, "--postgres", dsn, "--workers", "2")
+    ingest = start("--postgres", dsn, "--workers", "2")
     fleet = swarm(broker.port)
     drive(fleet, 5, more=True)
     for kill in range(KILLS):

@@ -12,7 +12,7 @@ import pytest
 from edge.cloud.codec import decode_ack, schema_id
 from edge.cloud.link import Link
 from edge.cloud.topics import Topics
-from edge.fleet.books.book import BookFault, Committed, Taken
+from edge.fleet.books.book import BookFault, Committed, Taken, Told
 from edge.fleet.books.sqlite import SqliteBook
 from edge.fleet.taking.worker import PENDING_MAX_SAMPLES, RETRY_MAX_MS, Ingest
 from tests.cloud.broker import wait_until
@@ -51,11 +51,11 @@ class Sick:
     def __init__(self, path: Path) -> None:
         self.inner, self.away, self.tries = SqliteBook(path), "", 0
 
-    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str]) -> Committed:
+    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str], told: Sequence[Told] = ()) -> Committed:
         self.tries += 1
         if self.away:
             raise BookFault(self.away)
-        return self.inner.commit(taken, schemas)
+        return self.inner.commit(taken, schemas, told)
 
     def close(self) -> None:
         self.inner.close()
@@ -167,7 +167,7 @@ def test_a_full_worker_reads_no_more_and_goes_on_when_the_database_is_back(tmp_p
 def test_a_worker_of_a_group_shares_live_and_backlog_apart_and_sees_every_schema(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "fleet.db", group="ingest")
     root = TOPICS.live("site").split("/")[0]
-    assert bench.live.filters == [f"$share/ingest/{root}/+/+/tm/#", f"{root}/+/+/sch/#"]
+    assert bench.live.filters == [f"$share/ingest/{root}/+/+/{kind}" for kind in ("tm/#", "ev")] + [f"{root}/+/+/sch/#"]
     assert bench.backlog.filters == [f"$share/ingest-backlog/{root}/+/+/bf/#"]
 
 
@@ -184,7 +184,7 @@ def test_closing_stores_what_is_there_and_says_when_it_could_not(tmp_path: Path,
 
 def test_a_book_that_hangs_stops_neither_the_network_nor_the_end(tmp_path: Path) -> None:
     class Hung:
-        def commit(self, _taken: object, _schemas: object) -> Committed:
+        def commit(self, _taken: object, _schemas: object, _told: object = ()) -> Committed:
             time.sleep(60)
             raise BookFault("too late")
 

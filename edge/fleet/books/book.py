@@ -1,15 +1,16 @@
-"""What a book of samples promises, whichever database keeps it. No SQL and no network here.
+"""What a book of samples and events promises, whichever database keeps it. No SQL and no network here.
 
 Rules. A commit is all or nothing. A sample is one by (tenant, gateway, stream, epoch, seq), however often and through
-however many workers it comes. What a gateway is told is read from the database inside the same transaction, never from
-the memory of one worker: another worker may have stored the other half.
+however many workers it comes; an event likewise, in the stream EVENTS_STREAM. What a gateway is told is read from the
+database inside the same transaction, never from the memory of one worker: another worker may have stored the other half.
 """
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from edge.cloud.notices import NumberedEvent
 from edge.cloud.ranges import RangeSet
 
 UNSYNCED_MAX_COUNT = 3_600  # of one series in one look: an hour of a gateway whose clock is never set costs no more
@@ -54,11 +55,12 @@ class Columns:
 
 
 Taken = tuple[Series, Columns]
+Told = tuple[Series, tuple[NumberedEvent, ...]]  # events; their numbers may have holes
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How many samples were new, and all numbers the database now holds of every series that was touched.
+    """How many samples and events were new, and all numbers the database now holds of every series that was touched.
 
     `unsynced`: where it holds any, the numbers whose wall times wait for better ones; the oldest UNSYNCED_MAX_COUNT.
     """
@@ -66,6 +68,7 @@ class Committed:
     new_count: int
     held: Mapping[Series, RangeSet]
     unsynced: Mapping[Series, RangeSet]
+    new_event_count: int = 0
 
 
 class BookFault(Exception):
@@ -75,11 +78,17 @@ class BookFault(Exception):
 class Book(Protocol):
     """One connection to the database; used from one thread."""
 
-    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str]) -> Committed:
-        """Stores it all, `schemas` (JSON by schema id) too. Raises BookFault."""
+    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str], told: Sequence[Told] = ()) -> Committed:
+        """Stores it all: samples, `schemas` (JSON by schema id), events. Raises BookFault."""
 
     def close(self) -> None:
         """Leaves the database; what was committed stays."""
+
+
+def event_row(number: int, one: NumberedEvent) -> tuple[Any, ...]:
+    """An event as a row of the table `event`; `number` is that of its series."""
+    event = one.event
+    return number, one.seq, event.wall_ms, event.mono_ms, not one.synced, event.level, event.name, event.text
 
 
 def unknown_count(column: Column) -> int:
@@ -87,11 +96,15 @@ def unknown_count(column: Column) -> int:
     return 0 if isinstance(column, array) else column.count(None)
 
 
-def spans(taken: Iterable[Taken]) -> dict[Series, RangeSet]:
+def spans(taken: Iterable[Taken], told: Iterable[Told] = ()) -> dict[Series, RangeSet]:
     """The numbers that came, by series, in the order in which locks are taken: sorted."""
     found: dict[Series, RangeSet] = {}
     for series, batch in taken:
         found.setdefault(series, RangeSet()).add(batch.seq0, batch.last_seq)
+    for series, events in told:
+        numbers = found.setdefault(series, RangeSet())
+        for one in events:
+            numbers.add(one.seq, one.seq)
     return dict(sorted(found.items()))
 
 

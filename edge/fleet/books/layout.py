@@ -2,7 +2,8 @@
 
 series   whose numbers they are; samples refer to it by a small number
 sample   one row a sample, its values side by side in the order of its schema
-held     the numbers that are in `sample`, as ranges; written in the same transaction, so that acks and gaps need no scan
+event    one row an event, in a series of its own (stream ev)
+held     the numbers that are in both, as ranges; written in the same transaction, so that acks and gaps need no scan
 samples_<schema id>   a view with a named column for each value: what Grafana asks
 """
 
@@ -23,6 +24,14 @@ CREATE TABLE held (series INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER
 CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, wall_ms, mono_ms, unsynced, name AS schema, data
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
 """,
+    """
+CREATE TABLE event (series INTEGER NOT NULL, seq INTEGER NOT NULL, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT NULL,
+  unsynced INTEGER NOT NULL, level TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (series, seq)) WITHOUT ROWID;
+CREATE INDEX event_time ON event (series, wall_ms);
+CREATE VIEW events AS SELECT tenant, gateway, epoch, seq, wall_ms, mono_ms, unsynced, level, name, text
+  FROM event JOIN series ON series.id = event.series;
+""",
 )
 
 POSTGRES: tuple[str, ...] = (
@@ -37,6 +46,13 @@ CREATE INDEX sample_unsynced ON sample (series, seq) WHERE unsynced;
 CREATE TABLE held (series integer NOT NULL, first bigint NOT NULL, last bigint NOT NULL, PRIMARY KEY (series, first));
 CREATE VIEW samples AS SELECT tenant, gateway, stream, epoch, seq, time, mono_ms, unsynced, name AS schema, v
   FROM sample JOIN series ON series.id = sample.series JOIN sample_schema ON sample_schema.id = sample.schema;
+""",
+    """
+CREATE TABLE event (series integer NOT NULL, seq bigint NOT NULL, time timestamptz NOT NULL, mono_ms bigint NOT NULL,
+  unsynced boolean NOT NULL, level text NOT NULL, name text NOT NULL, text text NOT NULL, PRIMARY KEY (series, seq));
+CREATE INDEX event_time ON event (series, time);
+CREATE VIEW events AS SELECT tenant, gateway, epoch, seq, time, mono_ms, unsynced, level, name, text
+  FROM event JOIN series ON series.id = event.series;
 """,
 )
 # The key of the samples: a hypertable is cut by time, and wants the time in every unique index.
@@ -53,21 +69,21 @@ CREATE VIEW samples_{id} AS SELECT tenant, gateway, stream, epoch, seq, {time}, 
   FROM sample JOIN series ON series.id = sample.series WHERE schema = {number}"""
 
 
-def _names(schema: str) -> list[str]:
+def names(schema: str) -> list[str]:
     """Column names of a schema, [] when it has none that can be used. One that is odd or twice becomes value_<n>."""
     try:
         fields = [field["name"] for field in json.loads(schema)["fields"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
-    names: list[str] = []
+    found: list[str] = []
     for index, name in enumerate(fields, 1):
-        usable = isinstance(name, str) and _NAME.fullmatch(name) and name not in _TAKEN and name not in names
-        names.append(name if usable else f"value_{index}")
-    return names
+        usable = isinstance(name, str) and _NAME.fullmatch(name) and name not in _TAKEN and name not in found
+        found.append(name if usable else f"value_{index}")
+    return found
 
 
 def view(schema_id: str, number: int, schema: str, *, postgres: bool) -> str:
     """The statement that makes the view of a schema; empty when the schema names nothing. `number`: its row."""
     one, time = ("v[{at}]", "time") if postgres else ("json_extract(data, '$[{index}]')", "wall_ms")
-    columns = [f'{one.format(at=index + 1, index=index)} AS "{name}"' for index, name in enumerate(_names(schema))]
+    columns = [f'{one.format(at=index + 1, index=index)} AS "{name}"' for index, name in enumerate(names(schema))]
     return _VIEW.format(id=schema_id, time=time, columns=", ".join(columns), number=number) if columns else ""

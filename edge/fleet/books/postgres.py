@@ -6,7 +6,7 @@ other. Rows and locks are taken in the order of the key. A hypertable has no key
 are locked first and what is held is left out by a look. Needs the `fleet` extra (psycopg).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -15,7 +15,18 @@ from psycopg.pq import TransactionStatus
 
 from edge.cloud.ranges import RangeSet
 from edge.fleet.books import copying, layout
-from edge.fleet.books.book import UNSYNCED_MAX_COUNT, BookFault, Committed, Range, Series, Taken, spans, widen
+from edge.fleet.books.book import (
+    UNSYNCED_MAX_COUNT,
+    BookFault,
+    Committed,
+    Range,
+    Series,
+    Taken,
+    Told,
+    event_row,
+    spans,
+    widen,
+)
 
 # A server that went away without a word is noticed within a minute; what the DSN says goes first.
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
@@ -33,6 +44,12 @@ _MOVE_TIMED = f"""INSERT INTO sample SELECT DISTINCT ON (i.series, i.seq) {_ROW}
   WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME}) {_ORDER}"""
 _UNSYNCED = """SELECT wanted, seq FROM unnest(%s::integer[]) AS wanted CROSS JOIN LATERAL
   (SELECT seq FROM sample WHERE series = wanted AND unsynced ORDER BY seq LIMIT %s) AS oldest"""
+_TOLD = """unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::text[], %s::text[],
+  %s::text[]) AS i (series, seq, wall_ms, mono_ms, unsynced, level, name, text)"""
+_EVENT_STAMP = f"""UPDATE event s SET time = {_TIME}, unsynced = false
+  FROM {_TOLD} WHERE {_SAME} AND s.unsynced AND NOT i.unsynced"""
+_EVENT = f"""INSERT INTO event SELECT i.series, i.seq, {_TIME}, i.mono_ms, i.unsynced, i.level, i.name, i.text
+  FROM {_TOLD} ORDER BY i.series, i.seq, i.unsynced ON CONFLICT DO NOTHING"""
 _LOCK = "SELECT id FROM series WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
@@ -54,24 +71,25 @@ class PostgresBook:
         self._series: dict[Series, int] = {}
         self._schemas: dict[str, int] = {}
 
-    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str]) -> Committed:
+    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str], told: Sequence[Told] = ()) -> Committed:
         """All of it in one transaction."""
         try:
             db = self._db or self._connect()
             self._store_schemas(db, schemas)
-            came = spans(taken)
+            came = spans(taken, told)
             self._number(db, came, {batch.schema_id for _, batch in taken})
             numbers = [self._series[series] for series in came]
-            new_count = self._store(db, taken, numbers)
+            new_count = self._store(db, taken, numbers) if taken else 0
             held = self._widen(db, came)
-            marked = self._unsynced(db, came)
+            new_event_count = self._keep(db, told) if told else 0
+            marked = self._unsynced(db, {series for series, _ in taken})
             db.commit()
         except psycopg.Error as error:
             raise BookFault(f"postgres: {' '.join(str(error).split())}") from error
         finally:
             if self._db is not None and self._db.info.transaction_status != TransactionStatus.IDLE:
                 self._leave()
-        return Committed(new_count, held, marked)
+        return Committed(new_count, held, marked, new_event_count)
 
     # ---- connection and layout
 
@@ -185,8 +203,15 @@ class PostgresBook:
             db.execute(add, [list(part) for part in zip(*new, strict=True)])
         return held
 
-    def _unsynced(self, db: psycopg.Connection[Any], came: Mapping[Series, RangeSet]) -> dict[Series, RangeSet]:
-        named = {self._series[series]: series for series in came}
+    def _keep(self, db: psycopg.Connection[Any], told: Sequence[Told]) -> int:
+        """How many events were new. Their series are locked by now: two workers that keep the same ones take turns."""
+        rows = [event_row(self._series[series], one) for series, events in told for one in events]
+        lists = [list(part) for part in zip(*rows, strict=True)]
+        db.execute(_EVENT_STAMP.encode(), lists)
+        return db.execute(_EVENT.encode(), lists).rowcount
+
+    def _unsynced(self, db: psycopg.Connection[Any], touched: Collection[Series]) -> dict[Series, RangeSet]:
+        named = {self._series[series]: series for series in touched}
         found: dict[Series, RangeSet] = {}
         for number, seq in db.execute(_UNSYNCED, (list(named), UNSYNCED_MAX_COUNT)):
             found.setdefault(named[number], RangeSet()).add(seq, seq)

@@ -9,6 +9,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from edge.cloud.notices import NumberedEvent
 from edge.cloud.ranges import RangeSet
 from edge.fleet.books import layout
 from edge.fleet.books.book import (
@@ -19,6 +20,8 @@ from edge.fleet.books.book import (
     Committed,
     Series,
     Taken,
+    Told,
+    event_row,
     spans,
     unknown_count,
     widen,
@@ -27,6 +30,8 @@ from edge.fleet.books.book import (
 CACHE_KIB = 65_536  # the newest pages of some hundred series; the default of 2 MB costs a tenth of the speed
 BUSY_S = 5.0  # somebody else writes into this file: a backup, a hand
 _STAMP = "UPDATE sample SET wall_ms = ?, unsynced = 0 WHERE series = ? AND seq = ? AND unsynced"
+_EVENT = "INSERT OR IGNORE INTO event VALUES (?,?,?,?,?,?,?,?)"
+_EVENT_STAMP = "UPDATE event SET wall_ms = ?, unsynced = 0 WHERE series = ? AND seq = ? AND unsynced"
 _UNSYNCED = "SELECT seq FROM sample WHERE series = ? AND unsynced ORDER BY seq LIMIT ?"
 
 
@@ -57,20 +62,21 @@ class SqliteBook:
         for number, step in enumerate(layout.SQLITE[version:], version + 1):
             self._db.executescript(f"BEGIN IMMEDIATE;{step};PRAGMA user_version={number};COMMIT;")
 
-    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str]) -> Committed:
+    def commit(self, taken: Sequence[Taken], schemas: Mapping[str, str], told: Sequence[Told] = ()) -> Committed:
         """All of it in one transaction."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._store_schemas(schemas)
             new_count = sum(self._store(series, batch) for series, batch in taken)
-            held = {series: self._widen(series, came) for series, came in spans(taken).items()}
-            marked = {series: found for series in held if (found := self._unsynced(series))}
+            new_event_count = sum(self._keep(*one) for one in told)
+            held = {series: self._widen(series, came) for series, came in spans(taken, told).items()}
+            marked = {series: found for series, _ in taken if (found := self._unsynced(series))}
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise BookFault(f"{self._path}: {error}") from error
         finally:
             self._undo()
-        return Committed(new_count, held, marked)
+        return Committed(new_count, held, marked, new_event_count)
 
     def _undo(self) -> None:
         """What was not committed: the rows, and the numbers that were given to names."""
@@ -116,6 +122,16 @@ class SqliteBook:
             repeat(number), seqs, batch.wall_ms, batch.mono_ms, repeat(schema), repeat(mark), _texts(batch.columns)
         )
         self._db.executemany("INSERT OR IGNORE INTO sample VALUES (?,?,?,?,?,?,?)", table)
+        return self._db.total_changes - before_count
+
+    def _keep(self, series: Series, events: Sequence[NumberedEvent]) -> int:
+        """How many were new. One that is held with the time of a clock that was not set takes a better one."""
+        number = self._id(series)
+        better = [(one.event.wall_ms, number, one.seq) for one in events if one.synced]
+        rows = [event_row(number, one) for one in sorted(events, key=lambda one: not one.synced)]  # the better first
+        self._db.executemany(_EVENT_STAMP, better)
+        before_count = self._db.total_changes
+        self._db.executemany(_EVENT, rows)
         return self._db.total_changes - before_count
 
     def _widen(self, series: Series, came: RangeSet) -> RangeSet:

@@ -1,7 +1,8 @@
 """Many simulated gateways in one thread: the codec, the link and the acks are the real ones; their ring is a rule.
 
 A sample can be made anew from its number, so nothing needs to be kept: what is not acknowledged in time is made and sent
-again, live first, as a real gateway does. The first value of a sample is its number.
+again, live first, as a real gateway does. The first value of a sample is its number. All gateways of a swarm have one epoch
+and one clock, so a message that several of them send is encoded once; a swarm that is late makes what it owes.
 """
 
 import heapq
@@ -10,6 +11,7 @@ import secrets
 import select
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
 from edge.cloud.codec import Ack, Batch, decode_ack, encode_batch, schema_id, schema_json
 from edge.cloud.link import Link, LinkSettings
@@ -36,13 +38,20 @@ def sample(seq: int, wall_ms: int) -> Sample:
     return Sample(seq * PERIOD_MS, wall_ms, values)
 
 
+@lru_cache(maxsize=8_192)  # gateways that are some seconds apart; 6 MB
+def message(epoch: int, first: int, last: int, start_wall_ms: int, step_ms: int, *, historical: bool) -> bytes:
+    """Samples first..last as the codec says them."""
+    samples = tuple(sample(seq, start_wall_ms + seq * step_ms) for seq in range(first, last + 1))
+    return encode_batch(Batch(SCHEMA_ID, epoch, first, samples, historical))
+
+
 class Gateway:
     """One of them; `tick` each period, `link.step` whenever its socket has something."""
 
-    def __init__(self, name: str, settings: LinkSettings, start_wall_ms: int, rate: int) -> None:
+    def __init__(self, name: str, settings: LinkSettings, epoch: int, start_wall_ms: int, rate: int) -> None:
         self.name, self.link, self.topics = name, Link(settings), Topics(TENANT, name)
-        self.epoch = 1 + secrets.randbits(62)
-        self.last_seq, self.acked = 0, RangeSet()
+        self.epoch = epoch
+        self.last_seq, self.acked, self.message_count = 0, RangeSet(), 0
         self._rate, self._start_wall_ms = rate, start_wall_ms
         self._underway: deque[tuple[int, int, int]] = deque()  # first, last, due
         self._up_count = self._next_mono_ms = 0
@@ -63,10 +72,13 @@ class Gateway:
 
     def tick(self, mono_ms: int, *, more: bool) -> None:
         """New samples when `more`, then what waits for its ack too long."""
-        first, more = self.last_seq + 1, more and mono_ms >= self._next_mono_ms
+        first, self._next_mono_ms = self.last_seq + 1, self._next_mono_ms or mono_ms
+        more = more and mono_ms >= self._next_mono_ms
         if more:
-            self._next_mono_ms = (self._next_mono_ms or mono_ms) + PERIOD_MS
-            self.last_seq += self._rate
+            periods = 1 + (mono_ms - self._next_mono_ms) // PERIOD_MS
+            self._next_mono_ms += periods * PERIOD_MS
+            self.last_seq += periods * self._rate
+            first = max(first, self.last_seq - BATCH_MAX_COUNT + 1)
         self.link.step(mono_ms)
         self.link.settled.clear()
         if not self.link.connected:
@@ -95,11 +107,11 @@ class Gateway:
         if not self.link.room:
             return False
         step_ms = PERIOD_MS // self._rate
-        samples = tuple(sample(seq, self._start_wall_ms + seq * step_ms) for seq in range(first, last + 1))
         historical = topic == self.topics.backfill(STREAM)
-        message = encode_batch(Batch(SCHEMA_ID, self.epoch, first, samples, historical))
-        if self.link.publish(topic, message, 1) is None:
+        payload = message(self.epoch, first, last, self._start_wall_ms, step_ms, historical=historical)
+        if self.link.publish(topic, payload, 1) is None:
             return False
+        self.message_count += 1
         self._underway.append((first, last, mono_ms + PATIENCE_MS))
         return True
 
@@ -110,7 +122,8 @@ class Swarm:
     def __init__(self, settings: Sequence[LinkSettings], wall_ms: int, mono_ms: int, rate: int = 1) -> None:
         _allow_files(len(settings) + SPARE_FILES)
         names = [f"sim-{number:05}" for number in range(1, len(settings) + 1)]
-        self.gateways = [Gateway(name, one, wall_ms, rate) for name, one in zip(names, settings, strict=True)]
+        epoch = 1 + secrets.randbits(62)
+        self.gateways = [Gateway(name, one, epoch, wall_ms, rate) for name, one in zip(names, settings, strict=True)]
         self._poll, self._by_fd = select.epoll(), dict[int, Gateway]()
         start_ms = max(PERIOD_MS, len(names) * 1_000 // START_MAX_PER_S)
         self._due = [(mono_ms + index * start_ms // len(names), index) for index in range(len(names))]
@@ -123,6 +136,10 @@ class Swarm:
     @property
     def sample_count(self) -> int:
         return sum(gateway.last_seq for gateway in self.gateways)
+
+    @property
+    def message_count(self) -> int:
+        return sum(gateway.message_count for gateway in self.gateways)
 
     @property
     def connected_count(self) -> int:

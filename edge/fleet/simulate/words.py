@@ -1,6 +1,7 @@
 """The word `edge-fleet simulate`: N gateways on a broker, the ingest beside them, and a verdict at the end."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -45,11 +46,13 @@ def simulate(options: argparse.Namespace) -> int:
     ingest = None if options.no_ingest else subprocess.Popen(_ingest_words(options))
     clock, stopped = SystemClock(), stop_on_signals()
     swarm = Swarm(settings, clock.wall_ms(), clock.mono_ms(), options.rate)
+    start_mono_ms = made_mono_ms = clock.mono_ms()
     try:
-        end_mono_ms = clock.mono_ms() + int(options.minutes * 60_000)
+        end_mono_ms = start_mono_ms + int(options.minutes * 60_000)
         told_mono_ms = 0
         while not stopped and clock.mono_ms() < end_mono_ms + DRAIN_MAX_MS:
             more = clock.mono_ms() < end_mono_ms
+            made_mono_ms = clock.mono_ms() if more else made_mono_ms
             if not more and not swarm.unacked_count:
                 break
             swarm.step(clock.mono_ms(), more=more)
@@ -62,7 +65,10 @@ def simulate(options: argparse.Namespace) -> int:
         if ingest is not None:
             ingest.terminate()
             ingest.wait()
+    made_ms = max(1, made_mono_ms - start_mono_ms)
     verdict = judge(swarm.gateways, open_reader(options))
+    made_hz = swarm.sample_count / options.count / (made_ms / 1_000)
+    print(f"each gateway made {made_hz:.3f} samples/s for {made_ms // 1_000} s; {swarm.message_count} messages in all")
     print(verdict.text())
     return 0 if verdict.good else EXIT_BAD_VERDICT
 
@@ -70,6 +76,7 @@ def simulate(options: argparse.Namespace) -> int:
 def _ingest_words(options: argparse.Namespace) -> list[str]:
     book = ["--sqlite", str(options.sqlite)] if options.sqlite else ["--postgres", options.postgres]
     words = [*book, "--workers", str(options.workers), "--tenant", "sim", "--retry-max-ms", str(options.retry_max_ms)]
+    words += ["--parent", str(os.getpid())]
     for name in ("host", "port", "username", "password_file", "ca_file", "cert_file", "key_file"):
         if value := getattr(options, name):
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -1,8 +1,9 @@
-"""Several workers: one process each, started again when it ends, told to stop when this one is.
+"""Several workers: one process each, started again when it ends, told to stop when this one is; they end when it dies.
 
 A worker that dies loses nothing: what it had not committed was never acknowledged and comes again.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -39,7 +40,8 @@ class Crew:
         for number, due_mono_ms in self._due_mono_ms.items():
             if number not in self._processes and mono_ms >= due_mono_ms and not self.refused:
                 self._started_mono_ms[number] = mono_ms
-                self._processes[number] = subprocess.Popen([*_program(), *self._words, "--worker", str(number)])
+                which = ["--worker", str(number), "--parent", str(os.getpid())]
+                self._processes[number] = subprocess.Popen([*_program(), *self._words, *which])
 
     def _plan(self, number: int, mono_ms: int, code: int) -> None:
         stable = mono_ms - self._started_mono_ms[number] >= STABLE_MS

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import sys
 
 from edge.clock import SystemClock
@@ -18,15 +19,15 @@ CREW_STEP_S = 0.2
 GC_THRESHOLDS = (100_000, 20, 20)  # batches are short-lived trees; looking through them costs a fifth of the time
 EXIT_NOT_STORED = 1
 _TEXT = """\
-Takes telemetry batches (live and backlog) of every gateway from the broker, stores each sample exactly once and
-acknowledges to the gateways after each commit, about once a second. Stop it with SIGTERM or Ctrl-C; run it again at
+Takes telemetry (live and backlog) and events of every gateway from the broker, stores each sample and each event exactly
+once and acknowledges to the gateways after each commit, about once a second. Stop it with SIGTERM or Ctrl-C; run it again at
 any time: nothing is lost, nothing is stored twice. MQTT 5, or 3.1.1 where the broker has no more.
 
 --sqlite: one file (WAL), one worker; for trials and for some hundred gateways. PostgreSQL: any number of workers, here
 and on other machines; they share the work through shared subscriptions ($share/GROUP/..., live and backlog apart).
 Tables and views are made and brought up to date by themselves: samples has every sample, samples_<schema id> names the
-values. When the database is away the worker keeps some ten thousand samples, then reads no more; the gateways keep the
-rest. Exit 1: it was stopped while the database was away.
+values, events has the events. When the database is away the worker keeps some ten thousand samples, then reads no more;
+the gateways keep the rest. Exit 1: it was stopped while the database was away.
 """
 _EPILOG = """\
 examples:
@@ -40,7 +41,7 @@ def add_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """The word and its options."""
     parser = words.add_parser(
         "ingest",
-        help="store the telemetry of the fleet, and tell the gateways what is stored",
+        help="store the telemetry and the events of the fleet, and tell the gateways what is stored",
         description=_TEXT,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -53,6 +54,7 @@ def add_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--group", default="ingest", help="who shares the work; only with --postgres (%(default)s)")
     parser.add_argument("--tenant", default="+", help="only this tenant; default: all")
     parser.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)  # the crew says which one it is
+    parser.add_argument("--parent", type=int, default=0, help=argparse.SUPPRESS)  # ends when this process has ended
     add_broker(parser)
 
 
@@ -79,7 +81,7 @@ def _work(options: argparse.Namespace) -> int:
     stopped, clock = stop_on_signals(), SystemClock()
     said, due_mono_ms = "", 0
     gc.set_threshold(*GC_THRESHOLDS)
-    while not stopped:
+    while not stopped and not _is_orphan(options):
         wait_for(links if worker.reading else ())
         now_mono_ms = clock.mono_ms()
         worker.step(now_mono_ms)
@@ -92,13 +94,18 @@ def _work(options: argparse.Namespace) -> int:
     return 0 if stored else EXIT_NOT_STORED
 
 
+def _is_orphan(options: argparse.Namespace) -> bool:
+    """Whoever started it was killed: nobody would ever stop it."""
+    return bool(options.parent) and os.getppid() != options.parent
+
+
 def _lead(options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     crew = Crew(sys.argv[1:], options.workers, say)
     stopped, clock = stop_on_signals(), SystemClock()
-    while not stopped and not crew.refused:
+    while not stopped and not crew.refused and not _is_orphan(options):
         crew.step(clock.mono_ms())
         wait_for((), CREW_STEP_S)
     code = crew.end()
@@ -113,7 +120,8 @@ def _progress(worker: Ingest, links: tuple[Link, Link], said: str, number: int) 
     if not worker.reading:
         state = f"{state}; holds all it can, reads no more"
     if sys.stdout.isatty() and not number:
-        numbers = f"{counts.samples} samples, {counts.doubles} doubles, {counts.rejected} rejected"
+        doubles = counts.doubles + counts.event_doubles
+        numbers = f"{counts.samples} samples, {counts.events} events, {doubles} doubles, {counts.rejected} rejected"
         line = f"{len(counts.gateways)} gateways, {numbers}; {state}"
         print(f"\r{line[:118]}\x1b[K", end="", flush=True)
     elif state != said:

@@ -1,4 +1,4 @@
-"""One worker: takes tm and bf batches from the broker, has them written, and acknowledges after the commit.
+"""One worker: takes samples (tm, bf) and events (ev) from the broker, has them written, and acknowledges after the commit.
 
 Rules. No payload stops it: what cannot be decoded is counted. An ack tells a gateway the whole ranges around what it just
 sent, as the database holds them, so that one lost ack costs nothing. While the database is away the worker keeps what it
@@ -15,16 +15,18 @@ from itertools import islice
 from edge.cloud.codec import RANGES_MAX_COUNT, Ack, encode_ack, schema_id
 from edge.cloud.dial import Backoff
 from edge.cloud.link import Link
+from edge.cloud.notices import EVENTS_STREAM
 from edge.cloud.ranges import RangeSet
-from edge.cloud.topics import LANES, Topics, ingest_filters, parse
+from edge.cloud.topics import LANES, Address, Topics, events_filter, ingest_filters, parse
 from edge.errors import DataFault
-from edge.fleet.books.book import Book, Committed, Series, Taken
+from edge.fleet.books.book import Book, Committed, Series, Taken, Told
 from edge.fleet.taking.columns import decode_columns
+from edge.fleet.taking.occurrences import decode_told
 from edge.fleet.taking.writer import Job, Writer, Written
 
 COMMIT_MS = 1_000
 JOB_MAX_SAMPLES = 10_000  # a commit sooner when so many wait: about 0.2 s of a database's work
-PENDING_MAX_SAMPLES = 40_000  # about 100 MB of 60 values each
+PENDING_MAX_SAMPLES = 40_000  # about 100 MB of 60 values each; an event counts like a sample, and is smaller
 RETRY_FIRST_MS, RETRY_MAX_MS = 500, 30_000
 CLOSE_MAX_S = 10.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -36,6 +38,8 @@ class Counts:
     messages: int = 0
     samples: int = 0  # new rows committed
     doubles: int = 0
+    events: int = 0  # new rows committed
+    event_doubles: int = 0
     rejected: int = 0
     commits: int = 0
     fault: str = ""
@@ -51,7 +55,8 @@ class Ingest:
         """`group`: workers with the same one share the work (shared subscriptions); empty: this one takes everything."""
         self._live, self._backlog, self._writer = live, backlog, Writer(open_book)
         self._pending: list[Taken] = []
-        self._pending_count = 0  # samples, those under way too
+        self._told: list[Told] = []
+        self._pending_count = 0  # samples and events, those under way too
         self._schemas: dict[str, str] = {}
         self._known_schemas: set[str] = set()
         self._acks: dict[tuple[str, bytes], None] = {}
@@ -61,6 +66,8 @@ class Ingest:
         tm, bf, sch = ingest_filters(tenant)
         live.subscribe(f"$share/{group}/{tm}" if group else tm, self.take)
         backlog.subscribe(f"$share/{group}-backlog/{bf}" if group else bf, self.take)
+        ev = events_filter(tenant)
+        live.subscribe(f"$share/{group}/{ev}" if group else ev, self.take)
         live.subscribe(sch, self.take)  # retained, and a shared subscription gets no retained messages
 
     # ---- taking
@@ -69,19 +76,29 @@ class Ingest:
         """One message, whatever it holds."""
         self.counts.messages += 1
         address = parse(topic)
-        named = address is not None and all(map(NAME.fullmatch, (address.tenant, address.gateway, address.name)))
         try:
-            if address is None or not named or address.kind not in (*LANES, "sch"):
+            if address is None or not _is_ours(address):
                 raise DataFault(f"{topic:.200}: not a topic of a gateway")
             if address.kind == "sch":
                 self._take_schema(address.name, payload)
+            elif address.kind == "ev":
+                self._take_events(address, payload)
             else:
-                batch = decode_columns(payload)
-                self.counts.gateways.add(f"{address.tenant}/{address.gateway}")
-                self._pending.append((Series(address.tenant, address.gateway, address.name, batch.epoch), batch))
-                self._pending_count += batch.count
+                self._take_batch(address, payload)
         except DataFault:
             self.counts.rejected += 1
+
+    def _take_batch(self, address: Address, payload: bytes) -> None:
+        batch = decode_columns(payload)
+        self.counts.gateways.add(f"{address.tenant}/{address.gateway}")
+        self._pending.append((Series(address.tenant, address.gateway, address.name, batch.epoch), batch))
+        self._pending_count += batch.count
+
+    def _take_events(self, address: Address, payload: bytes) -> None:
+        epoch, events = decode_told(payload)
+        self.counts.gateways.add(f"{address.tenant}/{address.gateway}")
+        self._told.append((Series(address.tenant, address.gateway, EVENTS_STREAM, epoch), events))
+        self._pending_count += len(events)
 
     def _take_schema(self, name: str, payload: bytes) -> None:
         if not payload or name in self._known_schemas:
@@ -120,17 +137,18 @@ class Ingest:
         link.settled.clear()
 
     def _give(self) -> None:
-        if not self._pending and not self._schemas:
+        if not (self._pending or self._told or self._schemas):
             return
         self._due_mono_ms = self._now_mono_ms + COMMIT_MS
-        self._writer.give(Job(self._pending, self._schemas))
-        self._pending, self._schemas = [], {}
+        self._writer.give(Job(self._pending, self._schemas, self._told))
+        self._pending, self._schemas, self._told = [], {}, []
 
     def _settle(self, written: Written | None) -> None:
         if written is None:
             return
         if written.committed is None:
             self._pending = [*written.job.taken, *self._pending]
+            self._told = [*written.job.told, *self._told]
             self._schemas = {**written.job.schemas, **self._schemas}
             self.counts.fault = written.fault
             self._due_mono_ms = self._now_mono_ms + RETRY_FIRST_MS + self._retry.wait_ms()
@@ -138,10 +156,13 @@ class Ingest:
         self.counts.fault = ""
         self._retry = Backoff(RETRY_FIRST_MS, RETRY_MAX_MS, 1)
         self._known_schemas |= written.job.schemas.keys()
-        self._pending_count -= written.job.sample_count
+        sample_count, event_count = written.job.sample_count, written.job.event_count
+        self._pending_count -= sample_count + event_count
         self.counts.commits += 1
         self.counts.samples += written.committed.new_count
-        self.counts.doubles += written.job.sample_count - written.committed.new_count
+        self.counts.doubles += sample_count - written.committed.new_count
+        self.counts.events += written.committed.new_event_count
+        self.counts.event_doubles += event_count - written.committed.new_event_count
         self._note_acks(written.job, written.committed)
 
     # ---- acks
@@ -150,6 +171,8 @@ class Ingest:
         seqs: dict[Series, list[int]] = {}
         for series, batch in job.taken:
             seqs.setdefault(series, []).append(batch.seq0)
+        for series, events in job.told:
+            seqs.setdefault(series, []).extend(one.seq for one in events)
         for series, held in committed.held.items():
             ack = _ack(series, held, seqs[series], committed.unsynced.get(series, ()))
             self._acks[Topics(series.tenant, series.gateway).ack, ack] = None
@@ -173,6 +196,15 @@ class Ingest:
         self._backlog.close()
         self._writer.close(1.0)
         return not self._pending_count
+
+
+def _is_ours(address: Address) -> bool:
+    """A topic of a gateway that is taken here. No stream of samples may have the name that acks of events have."""
+    if not NAME.fullmatch(address.tenant) or not NAME.fullmatch(address.gateway):
+        return False
+    if address.kind == "ev":
+        return not address.name
+    return address.kind in (*LANES, "sch") and bool(NAME.fullmatch(address.name)) and address.name != EVENTS_STREAM
 
 
 def _ack(series: Series, held: RangeSet, seqs: list[int], unsynced: Iterable[tuple[int, int]]) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from edge.fleet.books.book import Book, BookFault, Committed, Taken
+from edge.fleet.books.book import Book, BookFault, Committed, Taken, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,15 @@ class Job:
 
     taken: Sequence[Taken]
     schemas: Mapping[str, str]
+    told: Sequence[Told] = ()
 
     @property
     def sample_count(self) -> int:
         return sum(batch.count for _, batch in self.taken)
+
+    @property
+    def event_count(self) -> int:
+        return sum(len(events) for _, events in self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,6 @@ class Writer:
         try:
             if not self._book:
                 self._book.append(self._open())
-            return Written(job, self._book[0].commit(job.taken, job.schemas))
+            return Written(job, self._book[0].commit(job.taken, job.schemas, job.told))
         except BookFault as fault:
             return Written(job, None, str(fault))
