@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.carbon.desk.inbox import Inbox
+from edge.carbon.factors.use import annual_use
 from edge.carbon.interval import ClockState
 from edge.carbon.ledger.ledger import Ledger
 from edge.clock import Clock
@@ -40,8 +41,10 @@ from edge.model import (
 )  # fmt: skip
 from edge.ops.timesync import is_synchronised
 from edge.plan.announced import announce_topic, parse_announcement
+from edge.plan.signals.live import site_table
 from edge.store.cursor import CursorFile
 from edge.store.db.checkpoint import CheckpointFile
+from edge.store.db.journal import Journal
 from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
@@ -79,7 +82,7 @@ class Uplink(Handover):
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
-        self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self.ledger = ledger_of(config, journal) if journal is not None else None
         self._inbox = Inbox(Path(config.store.path))
         self._begun = False  # the account knows how far the ledger got
         if ring is not None:
@@ -216,6 +219,7 @@ class Uplink(Handover):
         while closed:
             interval = closed.popleft()
             if self.ledger is not None:
+                self.mission.late.note_closed(interval)
                 self.ledger.note(interval, mono_ms)
         if self.ledger is not None:
             self._step_ledger(self.ledger, mono_ms)
@@ -225,6 +229,8 @@ class Uplink(Handover):
         wall_ms = self._clock.wall_ms()
         for correction in self._inbox.take(mono_ms):
             ledger.correct(correction)
+        for one in self.mission.late.poll():
+            ledger.note_factor(one.start_wall_ms, one.factor, "the source published it after the interval was booked")
         ledger.step(mono_ms, wall_ms)
         while ledger.notes:
             note = ledger.notes.popleft()
@@ -297,6 +303,12 @@ class Uplink(Handover):
         if self.ledger is not None:
             self.ledger.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())
+
+
+def ledger_of(config: Config, journal: Journal) -> Ledger:
+    """The ledger of a site, with its region's annual factor. Raises ConfigFault: no such table of factors."""
+    annual = annual_use(site_table(config.signal), config.signal.basis, Path(config.file).parent / "factors")
+    return Ledger(config, journal.ledger_rows, journal.append_ledger, annual=annual)
 
 
 def open_trace(config: Config, kernel: Kernel) -> TraceWriter | None:

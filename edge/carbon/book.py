@@ -6,7 +6,7 @@ the interval's.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from edge.carbon.flow import MJ_MG_PER_UG_KWH, FlowStep
@@ -52,7 +52,7 @@ class IntervalBook:
             self._clear(before)
         self._add(step)
         self._closed = after
-        if FACTOR_RANK.get(factor.quality, 4) >= FACTOR_RANK.get(self._factor.quality, 4) or self._factor is NO_FACTOR:
+        if FACTOR_RANK.get(factor.quality, 4) >= FACTOR_RANK.get(self._factor.quality, 4) or self._factor == NO_FACTOR:
             self._factor = factor
         self._clock = clock
         return closed
@@ -129,12 +129,14 @@ class IntervalBook:
             "index": self._index, "energy_mj": self._energy_mj, "carbon_ug": self._carbon_ug, "it_mj": self._it_mj,
             "booked_ms": self._booked_ms, "loss_ug": self._loss_ug, "true_up_uj": self._true_up_uj,
             "open": [self._open.stored_uj, self._open.carbon_ug],
-            "closed": [self._closed.stored_uj, self._closed.carbon_ug],
+            "closed": [self._closed.stored_uj, self._closed.carbon_ug], "factor": asdict(self._factor),
         }  # fmt: skip
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Goes on where `freeze_state` was; the factor is that of the next second."""
+        """Goes on where `freeze_state` was."""
         self._index, self._it_mj = state["index"], state["it_mj"]
         self._energy_mj, self._carbon_ug = list(state["energy_mj"]), list(state["carbon_ug"])
         self._booked_ms, self._loss_ug, self._true_up_uj = state["booked_ms"], state["loss_ug"], state["true_up_uj"]
         self._open, self._closed = PoolState(*state["open"]), PoolState(*state["closed"])
+        if state.get("factor"):  # one that says "nothing imported yet" equals NO_FACTOR and gives way as that does
+            self._factor = FactorUse(**state["factor"])

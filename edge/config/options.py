@@ -110,7 +110,8 @@ class Signal:
     base_url: str = option("", when="HTTP: another address of the same interface, such as a proxy of the fleet")
     ca_file: str = option("", when="HTTP: PEM of a private CA; empty trusts the system's")
     factors: str = option(
-        "", when="HTTP: table of emission factors (`edge factors list`); empty: the source's usual one"
+        "",
+        when="table of emission factors (`edge factors list`); empty: the source's usual one, none for file and mqtt",
     )
     basis: str = option(
         "direct", words=("direct", "lifecycle"), when="lifecycle counts what building and fuel supply cost"

@@ -3,6 +3,8 @@
 Owned by the uplink; stepped by the simulated days as well, which is why it knows no thread and no disk.
 """
 
+from collections import deque
+
 from edge.carbon.account import CarbonAccount, Checkpoint
 from edge.carbon.factors.use import factor_use
 from edge.carbon.factors.weights import load_weights
@@ -11,12 +13,13 @@ from edge.carbon.interval import ClockState
 from edge.carbon.registers import RegisterBook
 from edge.clock import Clock
 from edge.config.options import Config
+from edge.mission.late import LateFactors
 from edge.model import Request, Sample, SiteFlows, UplinkStatus
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
-from edge.plan.signals.live import open_signal
+from edge.plan.signals.live import GridSignal, open_signal
 from edge.plan.signals.pushed import PushedSignal
 from edge.plan.signals.sources import AVERAGE
 
@@ -50,6 +53,7 @@ class Mission:
             self.signal = self.pushed
         elif config.signal.kind in AVERAGE:
             self.signal = open_signal(config, clock, load_weights)
+        self.late = LateFactors(self.signal.late if isinstance(self.signal, GridSignal) else deque())
         capacity_wh = sum(unit.capacity_wh for unit in config.unit)
         self.account = CarbonAccount(capacity_wh, register_book(config), checkpoint)
         self.board = BudgetBoard(config.site.id, config.rule.cluster)

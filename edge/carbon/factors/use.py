@@ -1,9 +1,29 @@
-"""From a reading of a grid signal to what the ledger writes down of the factor it booked at."""
+"""From a reading of a grid signal, or a table of the year, to what the ledger writes down of the factor it books at."""
 
+from pathlib import Path
 from typing import Protocol
 
+from edge.carbon.factors.table import load_table
 from edge.carbon.flow import UNKNOWN_MG_PER_KWH
 from edge.carbon.interval import FactorKind, FactorUse
+
+# What stands in where nothing at all is known of the grid; see flow.py for the number.
+UNKNOWN_ANNUAL = FactorUse(
+    factor_id="unknown", kind="annual", value_mg_per_kwh=UNKNOWN_MG_PER_KWH, source="default of unknown electricity",
+    version="1", published_wall_ms=None, payload_sha256="", quality="default",
+)  # fmt: skip
+
+
+def annual_use(table_id: str, basis: str, folder: Path | None = None) -> FactorUse:
+    """The region's factor of the year from a table; that of unknown electricity where it has none. Raises ConfigFault."""
+    if not table_id:
+        return UNKNOWN_ANNUAL
+    table = load_table(table_id, folder)
+    value = table.annual.value(basis)
+    source = table.source
+    if value is None:
+        value, source = UNKNOWN_MG_PER_KWH, f"{UNKNOWN_ANNUAL.source}: the table gives no annual factor"
+    return FactorUse(f"{table.id}/{basis}", "annual", value, source, table.version, None, "", "default")
 
 
 class Origin(Protocol):

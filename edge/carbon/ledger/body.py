@@ -68,6 +68,10 @@ PLAN_SHAPE = {
             "name": TEXT, "share_permille": INT,
         }
     ],
+    "factors": {
+        "annual_mg_per_kwh": INT, "basis": TEXT, "region": TEXT, "signal": TEXT, "source": TEXT, "table": TEXT,
+        "version": TEXT,
+    },
     "it_category": INT,
     "meters": [METER_SHAPE],
     "operator": TEXT,
@@ -77,6 +81,12 @@ PLAN_SHAPE = {
     "residual": {"mg_per_kwh": INT, "source": TEXT},
     "tenant": TEXT,
     "units": [{"bms": TEXT, "capacity_wh": INT, "pcs": TEXT}],
+}  # fmt: skip
+# Keys that came later: a plan that was written without them is judged as if it had these.
+PLAN_ADDED: dict[str, Any] = {
+    "factors": {
+        "annual_mg_per_kwh": 0, "basis": "", "region": "", "signal": "", "source": "", "table": "", "version": "",
+    },
 }  # fmt: skip
 _REGISTER = SHAPE["registers"][0]
 # Of the other kinds; an exchange has two forms: told by the site file, or seen by the registers.
@@ -88,6 +98,7 @@ SHAPES: dict[str, Any] = {
     "calibration_change": {"changes": ANY, "meter": TEXT, "who": TEXT, "why": TEXT},
     "clock_correction": {"entry": INT, "offset_ms": INT, "who": TEXT, "why": TEXT},
     "factor_revised": {"difference_ug": INT, "digest": TEXT, "entry": INT, "factor": SHAPE["factor"], "why": TEXT},
+    "factor_change": {"changes": ANY, "who": TEXT, "why": TEXT},
     "pool_step": {"from_ug": INT, "from_uj": INT, "to_ug": INT, "to_uj": INT},
     "day_root": {"count": INT, "day": TEXT, "first_no": INT, "last_no": INT, "root": TEXT},
     "signature": {"digest": TEXT, "entry": INT, "key": TEXT, "signature": TEXT},
@@ -118,6 +129,9 @@ def other_fault(kind: str, body: Body) -> Fault | None:
     if kind == "meter_exchange":
         faults = [_fault(shape, body, "") for shape in EXCHANGES]
         return None if None in faults else faults[0]
+    plan = body.get("plan")
+    if kind in ("opening", "plan") and isinstance(plan, dict):
+        body = {**body, "plan": {**PLAN_ADDED, **plan}}
     return _fault(SHAPES[kind], body, "")
 
 

@@ -26,6 +26,7 @@ Kind = Literal[
     "calibration_change",
     "clock_correction",
     "factor_revised",  # late, or published anew
+    "factor_change",  # of the signal, its region, or the table: from here on
     "pool_step",  # the battery's content is not what the interval before left
     "day_root",
     "signature",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.carbon.account import Kept
-from edge.carbon.flow import UNKNOWN_MG_PER_KWH
+from edge.carbon.factors.use import UNKNOWN_ANNUAL
 from edge.carbon.interval import FactorUse, Interval
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
 from edge.carbon.ledger.body import body_of, factor_body, import_mj
@@ -46,12 +46,6 @@ RETRY_MS = 600_000
 CLOCK_MIN_MS = 1_000  # a clock that was wrong by less than this moves no interval
 NOTES_MAX_COUNT = 100
 
-# What stands in where nothing at all is known of the grid; see flow.py for the number.
-UNKNOWN_ANNUAL = FactorUse(
-    factor_id="unknown", kind="annual", value_mg_per_kwh=UNKNOWN_MG_PER_KWH, source="default of unknown electricity",
-    version="1", published_wall_ms=None, payload_sha256="", quality="default",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class LedgerNote:
@@ -74,7 +68,10 @@ class Correction:
 
 
 class Ledger:
-    """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more."""
+    """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more.
+
+    `annual` is the region's factor of the year: no gap is filled below it.
+    """
 
     def __init__(
         self,
@@ -87,7 +84,7 @@ class Ledger:
     ) -> None:
         self._site, self._rows, self._append, self._annual = config.site.id, rows, append, annual
         self._tenant = config.site.tenant
-        self._config_plan = plan_of(config)
+        self._config_plan = plan_of(config, annual)
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
         self._revisions: deque[tuple[int, FactorUse, str]] = deque()
@@ -283,7 +280,7 @@ class Ledger:
         if self._plan_before is not None:
             for kind, body in changes_of(self._plan_before, self._config_plan):
                 self._write(kind, body)
-                self._tell(kind, f"{body['meter']}: {', '.join(body['changes'])}")
+                self._tell(kind, f"{body.get('meter', 'factors')}: {', '.join(body['changes'])}")
         self._write("plan", {"plan": self._config_plan})
         return self._config_plan
 

@@ -5,6 +5,8 @@ Made from the site file; what the site file does not say is "" or 0 and is named
 
 from typing import Any
 
+from edge.carbon.factors.use import UNKNOWN_ANNUAL
+from edge.carbon.interval import FactorUse
 from edge.carbon.ledger.entry import Body, Kind
 from edge.config.evidence import Contract, Meter
 from edge.config.options import Config, Device
@@ -14,13 +16,14 @@ EXCHANGE_KEYS = ("serial",)
 CALIBRATION_KEYS = ("accuracy_class", "calibrated", "calibration_due", "certificate", "seal", "ct", "pt", "registers")
 
 
-def plan_of(config: Config) -> Body:
-    """What a verifier must know of the site beside its numbers."""
+def plan_of(config: Config, annual: FactorUse = UNKNOWN_ANNUAL) -> Body:
+    """What a verifier must know of the site beside its numbers; `annual` is the region's factor of the year."""
     told = {meter.device: meter for meter in config.meter}
     evidence = config.evidence
     return {
         "capacity_wh": sum(unit.capacity_wh for unit in config.unit),
         "contracts": [_contract(one) for one in config.contract],
+        "factors": _factors(config, annual),
         "it_category": evidence.it_category,
         "meters": [_meter(one, told.get(one.name)) for one in config.device if one.use in USES],
         "operator": evidence.operator,
@@ -30,6 +33,20 @@ def plan_of(config: Config) -> Body:
         "residual": {"mg_per_kwh": evidence.residual_mg_per_kwh, "source": evidence.residual_source},
         "tenant": config.site.tenant,
         "units": [{"bms": one.bms, "capacity_wh": one.capacity_wh, "pcs": one.pcs} for one in config.unit],
+    }
+
+
+def _factors(config: Config, annual: FactorUse) -> Body:
+    """What intervals are booked at: the signal and its region, and the table that stands in."""
+    signal = config.signal
+    return {
+        "annual_mg_per_kwh": annual.value_mg_per_kwh,
+        "basis": signal.basis,
+        "region": signal.region,
+        "signal": signal.kind,
+        "source": annual.source,
+        "table": annual.factor_id,
+        "version": annual.version,
     }
 
 
@@ -66,9 +83,14 @@ def _contract(contract: Contract) -> Body:
 
 
 def changes_of(before: Body, now: Body) -> list[tuple[Kind, Body]]:
-    """What is to be noted of the meters when the plan is another than it was: exchanges and calibrations, one entry each."""
+    """What is to be noted when the plan is another than it was: other factors, exchanges, calibrations, one entry each."""
     old = {meter["device"]: meter for meter in before["meters"]}
     found: list[tuple[Kind, Body]] = []
+    was_factors = {"grid": before["region"], **before.get("factors", {})}
+    factors = {"grid": now["region"], **now["factors"]}
+    changes = {key: [was_factors.get(key), value] for key, value in factors.items() if was_factors.get(key) != value}
+    if changes:
+        found.append(("factor_change", {"changes": changes, "who": "site file", "why": "the site file says so now"}))
     for meter in now["meters"]:
         was: dict[str, Any] | None = old.get(meter["device"])
         if was is None:
