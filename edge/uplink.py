@@ -16,7 +16,7 @@ from pathlib import Path
 from edge.carbon.desk.inbox import Inbox
 from edge.carbon.factors.use import annual_use
 from edge.carbon.interval import ClockState
-from edge.carbon.ledger.ledger import Ledger
+from edge.carbon.ledger.ledger import Correction, Ledger
 from edge.clock import Clock
 from edge.cloud.engine import link_of
 from edge.cloud.lanes.events import EventLane
@@ -227,8 +227,11 @@ class Uplink(Handover):
 
     def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
         wall_ms = self._clock.wall_ms()
-        for correction in self._inbox.take(mono_ms):
-            ledger.correct(correction)
+        for told in self._inbox.take(mono_ms):
+            if isinstance(told, Correction):
+                ledger.correct(told)
+            else:
+                ledger.deliver(told)
         for one in self.mission.late.poll():
             ledger.note_factor(one.start_wall_ms, one.factor, "the source published it after the interval was booked")
         ledger.step(mono_ms, wall_ms)

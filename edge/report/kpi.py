@@ -31,7 +31,6 @@ class KpiRules:
     it_category: int = 1  # where the IT meter sits, 1..3
     pv_certificates_sold: bool = False  # then the site's own PV is neither renewable nor carbon-free to it
     annual_mg_per_kwh: int | None = None  # official factor of the region
-    contract_cfe_permille: int = 0  # of the import, matched in the same interval by contract
     grid_cfe_permille: int | None = None  # carbon-free share of the grid; None: not known, counted as 0
 
 
@@ -80,11 +79,11 @@ class _Sums:
         own_mj = sum(flow.energy_mj for flow in one.flows if flow.source == "pv" and flow.sink == "load")
         own_mj = 0 if rules.pv_certificates_sold else own_mj
         self.renewable_mj += own_mj
-        self._add_cfe(one.facility_mj, imported_mj, own_mj, rules)
+        self._add_cfe(one.facility_mj, own_mj + min(imported_mj, one.contract_free_mj), rules)
 
-    def _add_cfe(self, load_mj: int, imported_mj: int, own_mj: int, rules: KpiRules) -> None:
+    def _add_cfe(self, load_mj: int, free_mj: int, rules: KpiRules) -> None:
         """Never more carbon-free energy than was used in the interval."""
-        matched_mj = min(load_mj, own_mj + imported_mj * rules.contract_cfe_permille // 1000)
+        matched_mj = min(load_mj, free_mj)
         rest_mj = load_mj - matched_mj
         self.cfe_mj += matched_mj + rest_mj * (rules.grid_cfe_permille or 0) // 1000
         self.load_mj += load_mj

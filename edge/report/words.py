@@ -48,10 +48,6 @@ def rules_of(config: Config, annual: str = "") -> KpiRules:
         it_category=config.evidence.it_category,
         pv_certificates_sold=config.evidence.pv_certificates_sold,
         annual_mg_per_kwh=value,
-        contract_cfe_permille=min(
-            1000,
-            sum(one.share_permille for one in config.contract if one.intensity_mg_per_kwh == 0 and one.kind == "ppa"),
-        ),
     )
 
 

@@ -312,9 +312,9 @@ def test_a_correction_names_the_old_entry_who_and_why() -> None:
 
 def test_location_and_market_stand_side_by_side() -> None:
     contracts = [
-        {"name": "wind", "kind": "ppa", "share_permille": 500, "intensity_mg_per_kwh": 0},
-        {"name": "old", "kind": "ppa", "share_permille": 500, "intensity_mg_per_kwh": 9, "last": "2025-12-31"},
-        {"name": "goo", "kind": "certificate", "share_permille": 800, "intensity_mg_per_kwh": 10_000},
+        {"name": "wind", "kind": "supplier", "share_permille": 500, "intensity_mg_per_kwh": 0},
+        {"name": "old", "kind": "supplier", "share_permille": 500, "intensity_mg_per_kwh": 9, "last": "2025-12-31"},
+        {"name": "goo", "kind": "supplier", "share_permille": 800, "intensity_mg_per_kwh": 10_000},
     ]
     evidence = {"residual_mg_per_kwh": 600_000}
     plan = plan_of(site(contract=contracts, evidence=evidence))
@@ -345,7 +345,7 @@ def test_a_marginal_factor_is_no_factor_of_this_ledger() -> None:
 
 @pytest.mark.parametrize("stop", ["2026-01-01", "2027-01-01"])
 def test_a_contract_counts_on_its_days_only(stop: str) -> None:
-    contract = {"name": "wind", "kind": "ppa", "share_permille": 1000, "intensity_mg_per_kwh": 0, "last": stop}
+    contract = {"name": "wind", "kind": "supplier", "share_permille": 1000, "intensity_mg_per_kwh": 0, "last": stop}
     plan = plan_of(site(contract=[contract]))
     market, _ = market_of(plan, "2026-06-01", 3_600_000, 0, LocationUg(400))
     assert market == (0 if stop > "2026-06-01" else 400)

@@ -7,6 +7,7 @@ standard uncertainties of the meters (class / sqrt 3, combined by share of energ
 from collections.abc import Sequence
 from math import isqrt
 
+from edge.carbon.contracts.delivered import by_interval
 from edge.carbon.evidence.account import SINKS, SOURCES, Account, Month
 from edge.carbon.ledger.entry import Body, utc_text
 from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
@@ -74,6 +75,7 @@ def figures(account: Account, head: Body) -> Body:
         "battery": _battery(account),
         "carbon_kg": {f"{a}_{b}": kg(account.carbon(a, b)) for a in SOURCES for b in SINKS if a != b},
         "claim": CLAIM,
+        "contracts": _contracts(account),
         "data": _data(account),
         "energy_kwh": {f"{a}_{b}": kwh(account.energy(a, b)) for a in SOURCES for b in SINKS if a != b},
         "exact": _exact(account),
@@ -96,8 +98,32 @@ def figures(account: Account, head: Body) -> Body:
             "location_low_kg": kg(account.location_ug * (1_000_000 - import_band) // 1_000_000),
             "market_g_per_kwh": intensity(account.market_ug, account.import_mj),
             "market_kg": kg(account.market_ug),
+            "market_year_g_per_kwh": intensity(account.market_year_ug, account.import_mj),
+            "market_year_kg": kg(account.market_year_ug),
         },
     }
+
+
+def _contracts(account: Account) -> list[Body]:
+    """Each contract by interval and by year; "" where it does not count in that way."""
+    volumes, rows = account.volumes(), []
+    for one in account.plan.get("contracts", ()):
+        name, interval, volume = one["name"], by_interval(one), volumes.get(one["name"])
+        matched_mj = account.market.get(name, (0, 0))[0]
+        rows.append(
+            {
+                "counts": "by share" if one["share_permille"] else "by interval" if interval else "by year",
+                "delivered_kwh": kwh(account.delivered_mj.get(name, 0)) if interval else "",
+                "document": one["document"],
+                "g_per_kwh": fixed(one["mg_per_kwh"], 1000, 0),
+                "interval_kwh": kwh(matched_mj) if interval or one["share_permille"] else "",
+                "kind": one["kind"],
+                "name": name,
+                "volume_kwh": kwh(volume.volume_mj) if volume else "",
+                "year_kwh": kwh(volume.mj) if volume else kwh(matched_mj),
+            }
+        )
+    return rows
 
 
 METERED = (("grid", "poc"), ("pv", "pv"), ("battery", "pcs"), ("genset", "genset"))
@@ -161,6 +187,8 @@ def _exact(account: Account) -> Body:
         "location_ug": account.location_ug,
         "market": {name: {"mj": mj, "ug": ug} for name, (mj, ug) in sorted(account.market.items())},
         "market_ug": account.market_ug,
+        "market_year": {one.name: {"mj": one.mj, "ug": one.ug} for one in account.volumes().values()},
+        "market_year_ug": account.market_year_ug,
         "registers_wh": {f"{meter} {register}": wh for (meter, register), wh in sorted(account.registers_wh.items())},
     }
 

@@ -49,8 +49,8 @@ LIMITS = (
 def statement(account: Account, told: Body) -> str:
     """The page. `told`: figures.figures."""
     parts = [
-        *_top(account, told), *_result(told), *_matrix(told), *_months(told), *_reported(account), *_battery(told),
-        *_site(account), *_quality(told), *_factors(told), *_integrity(told), *_limits(),
+        *_top(account, told), *_result(told), *_contracts(told), *_matrix(told), *_months(told), *_reported(account),
+        *_battery(told), *_site(account), *_quality(told), *_factors(told), *_integrity(told), *_limits(),
     ]  # fmt: skip
     title = f"Electricity and carbon statement, {escape(told['site'])}, {told['period']['from'][:10]}"
     meta = f'<meta charset="utf-8"><title>{title}</title>'
@@ -99,8 +99,10 @@ def _result(told: Body) -> list[str]:
     rows = [
         ("import, location-based", found["import_kwh"], found["location_g_per_kwh"], found["location_kg"],
          f"{found['location_low_kg']} .. {found['location_high_kg']} ({_percent(band['import_ppm'])})"),
-        ("import, market-based", found["import_kwh"], found["market_g_per_kwh"], found["market_kg"],
+        ("import, market-based, matched by interval", found["import_kwh"], found["market_g_per_kwh"], found["market_kg"],
          "its meters as above; its factors as contracted"),
+        ("import, market-based, by volume of the year", found["import_kwh"], found["market_year_g_per_kwh"],
+         found["market_year_kg"], "as above; another way to count the same import"),
         ("consumption of the site", found["load_kwh"], found["load_g_per_kwh"], found["load_kg"],
          f"{found['load_low_kg']} .. {found['load_high_kg']} ({_percent(band['load_ppm'])})"),
     ]  # fmt: skip
@@ -116,6 +118,32 @@ def _result(told: Body) -> list[str]:
             " the standards ask for twelve months.</p>"
         )
     return lines
+
+
+def _contracts(told: Body) -> list[str]:
+    """What was bought, and what it covers in each of the two ways."""
+    if not told["contracts"]:
+        return ["<h2>Contracts</h2>", "<p>None: all of the import is at the residual mix, or the grid's average.</p>"]
+    keys = (
+        "name",
+        "kind",
+        "counts",
+        "g_per_kwh",
+        "delivered_kwh",
+        "interval_kwh",
+        "volume_kwh",
+        "year_kwh",
+        "document",
+    )
+    rows = [[one[key] or ("NOT STATED" if key == "document" else "–") for key in keys] for one in told["contracts"]]
+    heads = ("contract", "kind", "counts", "g/kWh", "delivered kWh", "used by interval", "volume kWh", "used by year",
+             "document")  # fmt: skip
+    note = (
+        '<p class="s">By interval: never more than was delivered in the interval, nor than was imported in it. By year: each'
+        " contract by its volume, never more than was imported in the calendar year; of a shorter period the part of the"
+        " volume that is its part of the time. The two are never mixed or added.</p>"
+    )
+    return ["<h2>Contracts</h2>", *table(heads, rows, range(3, 8)), note]
 
 
 def _matrix(told: Body) -> list[str]:

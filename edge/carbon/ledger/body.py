@@ -64,8 +64,8 @@ PLAN_SHAPE = {
     "capacity_wh": INT,
     "contracts": [
         {
-            "document": TEXT, "first": TEXT, "kind": ("ppa", "certificate", "supplier"), "last": TEXT, "mg_per_kwh": INT,
-            "name": TEXT, "share_permille": INT,
+            "document": TEXT, "energy_wh": INT, "first": TEXT, "kind": ("ppa", "certificate", "supplier"), "last": TEXT,
+            "mg_per_kwh": INT, "name": TEXT, "share_permille": INT,
         }
     ],
     "factors": {
@@ -98,6 +98,7 @@ SHAPES: dict[str, Any] = {
     "calibration_change": {"changes": ANY, "meter": TEXT, "who": TEXT, "why": TEXT},
     "clock_correction": {"entry": INT, "offset_ms": INT, "who": TEXT, "why": TEXT},
     "factor_revised": {"difference_ug": INT, "digest": TEXT, "entry": INT, "factor": SHAPE["factor"], "why": TEXT},
+    "delivery": {"contract": TEXT, "source_sha256": TEXT, "start_ms": INT, "wh": [INT], "who": TEXT},
     "factor_change": {"changes": ANY, "who": TEXT, "why": TEXT},
     "pool_step": {"from_ug": INT, "from_uj": INT, "to_ug": INT, "to_uj": INT},
     "day_root": {"count": INT, "day": TEXT, "first_no": INT, "last_no": INT, "root": TEXT},
@@ -131,8 +132,16 @@ def other_fault(kind: str, body: Body) -> Fault | None:
         return None if None in faults else faults[0]
     plan = body.get("plan")
     if kind in ("opening", "plan") and isinstance(plan, dict):
-        body = {**body, "plan": {**PLAN_ADDED, **plan}}
+        body = {**body, "plan": as_now(plan)}
     return _fault(SHAPES[kind], body, "")
+
+
+def as_now(plan: Body) -> Body:
+    """A plan with the keys that came after it was written."""
+    contracts = plan.get("contracts")
+    if isinstance(contracts, list) and all(isinstance(one, dict) for one in contracts):
+        plan = {**plan, "contracts": [{"energy_wh": 0, **one} for one in contracts]}
+    return {**PLAN_ADDED, **plan}
 
 
 def _fault(shape: Any, value: Any, path: str) -> Fault | None:

@@ -8,9 +8,11 @@ UTC day comes, or with the one that ends at midnight. Signature and time stamp f
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from edge.carbon.account import Kept
+from edge.carbon.contracts.delivered import Delivery, delivery_body, delivery_fault
 from edge.carbon.factors.use import UNKNOWN_ANNUAL
 from edge.carbon.interval import FactorUse, Interval
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
@@ -87,8 +89,7 @@ class Ledger:
         self._config_plan = plan_of(config, annual)
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
-        self._revisions: deque[tuple[int, FactorUse, str]] = deque()
-        self._corrections: deque[Correction] = deque()
+        self._later: deque[Callable[[], None]] = deque()  # what is found afterwards of what is written
         self.notes: deque[LedgerNote] = deque(maxlen=NOTES_MAX_COUNT)
         self.head: Entry | None = None
         self.seal_fault = ""
@@ -114,15 +115,19 @@ class Ledger:
 
     def note_factor(self, start_wall_ms: int, factor: FactorUse, why: str) -> None:
         """A factor that came late, or was published anew, for the interval that began then."""
-        self._revisions.append((start_wall_ms, factor, why))
+        self._later.append(partial(self._revise, start_wall_ms, factor, why))
 
     def correct(self, correction: Correction) -> None:
         """What an entry should have said. Both stay; the newest correction counts."""
-        self._corrections.append(correction)
+        self._later.append(partial(self._correct, correction))
+
+    def deliver(self, delivery: Delivery) -> None:
+        """What a contract delivered. The newest of a contract and quarter counts."""
+        self._later.append(partial(self._deliver, delivery))
 
     @property
     def waiting_count(self) -> int:
-        return len(self._queue) + len(self._revisions) + len(self._corrections)
+        return len(self._queue) + len(self._later)
 
     def last_kept(self) -> Kept | None:
         """The end of the newest interval that is kept, for the account to go on from; None: none, or not readable now."""
@@ -146,10 +151,8 @@ class Ledger:
         for _ in range(STEP_MAX_COUNT):
             if self._queue:
                 self._take(*self._queue.popleft())
-            elif self._corrections:
-                self._correct(self._corrections.popleft())
-            elif self._revisions:
-                self._revise(*self._revisions.popleft())
+            elif self._later:
+                self._later.popleft()()
             else:
                 break
         self._seal(mono_ms)
@@ -352,6 +355,16 @@ class Ledger:
         self._tell(
             "correction", f"entry {entry.no} corrects {correction.no}: {correction.who}: {correction.why}", "warning"
         )
+
+    def _deliver(self, delivery: Delivery) -> None:
+        body = delivery_body(delivery)
+        fault = delivery_fault(body, self._plan_before or self._config_plan)
+        if fault is None and delivery.stop_ms > self._now[1]:
+            fault = ("wh", "what was delivered, not what will be", utc_day(delivery.stop_ms))
+        if fault is None:
+            self._write("delivery", body)
+        else:
+            self._tell("delivery", f"{fault[0]}: {fault[2]}: must be {fault[1]}; not taken", "warning")
 
     # ---- the seal
 

@@ -73,6 +73,7 @@ def _meter(device: Device, meter: Meter | None) -> Body:
 def _contract(contract: Contract) -> Body:
     return {
         "document": contract.document,
+        "energy_wh": contract.energy_wh,
         "first": contract.first,
         "kind": contract.kind,
         "last": contract.last,

@@ -22,7 +22,7 @@ def kpi_section(material: Material, whole: Kpi) -> list[str]:
         (f"{word}CUE, interval by interval", grams(whole.cue_mg_per_kwh), "carbon of the ledger per kWh of IT"),
         (f"{word}CUE, annual factor", grams(whole.cue_annual_mg_per_kwh), _annual(rules.annual_mg_per_kwh)),
         (f"{word}REF", ratio(whole.ref_permille), _ref(rules.pv_certificates_sold)),
-        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.contract_cfe_permille, rules.grid_cfe_permille)),
+        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.grid_cfe_permille)),
     ]  # fmt: skip
     said = (
         f'<p class="s">Both meters were known for {percent(whole.covered_permille)} of the {material.period.kind}.</p>'
@@ -40,12 +40,11 @@ def _annual(annual_mg_per_kwh: int | None) -> str:
     return f"import at the official {fixed(annual_mg_per_kwh, 1000, 0)} g/kWh of the region"
 
 
-def _cfe(contract_permille: int, grid_permille: int | None) -> str:
+def _cfe(grid_permille: int | None) -> str:
     grid = (
         "the grid's share is not known and counts as 0" if grid_permille is None else f"grid {percent(grid_permille)}"
     )
-    contract = f"and contracts ({percent(contract_permille)} of the import) " if contract_permille else ""
-    return f"PV {contract}up to the load of each interval; {grid}"
+    return f"PV, and what carbon-free contracts delivered, up to the load of each interval; {grid}"
 
 
 def matrix_section(account: Account) -> list[str]:
