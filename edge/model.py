@@ -224,6 +224,7 @@ class SiteFlows:
     late_max_us: int
     late_count: int
     registers: tuple[RegisterValue, ...] = ()
+    genset_power_w: int | None = None  # + into the site; None: none, or its meter is stale
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
 from edge.logbook.book import Logbook
-from edge.mission.second import Mission, sample_of
+from edge.mission.second import Mission, fuel_of, sample_of
 from edge.model import (
     Announcement,
     AuditEntry,
@@ -311,7 +311,7 @@ class Uplink(Handover):
 def ledger_of(config: Config, journal: Journal) -> Ledger:
     """The ledger of a site, with its region's annual factor. Raises ConfigFault: no such table of factors."""
     annual = annual_use(site_table(config.signal), config.signal.basis, Path(config.file).parent / "factors")
-    return Ledger(config, journal.ledger_rows, journal.append_ledger, annual=annual)
+    return Ledger(config, journal.ledger_rows, journal.append_ledger, annual=annual, genset=fuel_of(config))
 
 
 def open_trace(config: Config, kernel: Kernel) -> TraceWriter | None:

@@ -15,7 +15,7 @@ from edge.carbon.pool import PoolState
 from edge.carbon.sharing import share
 
 METHOD = "average-pool/1"  # proportional sharing at one bus, weighted-average pool, all losses to the battery's energy
-SOURCES: tuple[Source, ...] = ("grid", "pv", "battery")  # no genset: nothing meters one yet
+SOURCES: tuple[Source, ...] = ("grid", "pv", "battery", "genset")
 SINKS: tuple[Sink, ...] = ("battery", "export", "load")  # the last takes what rounding leaves
 FACTOR_RANK = {"measured": 0, "estimated_by_source": 1, "stale": 2, "substituted": 3, "default": 4}
 NO_FACTOR = FactorUse("none", "annual", 0, "nothing imported yet", "", None, "", "default")
@@ -58,8 +58,13 @@ class IntervalBook:
         return closed
 
     def _add(self, step: FlowStep) -> None:
-        energy = share((step.import_mj, step.pv_mj, step.discharge_mj), (step.charge_mj, step.export_mj, step.load_mj))
-        carbon = share((step.grid_ug, 0, step.discharge_ug), (step.charge_ug, step.export_ug, step.load_ug))
+        energy = share(
+            (step.import_mj, step.pv_mj, step.discharge_mj, step.genset_mj),
+            (step.charge_mj, step.export_mj, step.load_mj),
+        )
+        carbon = share(
+            (step.grid_ug, 0, step.discharge_ug, step.genset_ug), (step.charge_ug, step.export_ug, step.load_ug)
+        )
         for row in range(len(SOURCES)):
             for column in range(len(SINKS)):
                 cell = row * len(SINKS) + column
@@ -135,7 +140,9 @@ class IntervalBook:
     def resume(self, state: dict[str, Any]) -> None:
         """Goes on where `freeze_state` was."""
         self._index, self._it_mj = state["index"], state["it_mj"]
-        self._energy_mj, self._carbon_ug = list(state["energy_mj"]), list(state["carbon_ug"])
+        cells = len(SOURCES) * len(SINKS)
+        for name, cell in (("energy_mj", self._energy_mj), ("carbon_ug", self._carbon_ug)):
+            cell[:] = [*state[name], *[0] * cells][:cells]  # one written before there was a genset has fewer
         self._booked_ms, self._loss_ug, self._true_up_uj = state["booked_ms"], state["loss_ug"], state["true_up_uj"]
         self._open, self._closed = PoolState(*state["open"]), PoolState(*state["closed"])
         if state.get("factor"):  # one that says "nothing imported yet" equals NO_FACTOR and gives way as that does

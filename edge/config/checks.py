@@ -87,7 +87,7 @@ def _watchdogs(config: Config) -> Iterator[Parts]:
 
 
 def _uses(config: Config) -> Iterator[Parts]:
-    for use in ("poc", "load", "pv"):
+    for use in ("poc", "load", "pv", "genset"):
         found = [device.name for device in config.device if device.use == use]
         if use == "poc" and not found:
             yield "device", None, "needs one with use = 'poc'", "the meter at the point of connection"
@@ -203,7 +203,12 @@ def _evidence(config: Config) -> Iterator[Parts]:
     devices = {device.name: device.use for device in config.device}
     for index, meter in enumerate(config.meter):
         if devices.get(meter.device, "bms") in ("bms", "io"):
-            yield f"meter[{index}].device", meter.device, "is no [[device]] that counts energy", "poc, load, pv or pcs"
+            yield (
+                f"meter[{index}].device",
+                meter.device,
+                "is no [[device]] that counts energy",
+                "poc, load, pv, pcs or genset",
+            )
         if meter.device in [other.device for other in config.meter[:index]]:
             yield f"meter[{index}].device", meter.device, "has a [[meter]] already", "one for each device"
     for index, contract in enumerate(config.contract):

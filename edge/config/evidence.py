@@ -74,4 +74,8 @@ class Evidence:
     )
     residual_source: str = option("", when="who published it, for which year")
     pv_certificates_sold: bool = option(False, when="true: the market-based figure counts one's own PV as residual mix")
+    genset_fuel: str = option("oil", words=("oil", "gas", "biomass"), when="its factor is that of the site's table")
+    genset_mg_per_kwh: int = option(
+        0, low=0, high=FACTOR_MAX_MG_PER_KWH, when="of the genset's own electricity, from its fuel; 0: the table's"
+    )
     it_category: int = option(1, low=1, high=3, when="where the IT meter sits: 1 UPS output, 2 PDU output, 3 IT input")

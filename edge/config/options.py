@@ -62,7 +62,7 @@ class Device:
     )
     port: str = option(pattern=NAME)
     address: int = option(low=1, high=255, when="at most 247 on a serial port; many a TCP device of one unit wants 255")
-    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io"))
+    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io", "genset"))
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )

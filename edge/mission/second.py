@@ -4,9 +4,10 @@ Owned by the uplink; stepped by the simulated days as well, which is why it know
 """
 
 from collections import deque
+from pathlib import Path
 
 from edge.carbon.account import CarbonAccount, Checkpoint
-from edge.carbon.factors.use import factor_use
+from edge.carbon.factors.use import FuelFactor, factor_use, genset_factor
 from edge.carbon.factors.weights import load_weights
 from edge.carbon.flow import FlowStep
 from edge.carbon.interval import ClockState
@@ -19,7 +20,7 @@ from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
-from edge.plan.signals.live import GridSignal, open_signal
+from edge.plan.signals.live import GridSignal, open_signal, site_table
 from edge.plan.signals.pushed import PushedSignal
 from edge.plan.signals.sources import AVERAGE
 
@@ -39,6 +40,14 @@ def register_book(config: Config) -> RegisterBook:
     )
 
 
+def fuel_of(config: Config) -> FuelFactor | None:
+    """Of the site's genset; None where none has a meter. Raises ConfigFault: no such table of factors."""
+    if not any(device.use == "genset" for device in config.device):
+        return None
+    folder = Path(config.file).parent / "factors"
+    return genset_factor(config.evidence, site_table(config.signal), config.signal.basis, folder)
+
+
 class Mission:
     """One second of purpose: intensity, carbon of the second, what to ask for and what to offer."""
 
@@ -55,7 +64,14 @@ class Mission:
             self.signal = open_signal(config, clock, load_weights)
         self.late = LateFactors(self.signal.late if isinstance(self.signal, GridSignal) else deque())
         capacity_wh = sum(unit.capacity_wh for unit in config.unit)
-        self.account = CarbonAccount(capacity_wh, register_book(config), checkpoint)
+        fuel = fuel_of(config)
+        self.account = CarbonAccount(
+            capacity_wh,
+            register_book(config),
+            checkpoint,
+            efficiency_permille=sum(u.capacity_wh * u.efficiency_permille for u in config.unit) // capacity_wh,
+            genset_mg_per_kwh=fuel.mg_per_kwh if fuel is not None else None,
+        )
         self.board = BudgetBoard(config.site.id, config.rule.cluster)
         self._state = RuleState()
         self._before_mono_ms: int | None = None

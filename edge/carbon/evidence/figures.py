@@ -147,12 +147,34 @@ def _battery(account: Account) -> Body:
         "delivered_g_per_kwh": intensity(delivered_ug, delivered_mj),
         "delivered_kg": kg(delivered_ug),
         "delivered_kwh": kwh(delivered_mj),
+        "efficiency_percent": fixed(_efficiency_permille(account.plan), 10, 1),
         "loss_kg": kg(account.loss_ug),
         "open_kg": kg(opening[1]),
         "open_kwh": kwh(opening[0] // 1000),
         "residual_ug": account.residual_ug,
+        "round_trip": _round_trip(account),
         "step_kg": kg(account.pool_step_ug),
     }
+
+
+def _efficiency_permille(plan: Body) -> int:
+    """Each way, as the site file states it: the mean of the packs by capacity."""
+    units = plan["units"]
+    weights = [(one["capacity_wh"], one.get("efficiency_permille", 950)) for one in units]
+    whole = sum(capacity for capacity, _ in weights)
+    return sum(capacity * permille for capacity, permille in weights) // whole if whole else 0
+
+
+def _round_trip(account: Account) -> str:
+    """AC in to AC out, measured: (out + what the content rose by) / in. Told once a full cycle went through."""
+    registers = account.registers_wh.items()
+    into_wh, out_wh = (
+        sum(wh for (_, name), wh in registers if name == f"pcs.energy_{way}") for way in ("charge", "discharge")
+    )
+    if not into_wh or min(into_wh, out_wh) < account.plan["capacity_wh"]:
+        return "not measured: less than a full cycle was counted"
+    rose_wh = (account.pool_close[0] - (account.pool_open or (0, 0))[0]) // 3_600_000_000
+    return f"{fixed((out_wh + rose_wh) * 100, into_wh, 1)} % measured"
 
 
 def _data(account: Account) -> Body:

@@ -192,7 +192,11 @@ def _battery(told: Body) -> list[str]:
         ("found anew after a restart", "", found["step_kg"], ""),
         ("content at the end", found["close_kwh"], found["close_kg"], ""),
     ]
-    note = f'<p class="s">What goes in less what comes out, lost or left: {found["residual_ug"]} µg.</p>'
+    note = (
+        f'<p class="s">What goes in less what comes out, lost or left: {found["residual_ug"]} µg. Efficiency of the pack,'
+        f" each way, as booked: {found['efficiency_percent']} %, estimated. Round trip by its registers, content at both"
+        f" ends counted: {found['round_trip']}.</p>"
+    )
     return ["<h2>Battery</h2>", *table(("", "kWh", "kg CO₂", "g CO₂/kWh"), rows, (1, 2, 3)), note]
 
 

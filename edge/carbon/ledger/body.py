@@ -58,7 +58,7 @@ SHAPE: dict[str, Any] = {
 METER_SHAPE = {
     "accuracy_class": TEXT, "calibrated": TEXT, "calibration_due": TEXT, "certificate": TEXT, "ct": [INT], "device": TEXT,
     "owner": TEXT, "profile": TEXT, "pt": [INT], "register_max_wh": INT, "registers": ("primary", "secondary"),
-    "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs"),
+    "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs", "genset"),
 }  # fmt: skip
 PLAN_SHAPE = {
     "capacity_wh": INT,
@@ -72,6 +72,7 @@ PLAN_SHAPE = {
         "annual_mg_per_kwh": INT, "basis": TEXT, "region": TEXT, "signal": TEXT, "source": TEXT, "table": TEXT,
         "version": TEXT,
     },
+    "genset": NULL,
     "it_category": INT,
     "meters": [METER_SHAPE],
     "operator": TEXT,
@@ -80,10 +81,11 @@ PLAN_SHAPE = {
     "region": TEXT,
     "residual": {"mg_per_kwh": INT, "source": TEXT},
     "tenant": TEXT,
-    "units": [{"bms": TEXT, "capacity_wh": INT, "pcs": TEXT}],
+    "units": [{"bms": TEXT, "capacity_wh": INT, "efficiency_permille": INT, "pcs": TEXT}],
 }  # fmt: skip
 # Keys that came later: a plan that was written without them is judged as if it had these.
 PLAN_ADDED: dict[str, Any] = {
+    "genset": None,
     "factors": {
         "annual_mg_per_kwh": 0, "basis": "", "region": "", "signal": "", "source": "", "table": "", "version": "",
     },
@@ -108,6 +110,7 @@ SHAPES: dict[str, Any] = {
 EXCHANGES: tuple[Any, ...] = (
     SHAPES["calibration_change"], {**_REGISTER, "entry": INT, "who": TEXT, "why": TEXT},
 )  # fmt: skip
+GENSET_SHAPE = {"fuel": TEXT, "mg_per_kwh": INT, "source": TEXT}
 GAP_SHAPE = {"import_mj": INT, "mg_per_kwh": INT, "rule": ("register_difference",), "ug": INT}
 
 
@@ -130,17 +133,20 @@ def other_fault(kind: str, body: Body) -> Fault | None:
     if kind == "meter_exchange":
         faults = [_fault(shape, body, "") for shape in EXCHANGES]
         return None if None in faults else faults[0]
-    plan = body.get("plan")
+    plan, shape = body.get("plan"), SHAPES[kind]
     if kind in ("opening", "plan") and isinstance(plan, dict):
         body = {**body, "plan": as_now(plan)}
-    return _fault(SHAPES[kind], body, "")
+        if body["plan"]["genset"] is not None:
+            shape = {**shape, "plan": {**PLAN_SHAPE, "genset": GENSET_SHAPE}}
+    return _fault(shape, body, "")
 
 
 def as_now(plan: Body) -> Body:
     """A plan with the keys that came after it was written."""
-    contracts = plan.get("contracts")
-    if isinstance(contracts, list) and all(isinstance(one, dict) for one in contracts):
-        plan = {**plan, "contracts": [{"energy_wh": 0, **one} for one in contracts]}
+    for key, added in (("contracts", {"energy_wh": 0}), ("units", {"efficiency_permille": 950})):
+        tables = plan.get(key)
+        if isinstance(tables, list) and all(isinstance(one, dict) for one in tables):
+            plan = {**plan, key: [{**added, **one} for one in tables]}
     return {**PLAN_ADDED, **plan}
 
 

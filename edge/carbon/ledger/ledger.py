@@ -13,7 +13,7 @@ from typing import Any
 
 from edge.carbon.account import Kept
 from edge.carbon.contracts.delivered import Delivery, delivery_body, delivery_fault
-from edge.carbon.factors.use import UNKNOWN_ANNUAL
+from edge.carbon.factors.use import UNKNOWN_ANNUAL, FuelFactor
 from edge.carbon.interval import FactorUse, Interval
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
 from edge.carbon.ledger.body import body_of, factor_body, import_mj
@@ -82,11 +82,12 @@ class Ledger:
         append: Callable[[int, int, bytes], None],
         *,
         annual: FactorUse = UNKNOWN_ANNUAL,
+        genset: FuelFactor | None = None,
         sealer: Sealer | None = None,
     ) -> None:
         self._site, self._rows, self._append, self._annual = config.site.id, rows, append, annual
         self._tenant = config.site.tenant
-        self._config_plan = plan_of(config, annual)
+        self._config_plan = plan_of(config, annual, genset)
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
         self._later: deque[Callable[[], None]] = deque()  # what is found afterwards of what is written

@@ -3,27 +3,33 @@
 Made from the site file; what the site file does not say is "" or 0 and is named as missing by the evidence package.
 """
 
+from dataclasses import asdict
 from typing import Any
 
-from edge.carbon.factors.use import UNKNOWN_ANNUAL
+from edge.carbon.factors.use import UNKNOWN_ANNUAL, FuelFactor
 from edge.carbon.interval import FactorUse
 from edge.carbon.ledger.entry import Body, Kind
 from edge.config.evidence import Contract, Meter
 from edge.config.options import Config, Device
 
-USES = ("poc", "load", "pv", "pcs")  # those that count energy
+UNIT_KEYS = ("bms", "capacity_wh", "efficiency_permille", "pcs")
+USES = ("poc", "load", "pv", "pcs", "genset")  # those that count energy
 EXCHANGE_KEYS = ("serial",)
 CALIBRATION_KEYS = ("accuracy_class", "calibrated", "calibration_due", "certificate", "seal", "ct", "pt", "registers")
 
 
-def plan_of(config: Config, annual: FactorUse = UNKNOWN_ANNUAL) -> Body:
-    """What a verifier must know of the site beside its numbers; `annual` is the region's factor of the year."""
+def plan_of(config: Config, annual: FactorUse = UNKNOWN_ANNUAL, genset: FuelFactor | None = None) -> Body:
+    """What a verifier must know of the site beside its numbers.
+
+    `annual` is the region's factor of the year, `genset` that of its own fuel, where a genset has a meter.
+    """
     told = {meter.device: meter for meter in config.meter}
     evidence = config.evidence
     return {
         "capacity_wh": sum(unit.capacity_wh for unit in config.unit),
         "contracts": [_contract(one) for one in config.contract],
         "factors": _factors(config, annual),
+        "genset": asdict(genset) if genset is not None else None,
         "it_category": evidence.it_category,
         "meters": [_meter(one, told.get(one.name)) for one in config.device if one.use in USES],
         "operator": evidence.operator,
@@ -32,7 +38,7 @@ def plan_of(config: Config, annual: FactorUse = UNKNOWN_ANNUAL) -> Body:
         "region": evidence.region,
         "residual": {"mg_per_kwh": evidence.residual_mg_per_kwh, "source": evidence.residual_source},
         "tenant": config.site.tenant,
-        "units": [{"bms": one.bms, "capacity_wh": one.capacity_wh, "pcs": one.pcs} for one in config.unit],
+        "units": [{key: getattr(one, key) for key in UNIT_KEYS} for one in config.unit],
     }
 
 
@@ -87,8 +93,8 @@ def changes_of(before: Body, now: Body) -> list[tuple[Kind, Body]]:
     """What is to be noted when the plan is another than it was: other factors, exchanges, calibrations, one entry each."""
     old = {meter["device"]: meter for meter in before["meters"]}
     found: list[tuple[Kind, Body]] = []
-    was_factors = {"grid": before["region"], **before.get("factors", {})}
-    factors = {"grid": now["region"], **now["factors"]}
+    was_factors = {"grid": before["region"], "genset": before.get("genset"), **before.get("factors", {})}
+    factors = {"grid": now["region"], "genset": now["genset"], **now["factors"]}
     changes = {key: [was_factors.get(key), value] for key, value in factors.items() if was_factors.get(key) != value}
     if changes:
         found.append(("factor_change", {"changes": changes, "who": "site file", "why": "the site file says so now"}))
