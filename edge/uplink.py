@@ -16,7 +16,8 @@ from pathlib import Path
 from edge.carbon.desk.inbox import Inbox
 from edge.carbon.factors.use import annual_use
 from edge.carbon.interval import ClockState
-from edge.carbon.ledger.ledger import Correction, Ledger
+from edge.carbon.ledger.later import Correction
+from edge.carbon.ledger.ledger import Ledger
 from edge.clock import Clock
 from edge.cloud.engine import link_of
 from edge.cloud.lanes.events import EventLane

@@ -50,6 +50,8 @@ class Kpi:
     cue_annual_mg_per_kwh: int | None
     ref_permille: int | None
     cfe_permille: int | None
+    interval_count: int = 0  # in the ratios
+    grid_cfe_unknown_count: int = 0  # of them with import whose carbon-free share nobody states: counted as 0
 
 
 @dataclass(slots=True)
@@ -64,6 +66,8 @@ class _Sums:
     renewable_mj: int = 0
     cfe_mj: int = 0
     load_mj: int = 0
+    interval_count: int = 0
+    grid_unknown_count: int = 0
 
     def add(self, one: Interval, rules: KpiRules) -> None:
         self.start_wall_ms = min(self.start_wall_ms, one.start_wall_ms)
@@ -76,6 +80,8 @@ class _Sums:
         self.carbon_ug += sum(flow.carbon_ug for flow in one.flows if flow.sink == "load")
         imported_mj = sum(flow.energy_mj for flow in one.flows if flow.source == "grid" and flow.sink == "load")
         self.import_mj += imported_mj
+        self.interval_count += 1
+        self.grid_unknown_count += rules.grid_cfe_permille is None and imported_mj > 0
         own_mj = sum(flow.energy_mj for flow in one.flows if flow.source == "pv" and flow.sink == "load")
         own_mj = 0 if rules.pv_certificates_sold else own_mj
         self.renewable_mj += own_mj
@@ -137,6 +143,8 @@ def _made(label: str, sums: _Sums, start_ms: int, stop_ms: int, rules: KpiRules,
         cue_annual_mg_per_kwh=None if annual_ug is None else _ratio(annual_ug * MJ_MG_PER_UG_KWH, sums.it_mj),
         ref_permille=_ratio(sums.renewable_mj * 1000, sums.facility_mj),
         cfe_permille=_ratio(sums.cfe_mj * 1000, sums.load_mj),
+        interval_count=sums.interval_count,
+        grid_cfe_unknown_count=sums.grid_unknown_count,
     )
 
 

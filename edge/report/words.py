@@ -83,6 +83,10 @@ def table(found: Sequence[Kpi], rules: KpiRules) -> list[str]:
         f"IT meter: category {rules.it_category}, {IT_CATEGORIES[rules.it_category]}. Periods are UTC.",
         "CUE: each interval at the factor it was booked at; annual: at the official one of the region.",
     ]
+    unknown = sum(one.grid_cfe_unknown_count for one in found)
+    if unknown:
+        whole = sum(one.interval_count for one in found)
+        lines.append(f"CFE: the grid's carbon-free share is unknown, counted as 0 for {unknown} of {whole} intervals.")
     if any(one.interim for one in found):
         lines.append("Interim values: the standards ask for twelve whole months.")
     return lines

@@ -20,7 +20,7 @@ from edge.errors import ConfigFault, DataFault
 from edge.uplink import Uplink
 from tests.carbon.evidence.kit import CONTRACTS, DELIVERED, WHOLE, MemorySource, package_of, rich
 from tests.carbon.ledger_kit import START_MS, Kept, Plant, site
-from tests.carbon.test_uplink_account import QUARTER_S, HandClock, entries, run
+from tests.carbon.test_uplink_account import LIMITS, QUARTER_S, HandClock, entries, run
 
 WH = 3_600_000
 HEAD = "start_utc,stop_utc,wh\n"
@@ -195,7 +195,7 @@ def test_both_ways_stand_beside_location_based_and_verify_makes_them_anew() -> N
 
 def test_deliveries_go_through_the_word_and_the_real_uplink(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clock = HandClock()
-    config = site(store={"path": str(tmp_path)}, cloud={}, signal={}, console={}, contract=[WIND])
+    config = site(store={"path": str(tmp_path)}, cloud={}, signal={}, console={}, contract=[WIND], limits=LIMITS)
     uplink = Uplink(config, clock)
     run(uplink, clock, QUARTER_S + 1)
     file = tmp_path / "site.toml"

@@ -29,7 +29,7 @@ from hil.wire import Arrivals
 from tests.carbon.ledger_kit import SITE, site
 from tests.carbon.test_book import START_MS, Run, balance
 from tests.carbon.test_flow import flows
-from tests.carbon.test_uplink_account import QUARTER_S, HandClock, entries
+from tests.carbon.test_uplink_account import LIMITS, QUARTER_S, HandClock, entries
 
 DIESEL = 750_000  # mg/kWh
 HOUR_MS = 3_600_000
@@ -44,7 +44,7 @@ def genset_device(number: int = 1) -> dict[str, Any]:
 
 def with_genset(folder: Path, **more: Any) -> Any:
     device = [*tomli.loads(SITE.read_text())["device"], genset_device()]
-    return site(device=device, store={"path": str(folder)}, cloud={}, signal={}, console={}, **more)
+    return site(device=device, store={"path": str(folder)}, cloud={}, signal={}, console={}, limits=LIMITS, **more)
 
 
 def test_load_takes_the_mean_of_grid_and_genset() -> None:

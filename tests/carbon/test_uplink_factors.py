@@ -16,12 +16,12 @@ from edge.plan.signals.live import Late
 from edge.uplink import Uplink
 from tests.carbon.evidence.kit import MemorySource, package_of
 from tests.carbon.ledger_kit import START_MS, site
-from tests.carbon.test_uplink_account import QUARTER_S, HandClock, entries, run
+from tests.carbon.test_uplink_account import LIMITS, QUARTER_S, HandClock, entries, run
 
 
 def config_of(folder: Path, factors: str, **more: Any) -> Config:
     signal = {"kind": "file", "path": str(folder / "none.csv"), "factors": factors}
-    return site(store={"path": str(folder)}, cloud={}, signal=signal, console={}, **more)
+    return site(store={"path": str(folder)}, cloud={}, signal=signal, console={}, limits=LIMITS, **more)
 
 
 def signal_file(folder: Path, g_per_kwh: int) -> None:
@@ -85,7 +85,9 @@ def test_a_table_that_is_not_there_stops_the_start_with_its_name(tmp_path: Path)
 
 def test_a_factor_that_the_source_publishes_later_revises_the_quarters_that_it_covers(tmp_path: Path) -> None:
     clock = HandClock()
-    uplink = Uplink(site(store={"path": str(tmp_path)}, cloud={}, signal={}, console={}), clock)  # no signal: 700 g/kWh
+    uplink = Uplink(
+        site(store={"path": str(tmp_path)}, cloud={}, signal={}, console={}, limits=LIMITS), clock
+    )  # no signal: 700 g/kWh
     run(uplink, clock, 3 * QUARTER_S + 1)
     origin = Origin("eia-us-2023/direct", "average_generation", "2023", START_MS, "cd" * 32)
     hour = Late(START_MS, START_MS + 2 * QUARTER_S * 1000, 300_000, "measured", "eia:ERCO", origin)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.carbon.contracts.delivered import by_interval
+from edge.carbon.contracts.shares import ug_of, valid_on
 from edge.carbon.ledger.body import MJ_PER_WH
 from edge.carbon.ledger.entry import Body, utc_day
-from edge.carbon.ledger.market import ug_of, valid_on
 
 REST = ("residual", "grid")  # the part that nothing covers: at the residual mix, or at the grid's average
 

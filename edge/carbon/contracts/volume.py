@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from edge.carbon.contracts.delivered import DAY_MS, by_interval
 from edge.carbon.contracts.matched import share_ug
+from edge.carbon.contracts.shares import ug_of
 from edge.carbon.ledger.body import MJ_PER_WH
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.market import ug_of
 
 
 @dataclass(frozen=True, slots=True)

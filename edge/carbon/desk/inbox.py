@@ -11,7 +11,7 @@ from typing import Any
 from edge.carbon.contracts.delivered import Delivery, delivery_body
 from edge.carbon.ledger.body import interval_of, other_fault, shape_fault
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.ledger import Correction
+from edge.carbon.ledger.later import Correction
 from edge.errors import DataFault
 
 FOLDER = "corrections"

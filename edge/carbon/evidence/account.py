@@ -15,6 +15,7 @@ from edge.carbon.interval import INTERVAL_MS
 from edge.carbon.ledger.balance import balance_doubts, jump_doubts
 from edge.carbon.ledger.body import carbon_ug, energy_mj, import_mj
 from edge.carbon.ledger.entry import Body, Entry, utc_text
+from edge.errors import DataFault
 
 DOUBTS_MAX_COUNT = 50  # told one by one; beyond that they are counted
 LIMITED_PERMILLE = 50  # more than 5 % of a month substituted: the report is limited
@@ -61,7 +62,7 @@ class Amendments:
 
 
 CONCERNING = (
-    "clock_correction", "correction", "factor_revised", "signature", "time_stamp", "rollover", "meter_exchange",
+    "clock_correction", "correction", "factor_revised", "signature", "time_stamp", "rollover", "leap", "meter_exchange",
 )  # fmt: skip
 
 
@@ -184,7 +185,12 @@ class Account:
             at_ms = next_ms
 
     def add(self, row: Row) -> None:
+        """Raises DataFault for an interval that no plan says anything of."""
         body, before = row.body, self._before
+        if not row.plan:
+            raise DataFault(
+                f"entry {row.no}: an interval before any plan of its day: the beginning of the ledger is lost"
+            )
         self.plan = row.plan
         self.interval_count += 1
         self._add_energy(row)

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import BinaryIO, Protocol
 
 from edge.carbon.contracts.delivered import delivery_fault
+from edge.carbon.contracts.shares import ug_of
 from edge.carbon.evidence import tables
 from edge.carbon.evidence.account import Account, Amendments, row_of
 from edge.carbon.evidence.package import ENTRIES
@@ -21,7 +22,6 @@ from edge.carbon.ledger.balance import interval_fault, rolled_delta_wh
 from edge.carbon.ledger.body import Fault, import_mj, other_fault
 from edge.carbon.ledger.ed25519 import is_signed
 from edge.carbon.ledger.entry import Body, Entry, leaf_of, merkle_root, parse_line
-from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.seal import signed_message
 from edge.errors import DataFault
 

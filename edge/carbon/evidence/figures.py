@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from math import isqrt
 
 from edge.carbon.contracts.delivered import by_interval
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.account import SINKS, SOURCES, Account, Month
 from edge.carbon.ledger.entry import Body, utc_text
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.config.evidence import CLASSES
 
 MJ_PER_KWH = 3_600_000_000

@@ -24,8 +24,8 @@ CHANGES = ("no", "kind", "at_utc", "entry", "who", "why", "body")
 ROOTS = ("day", "no", "first_no", "last_no", "count", "root", "digest", "key", "signature", "stamped_by")
 PAYLOADS = ("sha256", "source", "first_used_utc", "uses", "kept")
 CHANGE_KINDS = (
-    "correction", "delivery", "rollover", "meter_exchange", "calibration_change", "clock_correction", "factor_change",
-    "factor_revised", "pool_step",
+    "correction", "delivery", "leap", "rollover", "meter_exchange", "calibration_change", "clock_correction",
+    "factor_change", "factor_revised", "pool_step",
 )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ that disagrees with the powers, one that jumped between two intervals) is a doub
 from collections.abc import Iterator
 from typing import Any
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH, ug_of
 from edge.carbon.ledger.body import MJ_PER_WH, SINCE, Fault, carbon_ug, derived, energy_mj, shape_fault
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH, ug_of
 from edge.config.evidence import CLASSES
 
 WALL_MAX_MS = 253_370_764_800_000  # year 9999

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from edge.carbon.contracts.shares import LocationUg, market_of, ug_of
 from edge.carbon.interval import (
     ClockState,
     FactorKind,
@@ -20,7 +21,6 @@ from edge.carbon.interval import (
     SpanQuality,
 )
 from edge.carbon.ledger.entry import Body, utc_day
-from edge.carbon.ledger.market import LocationUg, market_of, ug_of
 
 MISSING_MIN_PERMILLE = 10  # of an interval without powers before the registers are asked what passed meanwhile
 MJ_PER_WH = 3_600_000
@@ -57,8 +57,8 @@ SHAPE: dict[str, Any] = {
 }  # fmt: skip
 METER_SHAPE = {
     "accuracy_class": TEXT, "calibrated": TEXT, "calibration_due": TEXT, "certificate": TEXT, "ct": [INT], "device": TEXT,
-    "owner": TEXT, "profile": TEXT, "pt": [INT], "register_max_wh": INT, "registers": ("primary", "secondary"),
-    "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs", "genset"),
+    "owner": TEXT, "power_max_w": INT, "profile": TEXT, "pt": [INT], "register_max_wh": INT,
+    "registers": ("primary", "secondary"), "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs", "genset"),
 }  # fmt: skip
 PLAN_SHAPE = {
     "capacity_wh": INT,
@@ -90,12 +90,14 @@ PLAN_ADDED: dict[str, Any] = {
         "annual_mg_per_kwh": 0, "basis": "", "region": "", "signal": "", "source": "", "table": "", "version": "",
     },
 }  # fmt: skip
+TABLES_ADDED = {"contracts": {"energy_wh": 0}, "meters": {"power_max_w": 0}, "units": {"efficiency_permille": 950}}
 _REGISTER = SHAPE["registers"][0]
 # Of the other kinds; an exchange has two forms: told by the site file, or seen by the registers.
 SHAPES: dict[str, Any] = {
     "opening": {"plan": PLAN_SHAPE, "tenant": TEXT, "why": TEXT},
     "plan": {"plan": PLAN_SHAPE},
     "correction": {"digest": TEXT, "entry": INT, "interval": ANY, "who": TEXT, "why": TEXT},
+    "leap": {**_REGISTER, "entry": INT},
     "rollover": {**_REGISTER, "entry": INT},
     "calibration_change": {"changes": ANY, "meter": TEXT, "who": TEXT, "why": TEXT},
     "clock_correction": {"entry": INT, "offset_ms": INT, "who": TEXT, "why": TEXT},
@@ -143,7 +145,7 @@ def other_fault(kind: str, body: Body) -> Fault | None:
 
 def as_now(plan: Body) -> Body:
     """A plan with the keys that came after it was written."""
-    for key, added in (("contracts", {"energy_wh": 0}), ("units", {"efficiency_permille": 950})):
+    for key, added in TABLES_ADDED.items():
         tables = plan.get(key)
         if isinstance(tables, list) and all(isinstance(one, dict) for one in tables):
             plan = {**plan, key: [{**added, **one} for one in tables]}

@@ -22,6 +22,7 @@ Kind = Literal[
     "interval",
     "correction",  # names the entry that it replaces
     "rollover",
+    "leap",  # a register counted more than can have been
     "meter_exchange",
     "calibration_change",
     "clock_correction",

@@ -9,11 +9,12 @@ is "substituted" and says by which rule.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from edge.carbon.contracts.shares import ug_of
 from edge.carbon.interval import INTERVAL_MS, FactorUse, Flow, Interval, RegisterSpan, Sink, Source
+from edge.carbon.leaps import limit_wh
 from edge.carbon.ledger.balance import registers_of, rolled_delta_wh, span_delta_wh
 from edge.carbon.ledger.body import MJ_PER_WH, SINCE
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.market import ug_of
 from edge.carbon.sharing import share
 
 LINEAR_MAX_MS = 2 * 3_600_000
@@ -104,6 +105,9 @@ def _deltas(before: Body, after: Interval, plan: Body) -> dict[tuple[str, str], 
         delta = span_delta_wh(was["stop_wh"], span.start_wh, meter)
         if delta is None:
             delta = rolled_delta_wh(was["stop_wh"], span.start_wh, meter)
+        most_wh = limit_wh(meter, after.start_wall_ms - before["stop_ms"] + before["missing_ms"])
+        if delta is not None and most_wh is not None and delta > most_wh:
+            delta = None  # a leap: it tells nothing of what passed
         found[(span.meter, span.register)] = delta
     return found
 

@@ -7,7 +7,7 @@ UTC day comes, or with the one that ends at midnight. Signature and time stamp f
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,9 @@ from edge.carbon.account import Kept
 from edge.carbon.contracts.delivered import Delivery, delivery_body, delivery_fault
 from edge.carbon.factors.use import UNKNOWN_ANNUAL, FuelFactor
 from edge.carbon.interval import FactorUse, Interval
+from edge.carbon.leaps import LEAP, without_leaps
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
-from edge.carbon.ledger.body import body_of, factor_body, import_mj
+from edge.carbon.ledger.body import body_of, import_mj
 from edge.carbon.ledger.entry import (
     FIRST_PREVIOUS,
     Body,
@@ -31,7 +32,7 @@ from edge.carbon.ledger.entry import (
     utc_day,
 )
 from edge.carbon.ledger.gaps import fill_gap, join_registers
-from edge.carbon.ledger.market import ug_of
+from edge.carbon.ledger.later import Correction, correction_body, revision_body
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
 from edge.carbon.pool import PoolState
@@ -56,17 +57,6 @@ class LedgerNote:
     name: str
     text: str
     level: EventLevel
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What entry `no` (whose hash is `digest`) should have said, of the same time; who says so, and why."""
-
-    no: int
-    digest: str
-    interval: Interval
-    who: str
-    why: str
 
 
 class Ledger:
@@ -243,6 +233,8 @@ class Ledger:
             self._close_day(utc_day(self._last["start_ms"]))
         if self._last is not None and self._last["stop_ms"] == interval.start_wall_ms:
             interval = join_registers(self._last, interval, self._plan_before or self._config_plan)
+        before_ms = self._last["missing_ms"] if self._last is not None else 0
+        interval = without_leaps(interval, self._plan_before or self._config_plan, before_ms)
         self._write_interval(interval, mono_ms)
         if interval.stop_wall_ms % DAY_MS == 0:
             self._close_day(utc_day(interval.start_wall_ms))
@@ -271,6 +263,10 @@ class Ledger:
             self._write("pool_step", {"from_ug": was[1], "from_uj": was[0], "to_ug": found[1], "to_uj": found[0]})
 
     def _note_register(self, entry: Entry, span: Body, plan: Body) -> None:
+        if span["reason"].startswith(LEAP):
+            self._write("leap", {**span, "entry": entry.no})
+            self._tell("leap", f"{span['meter']} {span['register']}: {span['reason']}; not counted", "warning")
+            return
         start, stop, delta = span["start_wh"], span["stop_wh"], span["delta_wh"]
         if None in (start, stop, delta) or stop >= start:
             return
@@ -337,22 +333,10 @@ class Ledger:
         if entry is None:
             self._tell("late", f"a factor for {start_wall_ms}, of which no interval is kept", "warning")
             return
-        ug = ug_of(import_mj(entry.body), factor.value_mg_per_kwh)
-        difference_ug = ug - entry.body["location_ug"]
-        body = {
-            "difference_ug": difference_ug,
-            "digest": entry.digest,
-            "entry": entry.no,
-            "factor": factor_body(factor),
-        }
-        self._write("factor_revised", {**body, "why": why})
+        self._write("factor_revised", revision_body(entry, factor, why))
 
     def _correct(self, correction: Correction) -> None:
-        spans = tuple(replace(span, quality="corrected") for span in correction.interval.registers)
-        made = body_of(replace(correction.interval, registers=spans), self._plan_before or self._config_plan)
-        made["quality"] = "corrected"
-        told = {"digest": correction.digest, "entry": correction.no, "who": correction.who, "why": correction.why}
-        entry = self._write("correction", {**told, "interval": made})
+        entry = self._write("correction", correction_body(correction, self._plan_before or self._config_plan))
         self._tell(
             "correction", f"entry {entry.no} corrects {correction.no}: {correction.who}: {correction.why}", "warning"
         )

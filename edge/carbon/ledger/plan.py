@@ -14,6 +14,7 @@ from edge.config.options import Config, Device
 
 UNIT_KEYS = ("bms", "capacity_wh", "efficiency_permille", "pcs")
 USES = ("poc", "load", "pv", "pcs", "genset")  # those that count energy
+POWER_MARGIN = 2
 EXCHANGE_KEYS = ("serial",)
 CALIBRATION_KEYS = ("accuracy_class", "calibrated", "calibration_due", "certificate", "seal", "ct", "pt", "registers")
 
@@ -31,7 +32,9 @@ def plan_of(config: Config, annual: FactorUse = UNKNOWN_ANNUAL, genset: FuelFact
         "factors": _factors(config, annual),
         "genset": asdict(genset) if genset is not None else None,
         "it_category": evidence.it_category,
-        "meters": [_meter(one, told.get(one.name)) for one in config.device if one.use in USES],
+        "meters": [
+            _meter(one, told.get(one.name), power_max_w(config, one)) for one in config.device if one.use in USES
+        ],
         "operator": evidence.operator,
         "place": evidence.place,
         "pv_certificates_sold": evidence.pv_certificates_sold,
@@ -56,7 +59,17 @@ def _factors(config: Config, annual: FactorUse) -> Body:
     }
 
 
-def _meter(device: Device, meter: Meter | None) -> Body:
+def power_max_w(config: Config, device: Device) -> int:
+    """More than any register of this device can count: twice what is behind it, for overload and a late reading."""
+    limits = config.limits
+    if device.use == "pcs":
+        mine = [max(u.power_charge_max_w, u.power_discharge_max_w) for u in config.unit if u.pcs == device.name]
+        return POWER_MARGIN * sum(mine)
+    batteries_w = sum(unit.power_discharge_max_w for unit in config.unit)
+    return POWER_MARGIN * (max(limits.import_max_w, limits.export_max_w) + batteries_w + limits.pv_rated_w)
+
+
+def _meter(device: Device, meter: Meter | None, power_w: int) -> Body:
     told = meter or Meter(device=device.name)
     return {
         "accuracy_class": told.accuracy_class,
@@ -66,6 +79,7 @@ def _meter(device: Device, meter: Meter | None) -> Body:
         "ct": [told.ct_primary_a, told.ct_secondary_a],
         "device": device.name,
         "owner": told.owner,
+        "power_max_w": power_w,
         "profile": device.profile,
         "pt": [told.pt_primary_v, told.pt_secondary_v],
         "register_max_wh": told.register_max_wh,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.account import Row
 from edge.carbon.ledger.body import carbon_ug, energy_mj
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.carbon.pool import EMPTY_PERMILLE, UG_UJ_PER_MG_KWH, UJ_PER_WH
 from edge.report.kpi import Kpi
 from edge.report.sheet.material import FIELDS, HOUR_MS, Material, Stretch, merged

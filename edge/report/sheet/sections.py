@@ -22,7 +22,7 @@ def kpi_section(material: Material, whole: Kpi) -> list[str]:
         (f"{word}CUE, interval by interval", grams(whole.cue_mg_per_kwh), "carbon of the ledger per kWh of IT"),
         (f"{word}CUE, annual factor", grams(whole.cue_annual_mg_per_kwh), _annual(rules.annual_mg_per_kwh)),
         (f"{word}REF", ratio(whole.ref_permille), _ref(rules.pv_certificates_sold)),
-        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.grid_cfe_permille)),
+        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.grid_cfe_permille, whole)),
     ]  # fmt: skip
     said = (
         f'<p class="s">Both meters were known for {percent(whole.covered_permille)} of the {material.period.kind}.</p>'
@@ -40,10 +40,9 @@ def _annual(annual_mg_per_kwh: int | None) -> str:
     return f"import at the official {fixed(annual_mg_per_kwh, 1000, 0)} g/kWh of the region"
 
 
-def _cfe(grid_permille: int | None) -> str:
-    grid = (
-        "the grid's share is not known and counts as 0" if grid_permille is None else f"grid {percent(grid_permille)}"
-    )
+def _cfe(grid_permille: int | None, whole: Kpi) -> str:
+    unknown = f"the grid's share is unknown, counted as 0 for {whole.grid_cfe_unknown_count} intervals"
+    grid = unknown if grid_permille is None else f"grid {percent(grid_permille)}"
     return f"PV, and what carbon-free contracts delivered, up to the load of each interval; {grid}"
 
 

@@ -11,7 +11,7 @@ from edge.carbon.contracts.delivered import Delivery
 from edge.carbon.evidence.package import Period, select, write
 from edge.carbon.interval import INTERVAL_MS, ClockState, RegisterSpan
 from edge.carbon.ledger.entry import Entry
-from edge.carbon.ledger.ledger import Correction
+from edge.carbon.ledger.later import Correction
 from tests.carbon.ledger_kit import METERS, START_MS, Kept, Plant, factor, site
 
 DAY_MS = 96 * INTERVAL_MS
