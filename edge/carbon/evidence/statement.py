@@ -19,12 +19,15 @@ table{border-collapse:collapse;width:100%;margin:.4rem 0}th,td{padding:.2rem .5r
 th,td{border-bottom:1px solid #ddd;vertical-align:top}
 th{text-align:left;background:#f2f2f2}
 td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th.n{text-align:right}.big{font-size:1.25rem;font-weight:600}.s{color:#555;font-size:.85rem}
+th.n{text-align:right}td.n.w{text-align:left}.big{font-size:1.25rem;font-weight:600}.s{color:#555;font-size:.85rem}
 .flag{border:2px solid #b00;padding:.4rem .7rem;margin:.7rem 0}code{font-size:.78rem;overflow-wrap:anywhere}
-svg{max-width:100%;height:auto}td.w{overflow-wrap:anywhere}
+svg{max-width:100%;height:auto}td.w{overflow-wrap:break-word}td.h{overflow-wrap:anywhere}.x{overflow-x:auto}
+.x svg{min-width:34rem}.x td.w:last-child:not(:nth-child(2)){min-width:10rem}
 @media print{body{padding:0;font-size:11px;max-width:none}h2{break-after:avoid}tr,svg{break-inside:avoid}}
 @page{size:A4;margin:14mm}
 """.strip()
+UNITS = ("t CO2", "t CO2/MWh", "MWh", "kWh")
+HASH_MIN = 40  # characters without a space: longer than any word
 LIMITS = (
     "This statement is made by the operator's own controller. It is designed to be verified; whether it holds is for an"
     " accredited verifier to say, who must also see the meters, the seals and the contracts.",
@@ -53,7 +56,8 @@ def statement(account: Account, told: Body) -> str:
         *_battery(told), *_site(account), *_quality(told), *_factors(told), *_integrity(told), *_limits(),
     ]  # fmt: skip
     title = f"Electricity and carbon statement, {escape(told['site'])}, {told['period']['from'][:10]}"
-    meta = f'<meta charset="utf-8"><title>{title}</title>'
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    meta += f"<title>{title}</title>"
     head = f'<!doctype html>\n<html lang="en"><head>{meta}\n<style>{STYLE}</style></head><body>'
     return "\n".join([head, *parts, "</body></html>"]) + "\n"
 
@@ -62,11 +66,21 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Seque
     """Lines of a table; `numbers`: the columns that stand to the right."""
     marks = ["n" if index in numbers else "w" for index in range(len(heads))]
     first = "".join(f'<th class="{mark}">{escape(text)}</th>' for mark, text in zip(marks, heads, strict=True))
-    lines = [f"<table><tr>{first}</tr>" if any(heads) else "<table>"]
+    lines = ['<div class="x"><table>' + (f"<tr>{first}</tr>" if any(heads) else "")]
     for row in rows:
-        cells = "".join(f'<td class="{mark}">{escape(str(text))}</td>' for mark, text in zip(marks, row, strict=True))
+        cells = "".join(
+            f'<td class="{_mark(mark, str(text))}">{escape(str(text))}</td>'
+            for mark, text in zip(marks, row, strict=True)
+        )
         lines.append(f"<tr>{cells}</tr>")
-    return [*lines, "</table>"]
+    return [*lines, "</table></div>"]
+
+
+def _mark(mark: str, text: str) -> str:
+    """A hash may be broken anywhere, a word may not, a unit or field that a number needs stays in one line."""
+    if len(text) > HASH_MIN and " " not in text:
+        return "h"
+    return "n w" if text in UNITS else mark
 
 
 def _percent(ppm: int) -> str:
@@ -160,7 +174,7 @@ def _matrix(told: Body) -> list[str]:
 def _months(told: Body) -> list[str]:
     keys = ("month", "import_kwh", "location_kg", "market_kg", "substituted_percent", "estimated_percent")
     rows = [(*(month[key] for key in keys), "limited" if month["limited"] else "") for month in told["months"]]
-    heads = ("month", "import kWh", "location kg", "market kg", "substituted %", "estimated %", "")
+    heads = ("month", "import kWh", "location kg", "market kg, by interval", "substituted %", "estimated %", "")
     note = '<p class="s">Substituted: share of the time, absent intervals included. More than 5 %: limited.</p>'
     return ["<h2>Months</h2>", *table(heads, rows, range(1, 6)), note]
 
@@ -214,7 +228,11 @@ def _site(account: Account) -> list[str]:
     )
     rows = [[*(meter[key] or "not stated" for key in keys), _ratio(meter)] for meter in account.plan["meters"]]
     heads = ("meter", "use", "class", "serial", "calibrated", "due", "certificate", "seal", "owner", "CT, PT")
-    return ["<h2>Site and meters</h2>", diagram(account.plan).rstrip("\n"), *table(heads, rows)]
+    return [
+        "<h2>Site and meters</h2>",
+        f'<div class="x">{diagram(account.plan).rstrip(chr(10))}</div>',
+        *table(heads, rows),
+    ]
 
 
 def _ratio(meter: Body) -> str:

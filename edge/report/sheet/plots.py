@@ -14,6 +14,7 @@ from edge.report.sheet.svg import TOP, Plot, Step, nice_axis
 WIDE, HALF = 920.0, 450.0
 WEAK = ("stale", "substituted", "default")
 LEVELS = ("warning", "alarm")  # in the order of drawing
+MARKS = {"warning": "l5 5l-5 5l-5 -5z", "alarm": "l5 9h-10z"}  # a diamond, a triangle: colour is not all that tells
 Legend = Sequence[tuple[str, str]]  # (class of the sample, text)
 
 
@@ -31,7 +32,7 @@ def _sample(css: str) -> str:
     if css.startswith("l "):
         return f'<line class="{css}" x1="1" y1="6" x2="25" y2="6"/>'
     if css.startswith("e "):
-        return f'<path class="{css}" d="M13 2l5 8h-10z"/>'
+        return f'<path class="{css}" d="M13 1{MARKS[css.split()[1]]}"/>'
     return f'<rect class="{css}" x="1" y="1" width="24" height="10"/>'
 
 
@@ -117,7 +118,7 @@ def _marks(plot: Plot, material: Material) -> list[tuple[str, str]]:
                 places.setdefault(round(plot.x(one.wall_ms) / 6), []).append(one.name)
         for place, names in places.items():
             x, text = place * 6, escape(", ".join(dict.fromkeys(names)))
-            plot.add(f'<path class="e {level}" d="M{x} {TOP - 8}l5 8h-10z"><title>{text}</title></path>')
+            plot.add(f'<path class="e {level}" d="M{x} {TOP - 10}{MARKS[level]}"><title>{text}</title></path>')
         found += [(f"e {level}", level)] if places else []
     return found
 

@@ -153,7 +153,7 @@ def _happening(material: Material, one: Happening) -> str:
     form = "%H:%M:%S" if material.period.kind == "day" else "%m-%d %H:%M"
     time = f"{material.period.local(one.wall_ms):{form}}" + ("" if one.sure else "?")
     cells = f'<td class="t">{time}</td><td class="{one.level}">{one.level}</td><td>{escape(one.name)}</td>'
-    return f"<tr>{cells}<td>{escape(one.text)}</td></tr>"
+    return f'<tr>{cells}<td class="what">{escape(one.text)}</td></tr>'
 
 
 def quality_section(material: Material, account: Account) -> list[str]:
