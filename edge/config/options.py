@@ -122,6 +122,17 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marginal:
+    """The grid's marginal rate, to be looked at beside the inventory. Nothing books it, no rule reads it."""
+
+    kind: str = option("none", words=("none", "watttime"), when="what one kWh more would emit, as a model says")
+    region: str = option("", when="the publisher's name of the region; empty: its usual one")
+    key_file: str = option("", when="path of the file with name and password, or the name of a systemd credential")
+    base_url: str = option("", when="another address of the same interface")
+    ca_file: str = option("", when="PEM of a private CA; empty trusts the system's")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Thresholds that ask for power; a planner comes later. All asks are leases, the kernel decides."""
 
@@ -204,6 +215,7 @@ class Config:
     safe: Safe = field(default_factory=Safe)
     functions: Functions = field(default_factory=Functions)
     signal: Signal = Signal()
+    marginal: Marginal = Marginal()
     rule: Rule = Rule()
     store: Store = Store()
     cloud: Cloud = Cloud()

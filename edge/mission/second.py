@@ -5,6 +5,7 @@ Owned by the uplink; stepped by the simulated days as well, which is why it know
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from edge.carbon.account import CarbonAccount, Checkpoint
 from edge.carbon.factors.use import FuelFactor, factor_use, genset_factor
@@ -18,6 +19,7 @@ from edge.mission.late import LateFactors
 from edge.model import Request, Sample, SiteFlows, UplinkStatus
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
+from edge.plan.signals.apart.marginal import open_marginal
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
 from edge.plan.signals.live import GridSignal, open_signal, site_table
@@ -62,6 +64,7 @@ class Mission:
             self.signal = self.pushed
         elif config.signal.kind in AVERAGE:
             self.signal = open_signal(config, clock, load_weights)
+        self.marginal = open_marginal(config, clock)
         self.late = LateFactors(self.signal.late if isinstance(self.signal, GridSignal) else deque())
         capacity_wh = sum(unit.capacity_wh for unit in config.unit)
         fuel = fuel_of(config)
@@ -98,10 +101,21 @@ class Mission:
             site_carbon_mg_per_s=step.site_carbon_mg_per_s,
             stored_carbon_mg=step.stored_carbon_mg,
             stored_energy_mwh=step.stored_mwh,
+            **self._apart(flows.wall_ms),
             rule=choice.text,
             invite_w=choice.invitation.invite_w if choice.invitation else 0,
         )
         return choice.request, step, (message.topic, message.payload) if message else None
+
+    def _apart(self, wall_ms: int) -> dict[str, Any]:
+        """The marginal rate, for people; nothing above knows of it."""
+        if self.marginal is None:
+            return {}
+        rate = self.marginal.poll(wall_ms)
+        value = rate.marginal_mg_per_kwh if rate is not None else None
+        return {
+            "marginal_source": self.marginal.name, "marginal_mg_per_kwh": value, "marginal_fault": self.marginal.fault,
+        }  # fmt: skip
 
 
 def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None) -> Sample:

@@ -68,7 +68,11 @@ def list_lines() -> list[str]:
         )
         for name, text in (("licence", source.licence), ("doubt", source.doubt)):
             lines += textwrap.wrap(text, WIDTH, initial_indent=f"{'':<16}{name}: ", subsequent_indent=" " * 18)
-    return [*lines, "", "`marginal` is for estimates of avoided emissions; it can be looked at, not be signal.kind"]
+    return [
+        *lines,
+        "",
+        "`marginal` is for estimates of avoided emissions: it is for [marginal], not for signal.kind",
+    ]
 
 
 def _config(options: argparse.Namespace) -> Config:

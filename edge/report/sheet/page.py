@@ -8,7 +8,7 @@ from edge.report.intervals import interval_of
 from edge.report.kpi import Kpi, kpi_between
 from edge.report.sheet.battery import without_battery
 from edge.report.sheet.material import Material
-from edge.report.sheet.plots import intensity_figure, kpi_figures, power_figure, soc_figure
+from edge.report.sheet.plots import intensity_figure, kpi_figures, marginal_figure, power_figure, soc_figure
 from edge.report.sheet.sections import battery_section, happenings_section, kpi_section, matrix_section, quality_section
 from edge.report.sheet.style import HATCH, STYLE
 from edge.report.sheet.texts import carbon, energy, grams, intensity, listing, percent, ratio
@@ -41,7 +41,7 @@ def page(material: Material) -> str:
         *_head(material, account), *_tiles(account, whole), power_figure(material), soc_figure(material),
         intensity_figure(material), kpi_figures(material, pieces), *kpi_section(material, whole),
         *matrix_section(account), *battery_section(account, without_battery(material.rows)), *happenings_section(material),
-        *quality_section(material, account), *listing("What this page cannot say", LIMITS),
+        *quality_section(material, account), marginal_figure(material), *listing("What this page cannot say", LIMITS),
     ]  # fmt: skip
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
     head = f'<!doctype html>\n<html lang="en"><head>{meta}<title>{escape(title)}</title>\n<style>{STYLE}</style></head>'

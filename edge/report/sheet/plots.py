@@ -168,6 +168,27 @@ def intensity_figure(material: Material) -> str:
     return figure("Carbon intensity", plot, legend, note)
 
 
+def marginal_figure(material: Material) -> str:
+    """A picture of its own, where the site asked for it: no line of it stands among those of the inventory."""
+    steps = [
+        Step(one.start_wall_ms, one.start_wall_ms + one.interval_s * 1000, one.marginal_mg_per_kwh / 1000)
+        for one in material.marginal
+    ]
+    if not steps:
+        return ""
+    axis = nice_axis(0, max(one.value for one in steps), 3)
+    plot = Plot(material.period, axis, WIDE, 170, "g CO₂/kWh", "marginal rate of the grid")
+    plot.line(steps, "marginal")
+    plot.gaps(steps)
+    models = ", ".join(sorted({one.model for one in material.marginal}))
+    note = (
+        "What one kWh more would have caused, as a model estimates it (model "
+        f"{models}). It is part of no figure of this page, and cannot be compared with the average above: the two answer"
+        " different questions."
+    )
+    return figure("Marginal rate of the grid, apart", plot, [("l marginal", "marginal, estimated")], note)
+
+
 def _consumed(row: Row) -> Step | None:
     used_mj = energy_mj(row.body, None, "load")
     ug = carbon_ug(row.body, None, "load") + row.revised_ug

@@ -49,7 +49,7 @@ svg text{{font:12px system-ui,sans-serif;fill:var(--fg)}}svg .s{{fill:var(--dim)
 .ink{{stroke:var(--bg);stroke-width:1.4}}.mark{{stroke:var(--rule);stroke-width:2}}.gap{{fill:url(#hg)}}
 .l{{fill:none;stroke-width:1.8;stroke-linejoin:round}}
 .l.load{{stroke:var(--fg)}}.l.it{{stroke:var(--fg);stroke-dasharray:5 3;stroke-width:1.3}}
-.l.charge{{stroke:var(--bat)}}
+.l.charge{{stroke:var(--bat)}}.l.marginal{{stroke:var(--out);stroke-dasharray:6 2}}
 .l.grid-l{{stroke:var(--grid);stroke-dasharray:9 3}}.l.weak{{stroke-dasharray:2 4}}
 .l.bat-l{{stroke:var(--bat);stroke-dasharray:4 2 1 2}}
 .e.alarm{{fill:var(--bad)}}.e.warning{{fill:var(--warn)}}
