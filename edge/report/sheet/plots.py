@@ -75,6 +75,10 @@ def power_figure(material: Material) -> str:
     legend += _marks(plot, material)
     piece = "an hour" if material.period.kind == "month" else "a quarter of an hour"
     note = f"Means of {piece}. Above 0: where the power came from; below: what was stored or exported."
+    if any(energy_mj(row.body, "genset") for row in material.rows):
+        note += (
+            " The genset's power is not in this picture: site load is too low by it. Its energy and carbon are below."
+        )
     return figure("Power", plot, legend, note)
 
 
