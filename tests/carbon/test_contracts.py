@@ -149,6 +149,18 @@ def test_a_delivery_of_the_future_or_of_another_contract_is_not_taken() -> None:
     assert kept.of("delivery") == [] and len([one for one in kept.ledger.notes if "not taken" in one.text]) == 3
 
 
+def test_a_quarter_that_two_intervals_claim_after_a_step_of_the_clock_is_used_once() -> None:
+    kept, plant = Kept(site(contract=[WIND])), Plant()
+    kept.note(plant.interval())
+    plant.start_ms = START_MS  # the clock went back: the same quarter once more
+    kept.note(plant.interval())
+    kept.ledger.deliver(Delivery("wind", START_MS, (500,), "", "B"))
+    kept.settle(START_MS + 10 * INTERVAL_MS)
+    account = account_of(kept)
+    assert account.overlap_count == 1 and account.interval_count == 2
+    assert account.delivered_mj["wind"] == account.market["wind"][0] == 500 * WH
+
+
 # ---- by year
 
 

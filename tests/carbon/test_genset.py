@@ -143,6 +143,10 @@ def test_the_ledger_books_it_apart_from_the_grid_and_fills_an_hour_from_its_regi
         assert abs(genset_ug - energy_mj(body, "genset") * DIESEL // 3_600_000) <= 1
         grid_ug = sum(flow["ug"] for flow in body["flows"] if flow["from"] == "grid")
         assert body["location_ug"] == grid_ug + (body["gap"]["ug"] if body["gap"] else 0)  # it is no Scope 2
+    flow = next(flow for flow in bodies[0]["flows"] if flow["from"] == "genset")
+    flow["ug"] -= 3  # a genset cleaner than its fuel
+    fault = interval_fault(bodies[0], plan)
+    assert fault is not None and fault.field == "flows: sum of ug from genset"
 
 
 def test_its_meter_reaches_the_second_of_the_account_through_bus_and_image_and_is_unknown_when_silent() -> None:

@@ -96,9 +96,10 @@ def test_a_factor_that_the_source_publishes_later_revises_the_quarters_that_it_c
     run(uplink, clock, 2)
     uplink.close()
     found = entries(tmp_path)
-    revised = {one.body["entry"]: one.body for one in found if one.kind == "factor_revised"}
+    noted = [one.body for one in found if one.kind == "factor_revised"]
+    revised = {body["entry"]: body for body in noted}
     quarters = [one for one in found if one.kind == "interval"]
-    assert list(revised) == [quarters[0].no, quarters[1].no]
+    assert [body["entry"] for body in noted] == [quarters[0].no, quarters[1].no]
     for one in quarters[:2]:
         assert one.body["location_ug"] + revised[one.no]["difference_ug"] == import_mj(one.body) * 300_000 // 3_600_000
         assert revised[one.no]["factor"]["payload_sha256"] == "cd" * 32
