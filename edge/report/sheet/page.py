@@ -68,10 +68,20 @@ def _head(material: Material, account: Account) -> list[str]:
     ]
     flags = [*material.notes]
     if covered < COVERED_MIN_PERMILLE:
-        flags.append("Sums below are of what was recorded, not of the whole period; hatched times have no data.")
+        flags.append(
+            f"Sums below are of what was recorded, not of the whole period{_until(material)}; hatched times have no data."
+        )
     if account.limited:
         flags.append("Limited: more than 5 % of the time is substituted or absent.")
     return [*lines, *(f'<p class="flag">{escape(text)}</p>' for text in flags)]
+
+
+def _until(material: Material) -> str:
+    """Where the last interval ends, when that is not the end: a period that still runs, or an outage."""
+    last_ms = max((row.stop_ms for row in material.rows), default=material.period.stop_ms)
+    if last_ms >= material.period.stop_ms:
+        return ""
+    return f", whose last interval ends at {material.period.local(last_ms):%Y-%m-%d %H:%M}"
 
 
 def _covered_permille(account: Account) -> int:

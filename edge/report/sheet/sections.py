@@ -145,7 +145,8 @@ def happenings_section(material: Material) -> list[str]:
         lines.append("</table></div>")
     more = f"{len(found) - len(shown)} more alarms and warnings, " if len(found) > len(shown) else ""
     none = "No alarm and no warning. " if not found else ""
-    lines.append(f'<p class="s">{none}{more}{others} of level info not shown: edge events.</p>')
+    unsure = " ? behind a time: the clock was not synchronised then." if any(not one.sure for one in shown) else ""
+    lines.append(f'<p class="s">{none}{more}{others} of level info not shown: edge events.{unsure}</p>')
     return lines
 
 
