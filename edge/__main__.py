@@ -30,6 +30,7 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
+from edge.plan.signals.apart.marginal import marginal_problems
 from edge.plan.signals.live import kept_answer, signal_problems
 from edge.plan.signals.words import add_signal_words
 from edge.report.command import add_report_word
@@ -195,7 +196,7 @@ def _checked_devices(config: Config) -> list[BusDevice]:
 
     `run` does not ask for the files: a gateway whose password is missing controls its site all the same, and says so.
     """
-    problems = signal_problems(config, load_weights)
+    problems = [*signal_problems(config, load_weights), *marginal_problems(config)]
     clouds = [("cloud", access_of(config.cloud))] if config.cloud.host else []
     for table, access in (*clouds, *accesses_of(config)):
         for fault in access.faults():

@@ -46,7 +46,7 @@ from edge.uplink import Uplink, open_trace
 
 EXIT_UNSAFE, EXIT_FAULT = 1, 70
 UPLINK_END_S = 5.0  # the last flush of a slow disk; after this the process ends without it
-KIND_OF_USE = {"poc": "meter", "load": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms", "io": "io"}
+KIND_OF_USE = {"poc": "meter", "load": "meter", "genset": "meter", "pv": "pv", "pcs": "pcs", "bms": "bms", "io": "io"}
 
 log = logging.getLogger("edge")
 

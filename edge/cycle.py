@@ -68,7 +68,7 @@ class Cycle:
         on_record: Callable[[CycleRecord], None] | None = None,
     ) -> None:
         self._kernel = kernel
-        self._image = image
+        self.image = image
         self._authority = authority
         self._forecast = forecast
         self._orders = orders
@@ -82,8 +82,8 @@ class Cycle:
         """One cycle, now."""
         now_mono_ms = self._clock.mono_ms()
         standing = self._authority.settle(now_mono_ms)
-        self._image.note_announcements(self._forecast.settle(now_mono_ms))
-        self._image.freeze(now_mono_ms, standing)
+        self.image.note_announcements(self._forecast.settle(now_mono_ms))
+        self.image.freeze(now_mono_ms, standing)
         self._kernel.step()
         self._orders.give(self._kernel.input, self._kernel.output)
         self.late_us.append(late_us)

@@ -224,6 +224,7 @@ class SiteFlows:
     late_max_us: int
     late_count: int
     registers: tuple[RegisterValue, ...] = ()
+    genset_power_w: int | None = None  # + into the site; None: none, or its meter is stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,9 @@ class UplinkStatus:
     site_carbon_mg_per_s: int | None = None  # what the load emits now
     stored_carbon_mg: int = 0
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
+    marginal_source: str = ""  # "" when the site asks for no marginal rate
+    marginal_mg_per_kwh: int | None = None  # what one kWh more would emit; an estimate, part of no inventory
+    marginal_fault: str = ""
     rule: str = ""  # what the mission rule asks for now, and why
     invite_w: int = 0
     cloud_fault: str = ""  # why there is no connection, and what to do about it; "" while there is one

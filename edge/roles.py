@@ -48,7 +48,7 @@ ROLES: dict[str, Role] = {
         Role("pv.power", "pv", "W", mandatory=True),
         Role("pv.energy", "pv", "Wh"),
         Role("pv.temp", "pv", "dC"),
-        Role("meter.power", "meter", "W", mandatory=True),  # + import at the POC, + consumption at a load
+        Role("meter.power", "meter", "W", mandatory=True),  # + import, consumption of a load, generation of a genset
         Role("meter.energy_import", "meter", "Wh"),
         Role("meter.energy_export", "meter", "Wh"),
         Role("meter.frequency", "meter", "mHz"),

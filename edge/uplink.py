@@ -20,6 +20,7 @@ from typing import Any
 
 from edge.carbon.desk.inbox import Inbox
 from edge.carbon.interval import ClockState
+from edge.carbon.ledger.later import Correction
 from edge.carbon.ledger.ledger import Ledger
 from edge.clock import Clock
 from edge.cloud.engine import link_of
@@ -35,6 +36,7 @@ from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
 from edge.logbook.book import Logbook
 from edge.logbook.latest import latest_wall_ms
+from edge.mission.ledger import ledger_of
 from edge.mission.second import Mission, sample_of
 from edge.model import (
     Announcement,
@@ -96,9 +98,7 @@ class Uplink(Handover):
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
-        self.ledger = None
-        if journal is not None:
-            self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger, has_room=journal.has_ledger_room)
+        self.ledger = ledger_of(config, journal) if journal is not None else None
         self._inbox = Inbox(Path(config.store.path))
         self._store = config.store.path
         self._begun = False  # the account knows how far the ledger got, the clock's floor how late it is at least
@@ -275,14 +275,20 @@ class Uplink(Handover):
         while closed:
             interval = closed.popleft()
             if self.ledger is not None:
+                self.mission.late.note_closed(interval)
                 self.ledger.note(interval, mono_ms)
         if self.ledger is not None:
             self._step_ledger(self.ledger, mono_ms)
 
     def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
         wall_ms = self._clock.wall_ms()
-        for correction in self._inbox.take(mono_ms):
-            ledger.correct(correction)
+        for told in self._inbox.take(mono_ms):
+            if isinstance(told, Correction):
+                ledger.correct(told)
+            else:
+                ledger.deliver(told)
+        for one in self.mission.late.poll():
+            ledger.note_factor(one.start_wall_ms, one.factor, "the source published it after the interval was booked")
         ledger.step(mono_ms, wall_ms)
         while ledger.notes:
             note = ledger.notes.popleft()

@@ -6,7 +6,7 @@ Here is the only place that says which face, which machine of the plant and whic
 from edge.config.options import Config, Device
 from edge.field.profiles.loader import load_profile
 from hil.plant.bms import Bms
-from hil.plant.faces import Face, bms_face, io_face, it_meter_face, pcs_face, poc_meter_face, pv_face
+from hil.plant.faces import Face, bms_face, genset_meter_face, io_face, it_meter_face, pcs_face, poc_meter_face, pv_face
 from hil.plant.pack import PackSpec
 from hil.plant.pcs import Pcs, PcsSpec
 from hil.plant.pv import Pv
@@ -53,7 +53,9 @@ def plant_devices(config: Config, site: Site) -> dict[str, Pcs | Bms | Pv | Cont
 
 def device_kinds(config: Config) -> dict[str, str]:
     """Name -> pcs, bms, pv, meter, io or port: what a fault may be put on."""
-    kinds = {device.name: "meter" if device.use in ("poc", "load") else device.use for device in config.device}
+    kinds = {
+        device.name: "meter" if device.use in ("poc", "load", "genset") else device.use for device in config.device
+    }
     return kinds | {port.name: "port" for port in config.port}
 
 
@@ -63,6 +65,8 @@ def _face(config: Config, device: Device, site: Site) -> Face:
             return poc_meter_face(site)
         case "load":
             return it_meter_face(site)
+        case "genset":
+            return genset_meter_face(site)
         case "pv":
             return pv_face(site)
         case "io":

@@ -43,13 +43,25 @@ class CarbonAccount:
     """Books seconds. `closed` is for the ledger to take from, oldest first; `minute` is the newest closed minute."""
 
     def __init__(
-        self, capacity_wh: int, registers: RegisterBook | None = None, checkpoint: Checkpoint | None = None
+        self,
+        capacity_wh: int,
+        registers: RegisterBook | None = None,
+        checkpoint: Checkpoint | None = None,
+        *,
+        efficiency_permille: int = 950,
+        genset_mg_per_kwh: int | None = None,
     ) -> None:
+        """`efficiency_permille` of the pack, each way; `genset_mg_per_kwh` None: no genset has a meter."""
         self._checkpoint = checkpoint
         self._registers = registers or RegisterBook()
         state = checkpoint.state if checkpoint is not None else None
-        pool = StoredPool(capacity_wh, PoolState(*state["pool"]) if state else PoolState(0, 0))
-        self._flow = SiteFlow(pool, opened=state is not None)
+        pool = StoredPool(
+            capacity_wh,
+            PoolState(*state["pool"]) if state else PoolState(0, 0),
+            eta_charge_permille=efficiency_permille,
+            eta_discharge_permille=efficiency_permille,
+        )
+        self._flow = SiteFlow(pool, opened=state is not None, genset_mg_per_kwh=genset_mg_per_kwh)
         self._quarter = IntervalBook(INTERVAL_MS, self._registers.close)
         self._minute = IntervalBook(MINUTE_MS)
         if state is not None:

@@ -6,7 +6,7 @@ the interval's.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from edge.carbon.flow import MJ_MG_PER_UG_KWH, FlowStep
@@ -15,7 +15,7 @@ from edge.carbon.pool import PoolState
 from edge.carbon.sharing import share
 
 METHOD = "average-pool/1"  # proportional sharing at one bus, weighted-average pool, all losses to the battery's energy
-SOURCES: tuple[Source, ...] = ("grid", "pv", "battery")  # no genset: nothing meters one yet
+SOURCES: tuple[Source, ...] = ("grid", "pv", "battery", "genset")
 SINKS: tuple[Sink, ...] = ("battery", "export", "load")  # the last takes what rounding leaves
 FACTOR_RANK = {"measured": 0, "estimated_by_source": 1, "stale": 2, "substituted": 3, "default": 4}
 NO_FACTOR = FactorUse("none", "annual", 0, "nothing imported yet", "", None, "", "default")
@@ -52,14 +52,19 @@ class IntervalBook:
             self._clear(before)
         self._add(step)
         self._closed = after
-        if FACTOR_RANK.get(factor.quality, 4) >= FACTOR_RANK.get(self._factor.quality, 4) or self._factor is NO_FACTOR:
+        if FACTOR_RANK.get(factor.quality, 4) >= FACTOR_RANK.get(self._factor.quality, 4) or self._factor == NO_FACTOR:
             self._factor = factor
         self._clock = clock
         return closed
 
     def _add(self, step: FlowStep) -> None:
-        energy = share((step.import_mj, step.pv_mj, step.discharge_mj), (step.charge_mj, step.export_mj, step.load_mj))
-        carbon = share((step.grid_ug, 0, step.discharge_ug), (step.charge_ug, step.export_ug, step.load_ug))
+        energy = share(
+            (step.import_mj, step.pv_mj, step.discharge_mj, step.genset_mj),
+            (step.charge_mj, step.export_mj, step.load_mj),
+        )
+        carbon = share(
+            (step.grid_ug, 0, step.discharge_ug, step.genset_ug), (step.charge_ug, step.export_ug, step.load_ug)
+        )
         for row in range(len(SOURCES)):
             for column in range(len(SINKS)):
                 cell = row * len(SINKS) + column
@@ -129,12 +134,16 @@ class IntervalBook:
             "index": self._index, "energy_mj": self._energy_mj, "carbon_ug": self._carbon_ug, "it_mj": self._it_mj,
             "booked_ms": self._booked_ms, "loss_ug": self._loss_ug, "true_up_uj": self._true_up_uj,
             "open": [self._open.stored_uj, self._open.carbon_ug],
-            "closed": [self._closed.stored_uj, self._closed.carbon_ug],
+            "closed": [self._closed.stored_uj, self._closed.carbon_ug], "factor": asdict(self._factor),
         }  # fmt: skip
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Goes on where `freeze_state` was; the factor is that of the next second."""
+        """Goes on where `freeze_state` was."""
         self._index, self._it_mj = state["index"], state["it_mj"]
-        self._energy_mj, self._carbon_ug = list(state["energy_mj"]), list(state["carbon_ug"])
+        cells = len(SOURCES) * len(SINKS)
+        for name, cell in (("energy_mj", self._energy_mj), ("carbon_ug", self._carbon_ug)):
+            cell[:] = [*state[name], *[0] * cells][:cells]  # one written before there was a genset has fewer
         self._booked_ms, self._loss_ug, self._true_up_uj = state["booked_ms"], state["loss_ug"], state["true_up_uj"]
         self._open, self._closed = PoolState(*state["open"]), PoolState(*state["closed"])
+        if state.get("factor"):  # one that says "nothing imported yet" equals NO_FACTOR and gives way as that does
+            self._factor = FactorUse(**state["factor"])

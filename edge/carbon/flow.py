@@ -1,9 +1,10 @@
 """Carbon-flow tracing of the site: one bus, once a second, integers only, balanced to the last microgram for ever.
 
-In: grid import (at the grid's intensity), PV (direct emissions: 0 g/kWh), battery discharge (at the pool's). Out: site
-load, charge, export. e = carbon in / energy in, and every output leaves with e (proportional sharing). The invariant
+In: grid import (at the grid's intensity), PV (direct emissions: 0 g/kWh), battery discharge (at the pool's), genset (at
+its fuel's). Out: site load, charge, export. e = carbon in / energy in, and every output leaves with e (proportional
+sharing). The invariant
 
-    opening + grid carbon in = load + export + storage loss + carbon stored
+    opening + carbon in from grid and genset = load + export + storage loss + carbon stored
 
 holds exactly: charge and export take their floor share, the site load takes the rest, the pool keeps what it rounds.
 
@@ -62,11 +63,13 @@ class FlowStep:
     stored_mwh: int  # milliwatt-hours inside
     true_up_uj: int  # what S had to change by: the SOC said so, or more was delivered than S held; nearly always 0
     quality: Quality
+    genset_mj: int = 0
+    genset_ug: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FlowTotals:
-    """Sums since the opening; `opening_ug + grid_ug == load_ug + export_ug + loss_ug + stored_ug` always."""
+    """Sums since the opening; `opening_ug + grid_ug + genset_ug == load_ug + export_ug + loss_ug + stored_ug` always."""
 
     opening_ug: int
     grid_ug: int
@@ -77,6 +80,7 @@ class FlowTotals:
     load_mj: int
     it_mj: int
     unaccounted_ms: int
+    genset_ug: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class _Powers:
     poc_w: int
     pv_w: int
     battery_w: int
+    genset_w: int
     estimated: bool
 
 
@@ -100,30 +105,44 @@ def choose_booking(intensity_mg_per_kwh: int | None, intensity_quality: str) -> 
     return intensity_mg_per_kwh, quality
 
 
-def choose_powers(flows: SiteFlows) -> _Powers | None:
+def choose_powers(flows: SiteFlows, has_genset: bool = False) -> _Powers | None:
     """The three powers of the bus; a missing one is estimated by the balance. None: too little is known to book at all.
 
     A missing battery power counts as 0: the SOC true-up repairs the energy, and no carbon is invented.
     A missing PV power is at least 0 by the balance, else 0: less clean energy than there was, never more.
+    A missing genset power counts as 0: what it gave is load that nobody fed, as without a meter.
     """
     battery_w = flows.battery_power_w if flows.battery_power_w is not None else 0
     pv_w, poc_w, load_w = flows.pv_power_w, flows.poc_power_w, flows.load_power_w
+    genset_w = max(0, flows.genset_power_w or 0)  # below 0 its heater draws: part of the load
     if poc_w is None and load_w is None:
         return None
-    estimated = None in (flows.battery_power_w, pv_w, poc_w)
+    estimated = None in (flows.battery_power_w, pv_w, poc_w) or (has_genset and flows.genset_power_w is None)
     if pv_w is None:
-        pv_w = 0 if poc_w is None or load_w is None else max(0, load_w - poc_w - battery_w)
+        pv_w = 0 if poc_w is None or load_w is None else max(0, load_w - poc_w - battery_w - genset_w)
     if poc_w is None:
         assert load_w is not None
-        poc_w = load_w - max(0, pv_w) - battery_w
-    return _Powers(poc_w, max(0, pv_w), battery_w, estimated)  # PV at night draws: part of the load
+        poc_w = load_w - max(0, pv_w) - battery_w - genset_w
+    return _Powers(poc_w, max(0, pv_w), battery_w, genset_w, estimated)  # PV at night draws: part of the load
 
 
 class SiteFlow:
     """Books one interval after another. Not thread-safe: one owner (the uplink thread)."""
 
-    def __init__(self, pool: StoredPool, *, opened: bool = True, step_max_ms: int = STEP_MAX_MS) -> None:
-        """`opened` False: the pool's past is unknown; it opens at the first SOC seen, at the unknown factor."""
+    def __init__(
+        self,
+        pool: StoredPool,
+        *,
+        opened: bool = True,
+        step_max_ms: int = STEP_MAX_MS,
+        genset_mg_per_kwh: int | None = None,
+    ) -> None:
+        """`opened` False: the pool's past is unknown; it opens at the first SOC seen, at the unknown factor.
+
+        `genset_mg_per_kwh` None: no genset has a meter.
+        """
+        self._genset_mg_per_kwh = genset_mg_per_kwh
+        self._genset_carry = self._genset_ug = 0
         self.pool = pool
         self._step_max_ms = step_max_ms
         self._opened = opened
@@ -136,6 +155,7 @@ class SiteFlow:
         """The battery's content is known from elsewhere: the balance begins anew with it."""
         self.pool.stored_uj, self.pool.carbon_ug = state.stored_uj, state.carbon_ug
         self._opening_ug = state.carbon_ug + self._load_ug + self._export_ug + self._loss_ug - self._grid_ug
+        self._opening_ug -= self._genset_ug
         self._opened = True
 
     def totals(self) -> FlowTotals:
@@ -149,6 +169,7 @@ class SiteFlow:
             load_mj=self._load_mj,
             it_mj=self._it_mj,
             unaccounted_ms=self._unaccounted_ms,
+            genset_ug=self._genset_ug,
         )
 
     def step(
@@ -156,12 +177,12 @@ class SiteFlow:
     ) -> FlowStep:
         """Books `step_ms` of these powers at this grid intensity (quality: measured | stale | none)."""
         wanted_ms = max(0, step_ms)
-        powers = choose_powers(flows)
+        powers = choose_powers(flows, self._genset_mg_per_kwh is not None)
         booked_ms = min(wanted_ms, self._step_max_ms) if powers is not None else 0
         self._unaccounted_ms += wanted_ms - booked_ms
         booking, quality = choose_booking(intensity_mg_per_kwh, intensity_quality)
         if powers is None:
-            powers, quality = _Powers(0, 0, 0, True), "none"
+            powers, quality = _Powers(0, 0, 0, 0, True), "none"
         self.open_pool(flows.soc_cpct)
         return self._book(flows, powers, booked_ms, booking, quality)
 
@@ -186,8 +207,9 @@ class SiteFlow:
         inside_uj = self.pool.stored_uj
         discharge_ug = self.pool.discharge(discharge_mj)
         beyond_uj = max(0, discharge_mj * 1_000_000 // self.pool.eta_discharge_permille - inside_uj)
+        genset_mj, genset_ug = self._genset(powers, step_ms)
         # The sun brings nothing: direct emissions; those of making the panels are not in this inventory.
-        in_mj, in_ug = import_mj + pv_mj + discharge_mj, grid_ug + discharge_ug
+        in_mj, in_ug = import_mj + pv_mj + discharge_mj + genset_mj, grid_ug + discharge_ug + genset_ug
         out_mj = charge_mj + export_mj
         contradictory = out_mj > in_mj  # the meters contradict each other: nothing is booked that nobody saw come
         if contradictory:
@@ -201,12 +223,7 @@ class SiteFlow:
         by_soc_uj = self.pool.true_up(flows.soc_cpct) if flows.soc_cpct is not None else 0
         loss_ug = self.pool.expense_residual() if discharge_mj or by_soc_uj < 0 else 0
         it_mj = flows.load_power_w * step_ms if flows.load_power_w is not None else None
-        self._grid_ug += grid_ug
-        self._load_ug += load_ug
-        self._export_ug += export_ug
-        self._loss_ug += loss_ug
-        self._load_mj += load_mj
-        self._it_mj += it_mj or 0
+        self._sum_up(grid_ug, load_ug, export_ug, loss_ug, load_mj, it_mj or 0)
         if quality == "measured" and (powers.estimated or contradictory):
             quality = "estimated"
         known = quality not in {"default", "none"} and in_mj > 0
@@ -235,4 +252,23 @@ class SiteFlow:
             stored_mwh=self.pool.stored_uj * 1000 // UJ_PER_WH,
             true_up_uj=by_soc_uj + beyond_uj,
             quality=quality,
+            genset_mj=genset_mj,
+            genset_ug=genset_ug,
         )
+
+    def _sum_up(self, grid_ug: int, load_ug: int, export_ug: int, loss_ug: int, load_mj: int, it_mj: int) -> None:
+        self._grid_ug += grid_ug
+        self._load_ug += load_ug
+        self._export_ug += export_ug
+        self._loss_ug += loss_ug
+        self._load_mj += load_mj
+        self._it_mj += it_mj
+
+    def _genset(self, powers: _Powers, step_ms: int) -> tuple[int, int]:
+        """(mJ, ug) at the factor of its fuel; without a meter nothing."""
+        if self._genset_mg_per_kwh is None:
+            return 0, 0
+        energy_mj = powers.genset_w * step_ms
+        ug, self._genset_carry = divmod(energy_mj * self._genset_mg_per_kwh + self._genset_carry, MJ_MG_PER_UG_KWH)
+        self._genset_ug += ug
+        return energy_mj, ug

@@ -80,4 +80,7 @@ class Interval:
     storage_loss_ug: int
     missing_ms: int  # of the interval for which powers were not known
     clock: ClockState
+    contract_free_mj: int = (
+        0  # import that carbon-free contracts delivered in the interval; known afterwards, not metered
+    )
     true_up_uj: int = 0  # change of the stored energy by true-ups to the SOC: neither charged nor lost

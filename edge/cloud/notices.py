@@ -6,6 +6,7 @@ any bytes and return a value or raise DataFault, nothing else.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -181,3 +182,11 @@ def _whole(value: object, low: int, high: int, name: str) -> int:
     if type(value) is not int or not low <= value <= high:
         raise DataFault(f"{name} {value!r:.40}: must be a whole number {low}..{high}")
     return value
+
+
+def encode_status(
+    version: str, schema: str, stream: str, epoch: int, numbers: Mapping[str, int], *, synced: bool
+) -> bytes:
+    """What a gateway says of itself, retained: `numbers` are counts and `queue_age_s`. The epoch is a text: 63 bits."""
+    status = {"online": True, "version": version, "schema": schema, "stream": stream, "epoch": str(epoch)}
+    return json.dumps({**status, **numbers, "clock_synced": synced}, sort_keys=True).encode()

@@ -7,7 +7,6 @@ makes it hang up. Order in a step: events, the newest samples, then at the backl
 known better now, ranges that the fleet asks for again.
 """
 
-import json
 from collections import deque
 
 from edge.cloud.codec import Ack, Batch, decode_ack, encode_batch, encode_sample, schema_id, schema_json
@@ -21,7 +20,7 @@ from edge.cloud.lanes.rewind import begin_anew, highest
 from edge.cloud.lanes.standing import Standing
 from edge.cloud.lanes.stretch import STREAM, Stretch, Stretches
 from edge.cloud.link import Connection
-from edge.cloud.notices import decode_caps, decode_replay, encode_result
+from edge.cloud.notices import decode_caps, decode_replay, encode_result, encode_status
 from edge.cloud.topics import Topics
 from edge.errors import DataFault
 from edge.model import Sample
@@ -256,16 +255,14 @@ class Sync:
             pass
 
     def _status(self) -> bytes:
-        status = {"online": True, "version": self._version, "schema": schema_id(schema_json()), "stream": STREAM}
-        status |= {"epoch": str(self.log.epoch), "seq": self.log.next_seq - 1, "stored_count": self.stored_count}
-        status |= {"acked_count": self.acked_count, "pending_count": self.pending_count}
-        status |= {"queue_age_s": self.queue_age_ms // 1_000, "parked_count": self.parked_count}
-        status |= {
-            "lost_count": self.lost_count,
+        numbers = {
+            "seq": self.log.next_seq - 1, "stored_count": self.stored_count, "acked_count": self.acked_count,
+            "pending_count": self.pending_count, "queue_age_s": self.queue_age_ms // 1_000,
+            "parked_count": self.parked_count, "lost_count": self.lost_count,
             "events_pending_count": self._events.pending_count if self._events else 0,
-        }
-        status["clock_synced"] = self._clock is None or self._clock.synced
-        return json.dumps(status, sort_keys=True).encode()
+        }  # fmt: skip
+        synced = self._clock is None or self._clock.synced
+        return encode_status(self._version, schema_id(schema_json()), STREAM, self.log.epoch, numbers, synced=synced)
 
     def _send_results(self) -> None:
         while self._replays.results:

@@ -22,6 +22,9 @@ class Unit:
     cell_count: int = option(
         low=1, high=500, when="cells in series: the pack's voltage limits are the cells' times this"
     )
+    efficiency_permille: int = option(
+        950, low=700, high=1_000, when="AC to cells, each way: the root of the round trip of its data sheet; for carbon"
+    )
     power_charge_max_w: int = power()
     power_discharge_max_w: int = power()
     power_efficient_min_w: int = power(0, when="several units: one with less to do is spared while another can do it")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from edge.config.battery import ASCENDING, Unit
+from edge.config.evidence import PART_NAMES, Contract
 from edge.config.options import Cloud, Config, Port
 from edge.config.views import Broker
 from edge.errors import Problem
@@ -86,7 +87,7 @@ def _watchdogs(config: Config) -> Iterator[Parts]:
 
 
 def _uses(config: Config) -> Iterator[Parts]:
-    for use in ("poc", "load", "pv"):
+    for use in ("poc", "load", "pv", "genset"):
         found = [device.name for device in config.device if device.use == use]
         if use == "poc" and not found:
             yield "device", None, "needs one with use = 'poc'", "the meter at the point of connection"
@@ -202,7 +203,12 @@ def _evidence(config: Config) -> Iterator[Parts]:
     devices = {device.name: device.use for device in config.device}
     for index, meter in enumerate(config.meter):
         if devices.get(meter.device, "bms") in ("bms", "io"):
-            yield f"meter[{index}].device", meter.device, "is no [[device]] that counts energy", "poc, load, pv or pcs"
+            yield (
+                f"meter[{index}].device",
+                meter.device,
+                "is no [[device]] that counts energy",
+                "poc, load, pv, pcs or genset",
+            )
         if meter.device in [other.device for other in config.meter[:index]]:
             yield f"meter[{index}].device", meter.device, "has a [[meter]] already", "one for each device"
     for index, contract in enumerate(config.contract):
@@ -210,6 +216,29 @@ def _evidence(config: Config) -> Iterator[Parts]:
             yield f"contract[{index}].last", contract.last, f"must not be before first = {contract.first}", ""
         if contract.name in [other.name for other in config.contract[:index]]:
             yield f"contract[{index}].name", contract.name, "is taken by another [[contract]]", "names differ"
+        yield from _contract(f"contract[{index}]", contract)
+
+
+def _contract(key: str, contract: Contract) -> Iterator[Parts]:
+    """What a contract covers is stated in one way, that of its kind."""
+    kind, volume = contract.kind, contract.energy_wh
+    if contract.name in PART_NAMES:
+        yield f"{key}.name", contract.name, "is what a part of the figure is called", "not " + ", ".join(PART_NAMES)
+    if kind == "supplier" and not contract.share_permille:
+        yield f"{key}.share_permille", 0, "must be 1..1000 for kind = 'supplier'", "its share of each interval's import"
+    if kind != "supplier" and contract.share_permille:
+        hint = "what was delivered counts: edge ledger deliver" if kind == "ppa" else "energy_wh, or what was delivered"
+        yield f"{key}.share_permille", contract.share_permille, f"must be 0 for kind = '{kind}'", hint
+    if kind != "certificate" and volume:
+        yield (
+            f"{key}.energy_wh",
+            volume,
+            f"must be 0 for kind = '{kind}'",
+            "only certificates have a volume of the year",
+        )
+    if kind == "certificate" and volume and not (contract.first and contract.first[:4] == contract.last[:4]):
+        allowed = f"must be the first and last day of one calendar year, not {contract.last or 'open'}"
+        yield f"{key}.first", contract.first, allowed, "the time the certificates were cancelled for"
 
 
 def _views(config: Config) -> Iterator[Parts]:

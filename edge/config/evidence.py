@@ -9,6 +9,7 @@ from edge.config.option import NAME, option
 
 DATE = r"|\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 RATIO_MAX = 1_000_000
+PART_NAMES = ("grid", "residual", "pv_sold")  # of the market-based figure
 FACTOR_MAX_MG_PER_KWH = 3_000_000  # three times the dirtiest lignite
 # Accuracy class -> permille of reading; IEC 62053-21/-22, ANSI C12.20, and the letters of the MID (A 2 %, B 1 %, C 0.5 %).
 CLASSES: dict[str, int] = {
@@ -38,11 +39,18 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """Electricity bought with an attribute, for the market-based figure."""
+    """Electricity bought with an attribute, for the market-based figures.
+
+    What it covers: a supplier's product a share of each interval, a PPA what it delivered in each (`edge ledger
+    deliver`), certificates their volume of the year, or what was delivered by interval.
+    """
 
     name: str = option(pattern=NAME)
     kind: str = option(words=("ppa", "certificate", "supplier"))
-    share_permille: int = option(low=1, high=1_000, when="of each interval's import that it covers")
+    share_permille: int = option(0, low=0, high=1_000, when="supplier: of each interval's import that it is")
+    energy_wh: int = option(
+        0, low=0, high=10**15, when="certificate: energy of those cancelled for first to last; 0: delivered by interval"
+    )
     intensity_mg_per_kwh: int = option(low=0, high=FACTOR_MAX_MG_PER_KWH)
     first: str = option("", pattern=DATE, when="first day; empty: always")
     last: str = option("", pattern=DATE, when="last day; empty: until further notice")
@@ -66,4 +74,8 @@ class Evidence:
     )
     residual_source: str = option("", when="who published it, for which year")
     pv_certificates_sold: bool = option(False, when="true: the market-based figure counts one's own PV as residual mix")
+    genset_fuel: str = option("oil", words=("oil", "gas", "biomass"), when="its factor is that of the site's table")
+    genset_mg_per_kwh: int = option(
+        0, low=0, high=FACTOR_MAX_MG_PER_KWH, when="of the genset's own electricity, from its fuel; 0: the table's"
+    )
     it_category: int = option(1, low=1, high=3, when="where the IT meter sits: 1 UPS output, 2 PDU output, 3 IT input")

@@ -62,7 +62,7 @@ class Device:
     )
     port: str = option(pattern=NAME)
     address: int = option(low=1, high=255, when="at most 247 on a serial port; many a TCP device of one unit wants 255")
-    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io"))
+    use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io", "genset"))
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
     )
@@ -110,7 +110,8 @@ class Signal:
     base_url: str = option("", when="HTTP: another address of the same interface, such as a proxy of the fleet")
     ca_file: str = option("", when="HTTP: PEM of a private CA; empty trusts the system's")
     factors: str = option(
-        "", when="HTTP: table of emission factors (`edge factors list`); empty: the source's usual one"
+        "",
+        when="table of emission factors (`edge factors list`); empty: the source's usual one, none for file and mqtt",
     )
     basis: str = option(
         "direct", words=("direct", "lifecycle"), when="lifecycle counts what building and fuel supply cost"
@@ -118,6 +119,17 @@ class Signal:
     bodies_max_bytes: int = option(
         256 << 20, low=1 << 20, high=8 << 30, when="HTTP: answers kept for a verifier; ERCOT makes 8 MB a day"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marginal:
+    """The grid's marginal rate, to be looked at beside the inventory. Nothing books it, no rule reads it."""
+
+    kind: str = option("none", words=("none", "watttime"), when="what one kWh more would emit, as a model says")
+    region: str = option("", when="the publisher's name of the region; empty: its usual one")
+    key_file: str = option("", when="path of the file with name and password, or the name of a systemd credential")
+    base_url: str = option("", when="another address of the same interface")
+    ca_file: str = option("", when="PEM of a private CA; empty trusts the system's")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +218,7 @@ class Config:
     safe: Safe = field(default_factory=Safe)
     functions: Functions = field(default_factory=Functions)
     signal: Signal = Signal()
+    marginal: Marginal = Marginal()
     rule: Rule = Rule()
     store: Store = Store()
     cloud: Cloud = Cloud()

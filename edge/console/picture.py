@@ -69,6 +69,7 @@ class Picture:
                 cell_max_mv = high_mv if cell_max_mv is None else max(cell_max_mv, high_mv)
                 temp_max_dc = temp_dc if temp_max_dc is None else max(temp_max_dc, temp_dc)
         late = self.cycle.late_us
+        genset = self.cycle.image.genset
         recent = [late[i] for i in range(-min(len(late), 1000 // self.config.site.cycle_ms), 0)]
         return SiteFlows(
             mono_ms=self.clock.mono_ms(),
@@ -89,6 +90,7 @@ class Picture:
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
             registers=registers,
+            genset_power_w=_fresh(genset.genset_power_w, genset.genset_age_ms, 2 * limit_ms),
         )
 
     def health(self) -> SiteHealth:

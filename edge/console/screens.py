@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from edge.console.view import Reason, StatusView
-from edge.model import DeviceHealth, Event, Outcome
+from edge.model import DeviceHealth, Event, Outcome, UplinkStatus
 from edge.units import show
 
 WIDTH = 80
@@ -78,6 +78,12 @@ def grams_per_s(value_mg_per_s: int | None) -> str:
     return UNKNOWN if value_mg_per_s is None else f"{value_mg_per_s / 1000:.2f} g/s"
 
 
+def marginal_lines(up: UplinkStatus) -> list[str]:
+    """Apart from the carbon of the site: an estimate of another kind, that is part of none of its figures."""
+    value = intensity(up.marginal_mg_per_kwh)
+    return wrap("marginal", f"{value}, {up.marginal_fault or f'{up.marginal_source}: an estimate, in no figure above'}")
+
+
 def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     up = view.uplink
     link = "connected" if up.connected else "offline"
@@ -107,6 +113,7 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
             "stored",
             f"{up.stored_carbon_mg / 1e6:.2f} kg",
         ),
+        *(marginal_lines(up) if up.marginal_source else ()),
         *wrap("rule", up.rule or UNKNOWN),
         "",
         _pair(

@@ -53,7 +53,16 @@ SITE_FIELDS: dict[str, tuple[dict[str, str], str]] = {
     "poc": (POC_FIELDS, "poc_age_ms"),
     "load": ({"meter.power": "load_power_w"}, "load_age_ms"),
     "pv": ({"pv.power": "pv_power_w"}, "pv_age_ms"),
+    "genset": ({"meter.power": "genset_power_w"}, "genset_age_ms"),
 }
+
+
+@dataclass(slots=True)
+class GensetInput:
+    """The genset's meter, which the kernel does not ask for: the carbon account does."""
+
+    genset_power_w: int = 0
+    genset_age_ms: int = AGE_NEVER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +160,15 @@ class InputImage:
     def __init__(self, config: Config, profiles: dict[str, Profile], tw_input: Any) -> None:
         self._input = tw_input
         self.devices: dict[str, DeviceImage] = {}
-        self._site: list[tuple[DeviceImage, str]] = []
+        self.genset = GensetInput()
+        self._site: list[tuple[DeviceImage, Any, str]] = []
         for device in config.device:
             if device.use in SITE_FIELDS:
                 fields, age_field = SITE_FIELDS[device.use]
-                image = DeviceImage(profiles[device.name], Target(tw_input, fields, ""))
+                struct = self.genset if device.use == "genset" else tw_input
+                image = DeviceImage(profiles[device.name], Target(struct, fields, ""))
                 self.devices[device.name] = image
-                self._site.append((image, age_field))
+                self._site.append((image, struct, age_field))
         self._io = [
             DeviceImage(profiles[device.name], Target(tw_input, {}, ""))
             for device in config.device
@@ -209,8 +220,8 @@ class InputImage:
         tw.wish_kind, tw.wish_w, tw.wish_left_ms = standing.wish_kind, standing.wish_w, standing.wish_left_ms
         if self._io:
             self._freeze_io(now_mono_ms)
-        for image, field in self._site:
-            setattr(tw, field, image.age_ms(now_mono_ms))
+        for image, struct, field in self._site:
+            setattr(struct, field, image.age_ms(now_mono_ms))
             image.forget_old(now_mono_ms)
         for pcs, bms, struct in self._units:
             struct.pcs_age_ms = pcs.age_ms(now_mono_ms)

@@ -40,7 +40,7 @@ GUARD_RETRY_S = 2.0
 VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
 # How long a device that does not answer is left alone, at most: what control needs must come back quickly.
-BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "pv": 10.0}
+BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "genset": 5.0, "pv": 10.0}
 # Before the kernel stops the plant for it (5 s) it is tried oftener; one that never was there nobody waits for.
 QUICK_S, QUICK_BACKOFF_MAX_S, UNSEEN_BACKOFF_MIN_S = 5.0, 0.5, 2.0
 # Every try at a lost device costs the others the time it is waited for: mostly no longer than it ever needed.

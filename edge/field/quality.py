@@ -205,7 +205,10 @@ class SiteWatch:
             uses.setdefault(device.use, []).append(watches[device.name])
         self._all = tuple(watches.values())
         self._poc = uses["poc"][0] if "poc" in uses else None  # one a site
-        self._loads, self._sources = uses.get("load", []), uses.get("pv", []) + uses.get("pcs", [])
+        self._loads, self._sources = (
+            uses.get("load", []),
+            [watch for use in ("pv", "pcs", "genset") for watch in uses.get(use, [])],
+        )
         self._moved_w = max(MOVED_MIN_W, config.limits.import_max_w // MOVED_PART)
         lag_ms = METER_LAG_MS + (self._poc.averaging_ms if self._poc else 0)
         self._lag_ms, self._still_ms = lag_ms, max(POC_STILL_MS, 2 * lag_ms)

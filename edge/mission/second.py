@@ -3,20 +3,26 @@
 Owned by the uplink; stepped by the simulated days as well, which is why it knows no thread and no disk.
 """
 
+from collections import deque
+from pathlib import Path
+from typing import Any
+
 from edge.carbon.account import CarbonAccount, Checkpoint
-from edge.carbon.factors.use import factor_use
+from edge.carbon.factors.use import FuelFactor, factor_use, genset_factor
 from edge.carbon.factors.weights import load_weights
 from edge.carbon.flow import FlowStep
 from edge.carbon.interval import ClockState
 from edge.carbon.registers import RegisterBook
 from edge.clock import Clock
 from edge.config.options import Config
+from edge.mission.late import LateFactors
 from edge.model import Request, Sample, SiteFlows, UplinkStatus
 from edge.plan.invite import BudgetBoard
 from edge.plan.rule import RuleInput, RuleState, choose_request
+from edge.plan.signals.apart.marginal import open_marginal
 from edge.plan.signals.base import IntensitySignal, NoSignal
 from edge.plan.signals.file import FileSignal
-from edge.plan.signals.live import open_signal
+from edge.plan.signals.live import GridSignal, open_signal, site_table
 from edge.plan.signals.pushed import PushedSignal
 from edge.plan.signals.sources import AVERAGE
 
@@ -36,6 +42,14 @@ def register_book(config: Config) -> RegisterBook:
     )
 
 
+def fuel_of(config: Config) -> FuelFactor | None:
+    """Of the site's genset; None where none has a meter. Raises ConfigFault: no such table of factors."""
+    if not any(device.use == "genset" for device in config.device):
+        return None
+    folder = Path(config.file).parent / "factors"
+    return genset_factor(config.evidence, site_table(config.signal), config.signal.basis, folder)
+
+
 class Mission:
     """One second of purpose: intensity, carbon of the second, what to ask for and what to offer."""
 
@@ -50,8 +64,17 @@ class Mission:
             self.signal = self.pushed
         elif config.signal.kind in AVERAGE:
             self.signal = open_signal(config, clock, load_weights)
+        self.marginal = open_marginal(config, clock)
+        self.late = LateFactors(self.signal.late if isinstance(self.signal, GridSignal) else deque())
         capacity_wh = sum(unit.capacity_wh for unit in config.unit)
-        self.account = CarbonAccount(capacity_wh, register_book(config), checkpoint)
+        fuel = fuel_of(config)
+        self.account = CarbonAccount(
+            capacity_wh,
+            register_book(config),
+            checkpoint,
+            efficiency_permille=sum(u.capacity_wh * u.efficiency_permille for u in config.unit) // capacity_wh,
+            genset_mg_per_kwh=fuel.mg_per_kwh if fuel is not None else None,
+        )
         self.board = BudgetBoard(config.site.id, config.rule.cluster)
         self._state = RuleState()
         self._before_mono_ms: int | None = None
@@ -78,10 +101,21 @@ class Mission:
             site_carbon_mg_per_s=step.site_carbon_mg_per_s,
             stored_carbon_mg=step.stored_carbon_mg,
             stored_energy_mwh=step.stored_mwh,
+            **self._apart(flows.wall_ms),
             rule=choice.text,
             invite_w=choice.invitation.invite_w if choice.invitation else 0,
         )
         return choice.request, step, (message.topic, message.payload) if message else None
+
+    def _apart(self, wall_ms: int) -> dict[str, Any]:
+        """The marginal rate, for people; nothing above knows of it."""
+        if self.marginal is None:
+            return {}
+        rate = self.marginal.poll(wall_ms)
+        value = rate.marginal_mg_per_kwh if rate is not None else None
+        return {
+            "marginal_source": self.marginal.name, "marginal_mg_per_kwh": value, "marginal_fault": self.marginal.fault,
+        }  # fmt: skip
 
 
 def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None) -> Sample:

@@ -15,7 +15,7 @@ def add_report_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]"
     when.add_argument("--month", default="", metavar="MONTH", help="such as 2026-01")
     parser.add_argument("--zone", default="UTC", help="whose day it is (UTC); such as America/Chicago")
     parser.add_argument(
-        "--annual", default="", metavar="TABLE", help="factor table with the region's official annual factor"
+        "--annual", default="", metavar="TABLE", help="another table with the region's official annual factor"
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to (SITE-PERIOD.html here); - for standard output"

@@ -80,4 +80,5 @@ def interval_of(row: Row) -> Interval:
         missing_ms=body["missing_ms"],
         clock=ClockState(clock["source"], clock["offset_ms"], clock["synced"]),
         true_up_uj=pool["true_up_uj"],
+        contract_free_mj=sum(match.mj for match in row.matches if match.mg_per_kwh == 0),
     )  # fmt: skip

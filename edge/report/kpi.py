@@ -31,7 +31,6 @@ class KpiRules:
     it_category: int = 1  # where the IT meter sits, 1..3
     pv_certificates_sold: bool = False  # then the site's own PV is neither renewable nor carbon-free to it
     annual_mg_per_kwh: int | None = None  # official factor of the region
-    contract_cfe_permille: int = 0  # of the import, matched in the same interval by contract
     grid_cfe_permille: int | None = None  # carbon-free share of the grid; None: not known, counted as 0
 
 
@@ -51,6 +50,8 @@ class Kpi:
     cue_annual_mg_per_kwh: int | None
     ref_permille: int | None
     cfe_permille: int | None
+    interval_count: int = 0  # in the ratios
+    grid_cfe_unknown_count: int = 0  # of them with import whose carbon-free share nobody states: counted as 0
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ class _Sums:
     renewable_mj: int = 0
     cfe_mj: int = 0
     load_mj: int = 0
+    interval_count: int = 0
+    grid_unknown_count: int = 0
 
     def add(self, one: Interval, rules: KpiRules) -> None:
         self.start_wall_ms = min(self.start_wall_ms, one.start_wall_ms)
@@ -77,14 +80,16 @@ class _Sums:
         self.carbon_ug += sum(flow.carbon_ug for flow in one.flows if flow.sink == "load")
         imported_mj = sum(flow.energy_mj for flow in one.flows if flow.source == "grid" and flow.sink == "load")
         self.import_mj += imported_mj
+        self.interval_count += 1
+        self.grid_unknown_count += rules.grid_cfe_permille is None and imported_mj > 0
         own_mj = sum(flow.energy_mj for flow in one.flows if flow.source == "pv" and flow.sink == "load")
         own_mj = 0 if rules.pv_certificates_sold else own_mj
         self.renewable_mj += own_mj
-        self._add_cfe(one.facility_mj, imported_mj, own_mj, rules)
+        self._add_cfe(one.facility_mj, own_mj + min(imported_mj, one.contract_free_mj), rules)
 
-    def _add_cfe(self, load_mj: int, imported_mj: int, own_mj: int, rules: KpiRules) -> None:
+    def _add_cfe(self, load_mj: int, free_mj: int, rules: KpiRules) -> None:
         """Never more carbon-free energy than was used in the interval."""
-        matched_mj = min(load_mj, own_mj + imported_mj * rules.contract_cfe_permille // 1000)
+        matched_mj = min(load_mj, free_mj)
         rest_mj = load_mj - matched_mj
         self.cfe_mj += matched_mj + rest_mj * (rules.grid_cfe_permille or 0) // 1000
         self.load_mj += load_mj
@@ -138,6 +143,8 @@ def _made(label: str, sums: _Sums, start_ms: int, stop_ms: int, rules: KpiRules,
         cue_annual_mg_per_kwh=None if annual_ug is None else _ratio(annual_ug * MJ_MG_PER_UG_KWH, sums.it_mj),
         ref_permille=_ratio(sums.renewable_mj * 1000, sums.facility_mj),
         cfe_permille=_ratio(sums.cfe_mj * 1000, sums.load_mj),
+        interval_count=sums.interval_count,
+        grid_cfe_unknown_count=sums.grid_unknown_count,
     )
 
 

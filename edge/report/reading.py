@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.config.options import Config
 from edge.errors import DataFault
+from edge.plan.signals.apart.marginal import kept_rates
 from edge.report.intervals import read_rows
 from edge.report.kpi import KpiRules
 from edge.report.sheet.material import FIELDS, Happening, Material, Period, Range, Stretch
@@ -48,7 +49,8 @@ def read_material(config: Config, period: Period, rules: KpiRules, progress: Pro
     return Material(
         site=config.site.id, place=config.evidence.place, period=period,
         capacity_wh=sum(unit.capacity_wh for unit in config.unit), stretches=stretches, rows=rows,
-        happenings=_happenings(store, period, notes), rules=rules, notes=notes,
+        happenings=_happenings(store, period, notes), rules=rules,
+        marginal=kept_rates(store, period.first_ms, period.stop_ms), notes=notes,
     )  # fmt: skip
 
 

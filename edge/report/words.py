@@ -13,6 +13,7 @@ from edge.carbon.factors.table import load_table
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import DataFault
+from edge.plan.signals.live import site_table
 from edge.report.intervals import read_intervals
 from edge.report.kpi import IT_CATEGORIES, Kpi, KpiRules, kpis
 
@@ -30,7 +31,7 @@ def add_kpi_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--by", choices=("hour", "day", "month", "year"), default="day", help="(%(default)s)")
     parser.add_argument("--last", type=int, default=31, metavar="N", help="only the newest N periods (%(default)s)")
     parser.add_argument(
-        "--annual", default="", metavar="TABLE", help="factor table with the official annual factor of the region"
+        "--annual", default="", metavar="TABLE", help="another table with the official annual factor of the region"
     )
     parser.add_argument("--json", action="store_true", help="for machines: permille, mJ, mg/kWh")
     parser.set_defaults(act=_kpi)
@@ -39,20 +40,14 @@ def add_kpi_word(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def rules_of(config: Config, annual: str = "") -> KpiRules:
     """What the figures of a site rest on. Raises ConfigFault: no such table; DataFault: it has no annual factor."""
     folder = Path(config.file).parent / "factors"
-    value = None
-    if annual:
-        factor = load_table(annual, folder).annual
-        value = factor.direct_mg_per_kwh
-        if value is None:
-            raise DataFault(f"--annual {annual}: this table has no annual factor; `edge factors list` shows which have")
+    table = annual or site_table(config.signal)
+    value = load_table(table, folder).annual.value(config.signal.basis) if table else None
+    if annual and value is None:
+        raise DataFault(f"--annual {annual}: this table has no annual factor; `edge factors list` shows which have")
     return KpiRules(
         it_category=config.evidence.it_category,
         pv_certificates_sold=config.evidence.pv_certificates_sold,
         annual_mg_per_kwh=value,
-        contract_cfe_permille=min(
-            1000,
-            sum(one.share_permille for one in config.contract if one.intensity_mg_per_kwh == 0 and one.kind == "ppa"),
-        ),
     )
 
 
@@ -86,8 +81,12 @@ def table(found: Sequence[Kpi], rules: KpiRules) -> list[str]:
     lines += [
         "",
         f"IT meter: category {rules.it_category}, {IT_CATEGORIES[rules.it_category]}. Periods are UTC.",
-        "CUE: each interval at the factor it was booked at; annual: at that of --annual.",
+        "CUE: each interval at the factor it was booked at; annual: at the official one of the region.",
     ]
+    unknown = sum(one.grid_cfe_unknown_count for one in found)
+    if unknown:
+        whole = sum(one.interval_count for one in found)
+        lines.append(f"CFE: the grid's carbon-free share is unknown, counted as 0 for {unknown} of {whole} intervals.")
     if any(one.interim for one in found):
         lines.append("Interim values: the standards ask for twelve whole months.")
     return lines

@@ -163,6 +163,11 @@ def it_meter_face(site: Site) -> Face:
     return _meter(site, lambda: site.it_power_w, lambda: site.it_wh, 0.0)
 
 
+def genset_meter_face(site: Site) -> Face:
+    """The meter of the genset: + generation, counted as import."""
+    return _meter(site, lambda: site.genset_power_w, lambda: site.genset_wh, 0.0)
+
+
 def _meter(site: Site, power_w: Value, import_wh: Value, export_wh: Value) -> Face:
     return Face(
         values={

@@ -117,9 +117,9 @@ class Site:
     """The plant. `version` changes with every step; who caches encoded values compares it."""
 
     __slots__ = (
-        "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "contacts", "frequency_hz", "grid_export_wh",
-        "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh", "poc_power_w", "pv",
-        "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
+        "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "contacts", "frequency_hz", "genset_power_w",
+        "genset_wh", "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh",
+        "poc_power_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
     )  # fmt: skip
 
     def __init__(self, spec: SiteSpec | None = None, seed: int = 1) -> None:
@@ -145,6 +145,9 @@ class Site:
         self.t_s, self.version = spec.start_s, 0
         self.poc_power_w = self.it_power_w = self.load_power_w = self.overhead_w = 0.0
         self.pv_power_w = self.battery_power_w = 0.0
+        self.genset_power_w = self.genset_wh = (
+            0.0  # set from outside: one that feeds the bus is seldom, and never by day
+        )
         self.grid_import_wh = self.grid_export_wh = self.it_wh = self.overhead_wh = self.pv_wh = 0.0
 
     def step(self, dt_s: float) -> None:
@@ -156,7 +159,7 @@ class Site:
         it_w = self._it.advance(t_s, dt_s)
         extra_w = self._overhead.step(it_w, dt_s)
         pv_w = self.pv.step(self._irradiance.advance(t_s, dt_s), dt_s, ambient_c)
-        poc_w = it_w + extra_w - pv_w - battery_w
+        poc_w = it_w + extra_w - pv_w - battery_w - self.genset_power_w
         hours = dt_s / 3600.0
         if poc_w >= 0.0:
             self.grid_import_wh += poc_w * hours
@@ -165,6 +168,7 @@ class Site:
         self.it_wh += it_w * hours
         self.overhead_wh += extra_w * hours
         self.pv_wh += pv_w * hours
+        self.genset_wh += self.genset_power_w * hours
         self.it_power_w, self.overhead_w, self.load_power_w = it_w, extra_w, it_w + extra_w
         self.pv_power_w, self.battery_power_w, self.poc_power_w = pv_w, battery_w, poc_w
         self.t_s = t_s + dt_s
@@ -177,7 +181,7 @@ class Site:
         pcs_loss = sum(u.pcs_loss_wh for u in units)
         pack_loss = sum(u.pack.loss_ws for u in units) / 3600
         stored = sum(u.pack.stored_wh - u.start_wh for u in units)
-        supplied = self.grid_import_wh - self.grid_export_wh + self.pv_wh + discharge - charge
+        supplied = self.grid_import_wh - self.grid_export_wh + self.pv_wh + self.genset_wh + discharge - charge
         return Balance(
             self.grid_import_wh, self.grid_export_wh, self.it_wh, self.overhead_wh, self.pv_wh, charge, discharge,
             pcs_loss, pack_loss, stored, supplied - self.it_wh - self.overhead_wh,

@@ -15,6 +15,7 @@ from tests.carbon.ledger_kit import START_MS, site
 from tests.carbon.test_flow import flows
 
 QUARTER_S = 900
+LIMITS = {"import_max_w": 5_000_000}  # what the registers below count, a kWh a second, must be possible
 
 
 class HandClock:
@@ -34,7 +35,7 @@ class HandClock:
 
 
 def config_of(folder: Path) -> Config:
-    return site(store={"path": str(folder)}, cloud={}, signal={}, console={})
+    return site(store={"path": str(folder)}, cloud={}, signal={}, console={}, limits=LIMITS)
 
 
 def run(uplink: Uplink, clock: HandClock, seconds: int) -> None:

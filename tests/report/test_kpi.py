@@ -24,8 +24,9 @@ def interval(index: int, grid_kwh: int = 100, pv_kwh: int = 50, it_kwh: int | No
 
 
 def test_an_hour_by_hand() -> None:
-    rules = KpiRules(annual_mg_per_kwh=334_100, contract_cfe_permille=200, grid_cfe_permille=300)
-    (hour,) = kpis([interval(index) for index in range(4)], "hour", rules)
+    rules = KpiRules(annual_mg_per_kwh=334_100, grid_cfe_permille=300)
+    quarters = [replace(interval(index), contract_free_mj=20 * KWH) for index in range(4)]
+    (hour,) = kpis(quarters, "hour", rules)
     assert (hour.label, hour.covered_permille, hour.interim) == ("2025-01-01T00:00Z", 1000, True)
     assert hour.pue_permille == 1_250  # 150 / 120
     assert hour.cue_mg_per_kwh == 333_333  # 40 kg / 120 kWh
@@ -40,8 +41,9 @@ def test_sold_certificates_and_an_unknown_grid_count_for_nothing() -> None:
 
 
 def test_carbon_free_energy_beyond_the_load_of_the_same_interval_is_no_credit() -> None:
-    rules = KpiRules(contract_cfe_permille=1000, grid_cfe_permille=0)
+    rules = KpiRules(grid_cfe_permille=0)
     much, none = interval(0, grid_kwh=100, pv_kwh=100), interval(1, grid_kwh=100, pv_kwh=0)
+    much, none = (replace(one, contract_free_mj=300 * KWH) for one in (much, none))
     (hour,) = kpis([replace(much, facility_mj=150 * KWH), replace(none, facility_mj=150 * KWH)], "hour", rules)
     assert hour.cfe_permille == 833  # 150 + 100 of 300
 

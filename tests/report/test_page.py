@@ -182,3 +182,10 @@ def test_it_looks_right_in_a_browser_by_day_and_by_night(day: Material, tmp_path
         (found,) = re.findall(r'data-found="([^"]*)"', shown)
         assert found == "seen:", f"{wide} px: {html.unescape(found)}"
         assert "What the battery did" in shown
+
+
+def test_a_period_that_still_runs_says_how_far_it_is_and_what_the_question_mark_means(tmp_path: Path) -> None:
+    config = write_store(tmp_path, absent=range(50, 96))
+    text = page(read_material(config, day_of("2026-01-01", "UTC"), KpiRules()))
+    assert "whose last interval ends at 2026-01-01 12:30" in text
+    assert ("? behind a time" in text) == ("? </td>" in text or '?</td><td class="alarm">' in text)

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from edge.carbon.desk.inbox import FOLDER, correction_of
+from edge.carbon.contracts.delivered import by_interval, read_deliveries
+from edge.carbon.desk.inbox import FOLDER, TEXT_MAX, correction_of, deliveries_of
 from edge.carbon.evidence.chain import Report
 from edge.carbon.evidence.figures import kg, kwh
 from edge.carbon.evidence.package import Period, Writer, select, write
 from edge.carbon.evidence.verify import verify
 from edge.carbon.ledger.entry import Body, Entry, inflate, parse_line, sha256, trusted_line, utc_text
+from edge.carbon.ledger.plan import plan_of
 from edge.config.options import Config
 from edge.config.reader import load_config
 from edge.errors import DataFault
@@ -61,7 +63,9 @@ def export_package(options: argparse.Namespace, read_rows: ReadRows, read_answer
     limited = "; LIMITED: more than 5 % of a month substituted" if account.limited else ""
     print(f"{folder}: {account.interval_count} intervals, entries {first_no} to {last_no}{limited}")
     print(f"import {kwh(account.import_mj)} kWh, location-based {kg(account.location_ug)} kg, ", end="")
-    print(f"market-based {kg(account.market_ug)} kg CO2")
+    print(
+        f"market-based {kg(account.market_ug)} kg by interval, {kg(account.market_year_ug)} kg CO2 by volume of the year"
+    )
     return 0
 
 
@@ -150,12 +154,43 @@ def correct_entry(options: argparse.Namespace, read_rows: ReadRows) -> int:
             f"{options.file}: the body of an interval, or the whole entry as `edge ledger show --json` prints it"
         )
     raw = correction_of(entry.no, entry.digest, entry.body, body, options.who, options.why)
+    path = _leave(store, f"{entry.no:09d}", raw)
+    print(f"{path}: the running controller takes it within ten seconds; entry {entry.no} stays as it is")
+    return 0
+
+
+def _leave(store: Path, name: str, raw: bytes) -> Path:
+    """A file for the controller to take, whole or not at all."""
     folder = store / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{entry.no:09d}-{sha256(raw)[:16]}.json"
+    path = folder / f"{name}-{sha256(raw)[:16]}.json"
     path.with_suffix(".new").write_bytes(raw)
     path.with_suffix(".new").replace(path)
-    print(f"{path}: the running controller takes it within ten seconds; entry {entry.no} stays as it is")
+    return path
+
+
+def deliver_energy(options: argparse.Namespace) -> int:
+    """Leaves what a contract delivered for the controller to take. Raises ConfigFault, DataFault."""
+    config = load_config(options.config)
+    store, names = _store(config), [one["name"] for one in plan_of(config)["contracts"] if by_interval(one)]
+    if options.contract not in names:
+        raise DataFault(
+            f"--contract {options.contract}: must be one that counts by interval: {', '.join(names) or 'none'}"
+        )
+    if not options.who.strip() or len(options.who) > TEXT_MAX:
+        raise DataFault(f"--who: 1 to {TEXT_MAX} characters")
+    try:
+        raw = options.file.read_bytes()
+    except OSError as error:
+        raise DataFault(f"{options.file}: {error.strerror or error}") from error
+    found = read_deliveries(raw, str(options.file), options.contract, options.who)
+    if not found:
+        raise DataFault(f"{options.file}: no row")
+    path = _leave(store, f"delivered-{options.contract}", deliveries_of(found))
+    total_wh = sum(wh for one in found for wh in one.wh)
+    print(
+        f"{path}: {len(found)} days, {kwh(total_wh * 3_600_000)} kWh; the running controller takes it within ten seconds"
+    )
     return 0
 
 
@@ -222,7 +257,8 @@ def _print_report(folder: Path, report: Report, wrong: str) -> None:
         print(f"       {utc_text(account.first_ms)} to {utc_text(account.stop_ms)}")
         print(f"       import           {kwh(account.import_mj):>16} kWh")
         print(f"       location-based   {kg(account.location_ug):>16} kg CO2")
-        print(f"       market-based     {kg(account.market_ug):>16} kg CO2")
+        print(f"       market-based     {kg(account.market_ug):>16} kg CO2, matched by interval")
+        print(f"       market-based     {kg(account.market_year_ug):>16} kg CO2, by volume of the year")
         print(f"       signed roots     {report.signed_count:>16} of {report.root_count}")
         for key in report.keys:
             print(f"       by the key       {key}: compare it with what the operator gave you")

@@ -1,19 +1,21 @@
-"""Corrections of people: files in a folder of the store, written by `edge ledger correct`, taken by the controller.
+"""What people bring: files in a folder of the store, written by `edge ledger correct|deliver`, taken by the controller.
 
 Only the controller writes the ledger. A file that it took is gone; one that is none is put aside as `.bad`.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.carbon.ledger.body import interval_of, shape_fault
+from edge.carbon.contracts.delivered import Delivery, delivery_body
+from edge.carbon.ledger.body import interval_of, other_fault, shape_fault
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.ledger import Correction
+from edge.carbon.ledger.later import Correction
 from edge.errors import DataFault
 
 FOLDER = "corrections"
-FILE_MAX_BYTES = 1 << 20
+FILE_MAX_BYTES = 4 << 20  # a year of quarters of one contract
 LOOK_MS = 10_000
 TEXT_MAX = 500
 
@@ -25,16 +27,16 @@ class Inbox:
         self._folder = store / FOLDER
         self._looked_mono_ms = -LOOK_MS
 
-    def take(self, mono_ms: int) -> list[Correction]:
+    def take(self, mono_ms: int) -> "list[Correction | Delivery]":
         """What has come since; mostly nothing. Never raises."""
         if mono_ms - self._looked_mono_ms < LOOK_MS:
             return []
         self._looked_mono_ms = mono_ms
-        found = []
+        found: list[Correction | Delivery] = []
         try:
             for path in sorted(self._folder.glob("*.json")) if self._folder.is_dir() else ():
                 try:
-                    found.append(read_correction(path.read_bytes()))
+                    found += read_told(path.read_bytes())
                     path.unlink()
                 except DataFault:
                     path.replace(path.with_suffix(".bad"))
@@ -55,6 +57,33 @@ def correction_of(no: int, digest: str, before: Body, now: Body, who: str, why: 
         if not text.strip() or len(text) > TEXT_MAX:
             raise DataFault(f"--{name}: 1 to {TEXT_MAX} characters")
     return json.dumps({"digest": digest, "entry": no, "interval": now, "who": who, "why": why}).encode()
+
+
+def deliveries_of(deliveries: Sequence[Delivery]) -> bytes:
+    """The file of what a contract delivered."""
+    return json.dumps({"deliveries": [delivery_body(one) for one in deliveries]}).encode()
+
+
+def read_told(raw: bytes) -> "list[Correction | Delivery]":
+    """What one file says. Raises DataFault for anything else."""
+    return [*read_deliveries(raw)] if raw.startswith(b'{"deliveries"') else [read_correction(raw)]
+
+
+def read_deliveries(raw: bytes) -> list[Delivery]:
+    """Raises DataFault for anything else."""
+    try:
+        bodies = json.loads(raw[:FILE_MAX_BYTES])["deliveries"]
+        good = isinstance(bodies, list) and all(
+            isinstance(one, dict) and other_fault("delivery", one) is None for one in bodies
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        good = False
+    if not good:
+        raise DataFault("no deliveries")
+    return [
+        Delivery(one["contract"], one["start_ms"], tuple(one["wh"]), one["source_sha256"], one["who"][:TEXT_MAX])
+        for one in bodies
+    ]
 
 
 def read_correction(raw: bytes) -> Correction:

@@ -1,16 +1,21 @@
 """The ledger read as an account: which entries count, and what they sum up to. Whole numbers; nothing is rounded here.
 
 An interval counts as the newest correction says, at the time the newest clock correction says, plus the difference of a
-factor that came late. Order is that of the ledger. The sums are of the intervals that begin in [first_ms, stop_ms).
+factor that came late, with what contracts delivered in it. Order is that of the ledger. The sums are of the intervals
+that begin in [first_ms, stop_ms).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from edge.carbon.contracts.matched import REST, Match, matches_of
+from edge.carbon.contracts.volume import Covered, years_of
+from edge.carbon.interval import INTERVAL_MS
 from edge.carbon.ledger.balance import balance_doubts, jump_doubts
 from edge.carbon.ledger.body import carbon_ug, energy_mj, import_mj
 from edge.carbon.ledger.entry import Body, Entry, utc_text
+from edge.errors import DataFault
 
 DOUBTS_MAX_COUNT = 50  # told one by one; beyond that they are counted
 LIMITED_PERMILLE = 50  # more than 5 % of a month substituted: the report is limited
@@ -26,6 +31,8 @@ class Amendments:
     revised_ug: dict[int, tuple[int, int]] = field(default_factory=dict)  # (number of the revision, difference)
     signatures: dict[int, Body] = field(default_factory=dict)
     stamps: dict[int, Body] = field(default_factory=dict)
+    delivered_wh: dict[tuple[str, int], int] = field(default_factory=dict)  # (contract, start of the quarter) -> Wh
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)  # which entry counts it: none counts twice
 
     def note(self, entry: Entry) -> None:
         body = entry.body
@@ -36,18 +43,26 @@ class Amendments:
                 self.corrected[body["entry"]] = (entry.no, body["interval"])
             case "factor_revised":
                 self.revised_ug[body["entry"]] = (entry.no, body["difference_ug"])
+            case "delivery":
+                for index, wh in enumerate(body["wh"]):
+                    self.delivered_wh[body["contract"], body["start_ms"] + index * INTERVAL_MS] = wh
             case "signature":
                 self.signatures[body["entry"]] = body
             case "time_stamp":
                 self.stamps[body["entry"]] = body
 
-    def concern(self, entry: Entry) -> int | None:
-        """The earlier entry that this one is about."""
-        return entry.body["entry"] if entry.kind in CONCERNING else None
+    def delivered(self, contract: str, row: "Row") -> int:
+        """Wh that the contract delivered in the quarters that begin in this interval."""
+        total_wh = 0
+        for at_ms in range(-(-row.start_ms // INTERVAL_MS) * INTERVAL_MS, row.stop_ms, INTERVAL_MS):
+            wh = self.delivered_wh.get((contract, at_ms), 0)
+            if wh and self.taken.setdefault((contract, at_ms), row.no) == row.no:
+                total_wh += wh
+        return total_wh
 
 
 CONCERNING = (
-    "clock_correction", "correction", "factor_revised", "signature", "time_stamp", "rollover", "meter_exchange",
+    "clock_correction", "correction", "factor_revised", "signature", "time_stamp", "rollover", "leap", "meter_exchange",
 )  # fmt: skip
 
 
@@ -63,10 +78,17 @@ class Row:
     corrected_by: int = 0
     revised_ug: int = 0
     moved_ms: int = 0
+    matches: tuple[Match, ...] = ()
 
     @property
     def location_ug(self) -> int:
         return int(self.body["location_ug"]) + self.revised_ug
+
+    @property
+    def market_ug(self) -> int:
+        """By interval: shares, what contracts delivered in it, and the rest."""
+        matched_ug = sum(match.ug - match.replaced_ug for match in self.matches)
+        return int(self.body["market"]["ug"]) + grid_part_ug(self) + matched_ug
 
 
 def rows_of(entries: Iterable[Entry], amendments: Amendments, first_ms: int, stop_ms: int) -> Iterator[Row]:
@@ -85,16 +107,11 @@ def row_of(entry: Entry, plan: Body, amendments: Amendments) -> Row:
     corrected_by, body = amendments.corrected.get(entry.no, (0, entry.body))
     offset_ms = amendments.offset_ms.get(entry.no, 0)
     revised_ug = amendments.revised_ug.get(entry.no, (0, 0))[1] if not corrected_by else 0
-    return Row(
-        entry.no,
-        body["start_ms"] + offset_ms,
-        body["stop_ms"] + offset_ms,
-        body,
-        plan,
-        corrected_by,
-        revised_ug,
-        offset_ms,
-    )
+    start_ms, stop_ms = body["start_ms"] + offset_ms, body["stop_ms"] + offset_ms
+    row = Row(entry.no, start_ms, stop_ms, body, plan, corrected_by, revised_ug, offset_ms)
+    if amendments.delivered_wh:
+        row.matches = matches_of(body, plan, grid_part_ug(row), lambda name: amendments.delivered(name, row))
+    return row
 
 
 @dataclass(slots=True)
@@ -137,7 +154,9 @@ class Account:
         self.first_ms, self.stop_ms = first_ms, stop_ms
         self.energy_mj: dict[tuple[str, str], int] = defaultdict(int)
         self.carbon_ug: dict[tuple[str, str], int] = defaultdict(int)
-        self.market: dict[str, tuple[int, int]] = {}  # part -> (mJ, ug)
+        self.market: dict[str, tuple[int, int]] = {}  # part -> (mJ, ug), by interval
+        self.delivered_mj: dict[str, int] = defaultdict(int)  # by contract, used or not
+        self.years = years_of(first_ms, stop_ms)
         self.months: dict[str, Month] = {}
         self.factors: dict[tuple[str, str, str, str], FactorShare] = defaultdict(FactorShare)
         self.payloads: dict[str, tuple[str, int, int]] = {}  # hash -> (source, first start, uses)
@@ -166,7 +185,12 @@ class Account:
             at_ms = next_ms
 
     def add(self, row: Row) -> None:
+        """Raises DataFault for an interval that no plan says anything of."""
         body, before = row.body, self._before
+        if not row.plan:
+            raise DataFault(
+                f"entry {row.no}: an interval before any plan of its day: the beginning of the ledger is lost"
+            )
         self.plan = row.plan
         self.interval_count += 1
         self._add_energy(row)
@@ -211,11 +235,8 @@ class Account:
         self.revised_ug += row.revised_ug
         self.import_mj += import_mj(body)
         self.location_ug += row.location_ug
-        self.market_ug += body["market"]["ug"] + grid_part_ug(row)
-        for part in body["market"]["parts"]:
-            energy, ug = self.market.get(part["name"], (0, 0))
-            extra_ug = grid_part_ug(row) if part["name"] == "grid" else 0
-            self.market[part["name"]] = (energy + part["mj"], ug + part["ug"] + extra_ug)
+        self.market_ug += row.market_ug
+        self._add_market(row)
         for name in ("it", "facility"):
             value = body[f"{name}_mj"]
             if value is not None:
@@ -223,6 +244,44 @@ class Account:
                 setattr(self, f"{name}_ms", getattr(self, f"{name}_ms") + row.stop_ms - row.start_ms)
         for span in body["registers"]:
             self.registers_wh[(span["meter"], span["register"])] += span["delta_wh"] or 0
+
+    def _add_market(self, row: Row) -> None:
+        """Each part by interval, and what the year needs: the part that nothing covers before any delivery."""
+        year = self.years[utc_text(row.start_ms)[:4]]
+        year.plan = row.plan
+        for part in row.body["market"]["parts"]:
+            ug = part["ug"] + (grid_part_ug(row) if part["name"] == "grid" else 0)
+            if part["name"] in REST:
+                year.rest_mj += part["mj"]
+                year.rest_ug += ug
+                covered_mj, replaced_ug = (sum(getattr(m, key) for m in row.matches) for key in ("mj", "replaced_ug"))
+                self._add_part(part["name"], part["mj"] - covered_mj, ug - replaced_ug)
+            else:
+                year.other_ug += ug
+                self._add_part(part["name"], part["mj"], ug)
+        for match in row.matches:
+            self._add_part(match.name, match.mj, match.ug)
+            self.delivered_mj[match.name] += match.delivered_mj
+            year.delivered_mj[match.name] = year.delivered_mj.get(match.name, 0) + match.delivered_mj
+
+    def _add_part(self, name: str, mj: int, ug: int) -> None:
+        before_mj, before_ug = self.market.get(name, (0, 0))
+        self.market[name] = (before_mj + mj, before_ug + ug)
+
+    def volumes(self) -> dict[str, Covered]:
+        """By annual volume: each contract of the period, all its years together."""
+        found: dict[str, Covered] = {}
+        for one in (one for year in self.years.values() for one in year.covered()):
+            was = found.get(one.name, Covered(one.name, 0, 0, 0))
+            found[one.name] = Covered(
+                one.name, was.volume_mj + one.volume_mj, was.mj + one.mj, was.ug + one.ug
+            )  # fmt: skip
+        return found
+
+    @property
+    def market_year_ug(self) -> int:
+        """The market-based figure by annual volume. Beside `market_ug`, never added to it or mixed with it."""
+        return sum(year.market_ug() for year in self.years.values())
 
     def _add_quality(self, row: Row) -> None:
         body, month = row.body, self.months[utc_text(row.start_ms)[:7]]
@@ -232,7 +291,7 @@ class Account:
         month.estimated_ms += span_ms * (quality == "estimated")
         month.import_mj += import_mj(body)
         month.location_ug += row.location_ug
-        month.market_ug += body["market"]["ug"] + grid_part_ug(row)
+        month.market_ug += row.market_ug
         self.qualities[quality] += 1
         self.unsynced_count += not body["clock"]["synced"]
         self.corrected_count += bool(row.corrected_by)

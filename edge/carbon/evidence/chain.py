@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import BinaryIO, Protocol
 
+from edge.carbon.contracts.delivered import delivery_fault
+from edge.carbon.contracts.shares import ug_of
 from edge.carbon.evidence import tables
 from edge.carbon.evidence.account import Account, Amendments, row_of
 from edge.carbon.evidence.package import ENTRIES
@@ -20,10 +22,10 @@ from edge.carbon.ledger.balance import interval_fault, rolled_delta_wh
 from edge.carbon.ledger.body import Fault, import_mj, other_fault
 from edge.carbon.ledger.ed25519 import is_signed
 from edge.carbon.ledger.entry import Body, Entry, leaf_of, merkle_root, parse_line
-from edge.carbon.ledger.market import ug_of
 from edge.carbon.ledger.seal import signed_message
 from edge.errors import DataFault
 
+AMENDED = ("corrected_by", "moved_ms", "revised_ug", "market_ug", "contracts_mj")  # later entries have a say in these
 SHOWN_MAX = 200  # characters of a value that is told
 
 
@@ -178,6 +180,9 @@ class Chain:
                 return self._later(entry)
             case "rollover":
                 return self._rollover(body)
+            case "delivery":
+                fault = delivery_fault(body, self._plan or {})
+                return None if fault is None else Fault(*fault)
         return None
 
     def _interval(self, entry: Entry) -> Fault | None:
@@ -296,7 +301,7 @@ def _hint(source: Source, entry: Entry, plan: Body) -> tuple[str, str, str] | No
             kept = [raw for raw in file if raw.startswith(start)]
         for good, bad in zip(kept, lines, strict=False):
             column = column_of(name, good, bad)
-            if column is not None and column[0] not in ("corrected_by", "moved_ms", "revised_ug"):
+            if column is not None and column[0] not in AMENDED:
                 return (f"{column[0]} (against {name})", column[1], column[2])
     return None
 

@@ -10,7 +10,7 @@ STYLE = (
     "line{stroke:#111;stroke-width:1.5}.bus{stroke-width:5}rect,circle{fill:#fff;stroke:#111;stroke-width:1.5}"
     ".edge{fill:none;stroke:#777;stroke-dasharray:7 5}"
 )
-WORDS = {"pv": "PV", "load": "IT load", "pcs": "battery"}
+WORDS = {"pv": "PV", "load": "IT load", "pcs": "battery", "genset": "genset"}
 
 
 def diagram(plan: Body) -> str:

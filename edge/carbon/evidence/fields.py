@@ -76,9 +76,19 @@ def scope2_lines(account: Account) -> Iterator[Line]:
         "t CO2",
         "import at the grid's average; exports not netted",
     )
-    yield "market-based", fixed(account.market_ug, 10**12, 3), "t CO2", "contracts first, the rest at the residual mix"
+    note = "what was delivered in each interval first, the rest at the residual mix"
+    yield "market-based, by interval", fixed(account.market_ug, 10**12, 3), "t CO2", note
+    note = (
+        "contracts and certificates by their volume, the rest at the residual mix; never added to the one by interval"
+    )
+    yield "market-based, by volume of the year", fixed(account.market_year_ug, 10**12, 3), "t CO2", note
     for name, (energy_mj, ug) in sorted(account.market.items()):
-        yield f"market-based: {name}", fixed(ug, 10**12, 3), "t CO2", f"{kwh(energy_mj)} kWh; {_basis(account, name)}"
+        yield (
+            f"market-based, by interval: {name}",
+            fixed(ug, 10**12, 3),
+            "t CO2",
+            f"{kwh(energy_mj)} kWh; {_basis(account, name)}",
+        )
 
 
 def _basis(account: Account, name: str) -> str:
@@ -101,7 +111,7 @@ def eu_lines(account: Account) -> Iterator[Line]:
     kinds = {contract["name"]: contract["kind"] for contract in plan.get("contracts", ())}
 
     def covered(kind: str) -> int:
-        return sum(energy for name, (energy, _) in account.market.items() if kinds.get(name) == kind)
+        return sum(one.mj for one in account.volumes().values() if kinds.get(one.name) == kind)
 
     onsite_mj = (
         0 if plan.get("pv_certificates_sold") else account.energy("pv", "load") + account.energy("pv", "battery")
@@ -111,8 +121,13 @@ def eu_lines(account: Account) -> Iterator[Line]:
     yield "energy consumption of IT E_IT", kwh(account.it_mj) if account.it_ms else "", "kWh", DRAFT
     total_mj = onsite_mj + covered("ppa") + covered("certificate")
     yield "renewable energy, total", kwh(total_mj), "kWh", "counts only with the right to the attribute"
-    yield "renewable energy, guarantees of origin", kwh(covered("certificate")), "kWh", DRAFT
-    yield "renewable energy, PPA", kwh(covered("ppa")), "kWh", DRAFT
+    yield (
+        "renewable energy, guarantees of origin",
+        kwh(covered("certificate")),
+        "kWh",
+        f"by volume of the year; {DRAFT}",
+    )
+    yield "renewable energy, PPA", kwh(covered("ppa")), "kWh", f"by volume of the year; {DRAFT}"
     yield "renewable energy, on-site", kwh(onsite_mj), "kWh", "used on the site, battery included"
     yield (
         "battery capacity",

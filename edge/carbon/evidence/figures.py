@@ -7,9 +7,10 @@ standard uncertainties of the meters (class / sqrt 3, combined by share of energ
 from collections.abc import Sequence
 from math import isqrt
 
+from edge.carbon.contracts.delivered import by_interval
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.account import SINKS, SOURCES, Account, Month
 from edge.carbon.ledger.entry import Body, utc_text
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.config.evidence import CLASSES
 
 MJ_PER_KWH = 3_600_000_000
@@ -74,6 +75,7 @@ def figures(account: Account, head: Body) -> Body:
         "battery": _battery(account),
         "carbon_kg": {f"{a}_{b}": kg(account.carbon(a, b)) for a in SOURCES for b in SINKS if a != b},
         "claim": CLAIM,
+        "contracts": _contracts(account),
         "data": _data(account),
         "energy_kwh": {f"{a}_{b}": kwh(account.energy(a, b)) for a in SOURCES for b in SINKS if a != b},
         "exact": _exact(account),
@@ -96,8 +98,32 @@ def figures(account: Account, head: Body) -> Body:
             "location_low_kg": kg(account.location_ug * (1_000_000 - import_band) // 1_000_000),
             "market_g_per_kwh": intensity(account.market_ug, account.import_mj),
             "market_kg": kg(account.market_ug),
+            "market_year_g_per_kwh": intensity(account.market_year_ug, account.import_mj),
+            "market_year_kg": kg(account.market_year_ug),
         },
     }
+
+
+def _contracts(account: Account) -> list[Body]:
+    """Each contract by interval and by year; "" where it does not count in that way."""
+    volumes, rows = account.volumes(), []
+    for one in account.plan.get("contracts", ()):
+        name, interval, volume = one["name"], by_interval(one), volumes.get(one["name"])
+        matched_mj = account.market.get(name, (0, 0))[0]
+        rows.append(
+            {
+                "counts": "by share" if one["share_permille"] else "by interval" if interval else "by year",
+                "delivered_kwh": kwh(account.delivered_mj.get(name, 0)) if interval else "",
+                "document": one["document"],
+                "g_per_kwh": fixed(one["mg_per_kwh"], 1000, 0),
+                "interval_kwh": kwh(matched_mj) if interval or one["share_permille"] else "",
+                "kind": one["kind"],
+                "name": name,
+                "volume_kwh": kwh(volume.volume_mj) if volume else "",
+                "year_kwh": kwh(volume.mj) if volume else kwh(matched_mj),
+            }
+        )
+    return rows
 
 
 METERED = (("grid", "poc"), ("pv", "pv"), ("battery", "pcs"), ("genset", "genset"))
@@ -121,12 +147,34 @@ def _battery(account: Account) -> Body:
         "delivered_g_per_kwh": intensity(delivered_ug, delivered_mj),
         "delivered_kg": kg(delivered_ug),
         "delivered_kwh": kwh(delivered_mj),
+        "efficiency_percent": fixed(_efficiency_permille(account.plan), 10, 1),
         "loss_kg": kg(account.loss_ug),
         "open_kg": kg(opening[1]),
         "open_kwh": kwh(opening[0] // 1000),
         "residual_ug": account.residual_ug,
+        "round_trip": _round_trip(account),
         "step_kg": kg(account.pool_step_ug),
     }
+
+
+def _efficiency_permille(plan: Body) -> int:
+    """Each way, as the site file states it: the mean of the packs by capacity."""
+    units = plan["units"]
+    weights = [(one["capacity_wh"], one.get("efficiency_permille", 950)) for one in units]
+    whole = sum(capacity for capacity, _ in weights)
+    return sum(capacity * permille for capacity, permille in weights) // whole if whole else 0
+
+
+def _round_trip(account: Account) -> str:
+    """AC in to AC out, measured: (out + what the content rose by) / in. Told once a full cycle went through."""
+    registers = account.registers_wh.items()
+    into_wh, out_wh = (
+        sum(wh for (_, name), wh in registers if name == f"pcs.energy_{way}") for way in ("charge", "discharge")
+    )
+    if not into_wh or min(into_wh, out_wh) < account.plan["capacity_wh"]:
+        return "not measured: less than a full cycle was counted"
+    rose_wh = (account.pool_close[0] - (account.pool_open or (0, 0))[0]) // 3_600_000_000
+    return f"{fixed((out_wh + rose_wh) * 100, into_wh, 1)} % measured"
 
 
 def _data(account: Account) -> Body:
@@ -161,6 +209,8 @@ def _exact(account: Account) -> Body:
         "location_ug": account.location_ug,
         "market": {name: {"mj": mj, "ug": ug} for name, (mj, ug) in sorted(account.market.items())},
         "market_ug": account.market_ug,
+        "market_year": {one.name: {"mj": one.mj, "ug": one.ug} for one in account.volumes().values()},
+        "market_year_ug": account.market_year_ug,
         "registers_wh": {f"{meter} {register}": wh for (meter, register), wh in sorted(account.registers_wh.items())},
     }
 

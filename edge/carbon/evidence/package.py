@@ -97,7 +97,7 @@ def select(entries: Callable[[], Iterator[Entry]], period: Period) -> tuple[int,
             row = row_of(entry, {}, amendments)
             if period.first_ms <= row.start_ms < period.stop_ms:
                 first_no, last_no = first_no or segment, entry.no
-        elif first_no and entry.kind in CONCERNING and first_no <= entry.body["entry"] <= last_no:
+        elif first_no and _concerns(entry, period, first_no, last_no):
             last_no = entry.no
     if not first_no:
         raise DataFault("no interval of this period is in the ledger")
@@ -105,6 +105,13 @@ def select(entries: Callable[[], Iterator[Entry]], period: Period) -> tuple[int,
     sealed = {**amendments.signatures, **amendments.stamps}
     wanted = [no for no in sealed if first_no <= no <= last_no]
     return first_no, max([last_no, *_seals(entries, set(wanted))])
+
+
+def _concerns(entry: Entry, period: Period, first_no: int, last_no: int) -> bool:
+    """Whether an entry says something of intervals that are chosen already."""
+    if entry.kind == "delivery":
+        return bool(period.first_ms <= entry.body["start_ms"] < period.stop_ms)
+    return entry.kind in CONCERNING and first_no <= entry.body["entry"] <= last_no
 
 
 def _seals(entries: Callable[[], Iterator[Entry]], roots: set[int]) -> Iterator[int]:

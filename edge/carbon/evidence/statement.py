@@ -19,12 +19,15 @@ table{border-collapse:collapse;width:100%;margin:.4rem 0}th,td{padding:.2rem .5r
 th,td{border-bottom:1px solid #ddd;vertical-align:top}
 th{text-align:left;background:#f2f2f2}
 td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th.n{text-align:right}.big{font-size:1.25rem;font-weight:600}.s{color:#555;font-size:.85rem}
+th.n{text-align:right}td.n.w{text-align:left}.big{font-size:1.25rem;font-weight:600}.s{color:#555;font-size:.85rem}
 .flag{border:2px solid #b00;padding:.4rem .7rem;margin:.7rem 0}code{font-size:.78rem;overflow-wrap:anywhere}
-svg{max-width:100%;height:auto}td.w{overflow-wrap:anywhere}
+svg{max-width:100%;height:auto}td.w{overflow-wrap:break-word}td.h{overflow-wrap:anywhere}.x{overflow-x:auto}
+.x svg{min-width:34rem}.x td.w:last-child:not(:nth-child(2)){min-width:10rem}
 @media print{body{padding:0;font-size:11px;max-width:none}h2{break-after:avoid}tr,svg{break-inside:avoid}}
 @page{size:A4;margin:14mm}
 """.strip()
+UNITS = ("t CO2", "t CO2/MWh", "MWh", "kWh")
+HASH_MIN = 40  # characters without a space: longer than any word
 LIMITS = (
     "This statement is made by the operator's own controller. It is designed to be verified; whether it holds is for an"
     " accredited verifier to say, who must also see the meters, the seals and the contracts.",
@@ -49,11 +52,12 @@ LIMITS = (
 def statement(account: Account, told: Body) -> str:
     """The page. `told`: figures.figures."""
     parts = [
-        *_top(account, told), *_result(told), *_matrix(told), *_months(told), *_reported(account), *_battery(told),
-        *_site(account), *_quality(told), *_factors(told), *_integrity(told), *_limits(),
+        *_top(account, told), *_result(told), *_contracts(told), *_matrix(told), *_months(told), *_reported(account),
+        *_battery(told), *_site(account), *_quality(told), *_factors(told), *_integrity(told), *_limits(),
     ]  # fmt: skip
     title = f"Electricity and carbon statement, {escape(told['site'])}, {told['period']['from'][:10]}"
-    meta = f'<meta charset="utf-8"><title>{title}</title>'
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    meta += f"<title>{title}</title>"
     head = f'<!doctype html>\n<html lang="en"><head>{meta}\n<style>{STYLE}</style></head><body>'
     return "\n".join([head, *parts, "</body></html>"]) + "\n"
 
@@ -62,11 +66,21 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Seque
     """Lines of a table; `numbers`: the columns that stand to the right."""
     marks = ["n" if index in numbers else "w" for index in range(len(heads))]
     first = "".join(f'<th class="{mark}">{escape(text)}</th>' for mark, text in zip(marks, heads, strict=True))
-    lines = [f"<table><tr>{first}</tr>" if any(heads) else "<table>"]
+    lines = ['<div class="x"><table>' + (f"<tr>{first}</tr>" if any(heads) else "")]
     for row in rows:
-        cells = "".join(f'<td class="{mark}">{escape(str(text))}</td>' for mark, text in zip(marks, row, strict=True))
+        cells = "".join(
+            f'<td class="{_mark(mark, str(text))}">{escape(str(text))}</td>'
+            for mark, text in zip(marks, row, strict=True)
+        )
         lines.append(f"<tr>{cells}</tr>")
-    return [*lines, "</table>"]
+    return [*lines, "</table></div>"]
+
+
+def _mark(mark: str, text: str) -> str:
+    """A hash may be broken anywhere, a word may not, a unit or field that a number needs stays in one line."""
+    if len(text) > HASH_MIN and " " not in text:
+        return "h"
+    return "n w" if text in UNITS else mark
 
 
 def _percent(ppm: int) -> str:
@@ -99,8 +113,10 @@ def _result(told: Body) -> list[str]:
     rows = [
         ("import, location-based", found["import_kwh"], found["location_g_per_kwh"], found["location_kg"],
          f"{found['location_low_kg']} .. {found['location_high_kg']} ({_percent(band['import_ppm'])})"),
-        ("import, market-based", found["import_kwh"], found["market_g_per_kwh"], found["market_kg"],
+        ("import, market-based, matched by interval", found["import_kwh"], found["market_g_per_kwh"], found["market_kg"],
          "its meters as above; its factors as contracted"),
+        ("import, market-based, by volume of the year", found["import_kwh"], found["market_year_g_per_kwh"],
+         found["market_year_kg"], "as above; another way to count the same import"),
         ("consumption of the site", found["load_kwh"], found["load_g_per_kwh"], found["load_kg"],
          f"{found['load_low_kg']} .. {found['load_high_kg']} ({_percent(band['load_ppm'])})"),
     ]  # fmt: skip
@@ -118,6 +134,32 @@ def _result(told: Body) -> list[str]:
     return lines
 
 
+def _contracts(told: Body) -> list[str]:
+    """What was bought, and what it covers in each of the two ways."""
+    if not told["contracts"]:
+        return ["<h2>Contracts</h2>", "<p>None: all of the import is at the residual mix, or the grid's average.</p>"]
+    keys = (
+        "name",
+        "kind",
+        "counts",
+        "g_per_kwh",
+        "delivered_kwh",
+        "interval_kwh",
+        "volume_kwh",
+        "year_kwh",
+        "document",
+    )
+    rows = [[one[key] or ("NOT STATED" if key == "document" else "–") for key in keys] for one in told["contracts"]]
+    heads = ("contract", "kind", "counts", "g/kWh", "delivered kWh", "used by interval", "volume kWh", "used by year",
+             "document")  # fmt: skip
+    note = (
+        '<p class="s">By interval: never more than was delivered in the interval, nor than was imported in it. By year: each'
+        " contract by its volume, never more than was imported in the calendar year; of a shorter period the part of the"
+        " volume that is its part of the time. The two are never mixed or added.</p>"
+    )
+    return ["<h2>Contracts</h2>", *table(heads, rows, range(3, 8)), note]
+
+
 def _matrix(told: Body) -> list[str]:
     used = [source for source in SOURCES if any(told["exact"]["energy_mj"].get(f"{source}_{sink}") for sink in SINKS)]
     rows = [
@@ -132,7 +174,7 @@ def _matrix(told: Body) -> list[str]:
 def _months(told: Body) -> list[str]:
     keys = ("month", "import_kwh", "location_kg", "market_kg", "substituted_percent", "estimated_percent")
     rows = [(*(month[key] for key in keys), "limited" if month["limited"] else "") for month in told["months"]]
-    heads = ("month", "import kWh", "location kg", "market kg", "substituted %", "estimated %", "")
+    heads = ("month", "import kWh", "location kg", "market kg, by interval", "substituted %", "estimated %", "")
     note = '<p class="s">Substituted: share of the time, absent intervals included. More than 5 %: limited.</p>'
     return ["<h2>Months</h2>", *table(heads, rows, range(1, 6)), note]
 
@@ -164,7 +206,11 @@ def _battery(told: Body) -> list[str]:
         ("found anew after a restart", "", found["step_kg"], ""),
         ("content at the end", found["close_kwh"], found["close_kg"], ""),
     ]
-    note = f'<p class="s">What goes in less what comes out, lost or left: {found["residual_ug"]} µg.</p>'
+    note = (
+        f'<p class="s">What goes in less what comes out, lost or left: {found["residual_ug"]} µg. Efficiency of the pack,'
+        f" each way, as booked: {found['efficiency_percent']} %, estimated. Round trip by its registers, content at both"
+        f" ends counted: {found['round_trip']}.</p>"
+    )
     return ["<h2>Battery</h2>", *table(("", "kWh", "kg CO₂", "g CO₂/kWh"), rows, (1, 2, 3)), note]
 
 
@@ -182,7 +228,11 @@ def _site(account: Account) -> list[str]:
     )
     rows = [[*(meter[key] or "not stated" for key in keys), _ratio(meter)] for meter in account.plan["meters"]]
     heads = ("meter", "use", "class", "serial", "calibrated", "due", "certificate", "seal", "owner", "CT, PT")
-    return ["<h2>Site and meters</h2>", diagram(account.plan).rstrip("\n"), *table(heads, rows)]
+    return [
+        "<h2>Site and meters</h2>",
+        f'<div class="x">{diagram(account.plan).rstrip(chr(10))}</div>',
+        *table(heads, rows),
+    ]
 
 
 def _ratio(meter: Body) -> str:

@@ -15,7 +15,7 @@ INTERVALS = (
     "no", "start_utc", "stop_utc", "quality", "corrected_by", "moved_ms",
     *(f"{source}_{sink}_mj" for source, sink in FLOWS), "gap_import_mj", "import_mj", "export_mj", "it_mj", "facility_mj",
     "factor_id", "factor_kind", "factor_mg_per_kwh", "factor_quality", "factor_version", "payload_sha256",
-    "location_ug", "market_ug", "revised_ug", "load_ug", "export_ug", "charge_ug", "discharge_ug", "loss_ug",
+    "location_ug", "market_ug", "contracts_mj", "revised_ug", "load_ug", "export_ug", "charge_ug", "discharge_ug", "loss_ug",
     "pool_open_uj", "pool_open_ug", "pool_close_uj", "pool_close_ug", "missing_ms", "clock_source", "clock_offset_ms",
     "clock_synced", "method",
 )  # fmt: skip
@@ -24,7 +24,8 @@ CHANGES = ("no", "kind", "at_utc", "entry", "who", "why", "body")
 ROOTS = ("day", "no", "first_no", "last_no", "count", "root", "digest", "key", "signature", "stamped_by")
 PAYLOADS = ("sha256", "source", "first_used_utc", "uses", "kept")
 CHANGE_KINDS = (
-    "correction", "rollover", "meter_exchange", "calibration_change", "clock_correction", "factor_revised", "pool_step",
+    "correction", "delivery", "leap", "rollover", "meter_exchange", "calibration_change", "clock_correction",
+    "factor_change", "factor_revised", "pool_step",
 )  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def interval_line(row: Row) -> bytes:
             energy_mj(body, None, "export"), body["it_mj"], body["facility_mj"],
             factor["id"], factor["kind"], factor["mg_per_kwh"], factor["quality"], factor["version"],
             factor["payload_sha256"],
-            row.location_ug, body["market"]["ug"], row.revised_ug, load_ug(body) + row.revised_ug,
+            row.location_ug, row.market_ug, sum(match.mj for match in row.matches),
+            row.revised_ug, load_ug(body) + row.revised_ug,
             carbon_ug(body, None, "export"), carbon_ug(body, None, "battery"), delivered_ug, pool["loss_ug"],
             pool["open_uj"], pool["open_ug"], pool["close_uj"], pool["close_ug"], body["missing_ms"], clock["source"],
             clock["offset_ms"], clock["synced"], body["method"],

@@ -7,9 +7,9 @@ that disagrees with the powers, one that jumped between two intervals) is a doub
 from collections.abc import Iterator
 from typing import Any
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH, ug_of
 from edge.carbon.ledger.body import MJ_PER_WH, SINCE, Fault, carbon_ug, derived, energy_mj, shape_fault
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.config.evidence import CLASSES
 
 WALL_MAX_MS = 253_370_764_800_000  # year 9999
@@ -21,6 +21,7 @@ PAIRS = {
     ("battery", "load"), ("battery", "export"), ("battery", "losses"),
 }  # fmt: skip
 BALANCE_MIN_PERMILLE = 10  # 1 %, or the classes of the meters if that is more
+GENSET_ALLOWED_UG = 2  # the fraction of a microgram that was carried in, and the one that is carried on
 STEP_WH = 200  # two counts of the coarsest register met (100 Wh)
 
 
@@ -65,6 +66,12 @@ def _factor(body: Body, plan: Body) -> Iterator[Fault]:
     found_ug = carbon_ug(body, "grid")
     if abs(found_ug - expected_ug) > allowed_ug:
         yield Fault("flows: sum of ug from grid", f"{expected_ug} +- {allowed_ug} (energy times factor)", found_ug)
+    genset = plan.get("genset") or {"mg_per_kwh": 0}
+    expected_ug, found_ug = ug_of(energy_mj(body, "genset"), genset["mg_per_kwh"]), carbon_ug(body, "genset")
+    if abs(found_ug - expected_ug) > GENSET_ALLOWED_UG:
+        yield Fault(
+            "flows: sum of ug from genset", f"{expected_ug} +- {GENSET_ALLOWED_UG} (energy times factor)", found_ug
+        )
 
 
 def _pool(body: Body, plan: Body) -> Iterator[Fault]:
@@ -159,6 +166,7 @@ COMPARED: dict[tuple[str, str], tuple[str | None, str | None]] = {
     ("poc", "meter.energy_import"): ("grid", None),
     ("poc", "meter.energy_export"): (None, "export"),
     ("pv", "pv.energy"): ("pv", None),
+    ("genset", "meter.energy_import"): ("genset", None),
     ("pcs", "pcs.energy_charge"): (None, "battery"),
     ("pcs", "pcs.energy_discharge"): ("battery", None),
 }

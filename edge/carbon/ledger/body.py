@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from edge.carbon.contracts.shares import LocationUg, market_of, ug_of
 from edge.carbon.interval import (
     ClockState,
     FactorKind,
@@ -20,7 +21,6 @@ from edge.carbon.interval import (
     SpanQuality,
 )
 from edge.carbon.ledger.entry import Body, utc_day
-from edge.carbon.ledger.market import LocationUg, market_of, ug_of
 
 MISSING_MIN_PERMILLE = 10  # of an interval without powers before the registers are asked what passed meanwhile
 MJ_PER_WH = 3_600_000
@@ -57,17 +57,22 @@ SHAPE: dict[str, Any] = {
 }  # fmt: skip
 METER_SHAPE = {
     "accuracy_class": TEXT, "calibrated": TEXT, "calibration_due": TEXT, "certificate": TEXT, "ct": [INT], "device": TEXT,
-    "owner": TEXT, "profile": TEXT, "pt": [INT], "register_max_wh": INT, "registers": ("primary", "secondary"),
-    "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs"),
+    "owner": TEXT, "power_max_w": INT, "profile": TEXT, "pt": [INT], "register_max_wh": INT,
+    "registers": ("primary", "secondary"), "seal": TEXT, "serial": TEXT, "use": ("poc", "load", "pv", "pcs", "genset"),
 }  # fmt: skip
 PLAN_SHAPE = {
     "capacity_wh": INT,
     "contracts": [
         {
-            "document": TEXT, "first": TEXT, "kind": ("ppa", "certificate", "supplier"), "last": TEXT, "mg_per_kwh": INT,
-            "name": TEXT, "share_permille": INT,
+            "document": TEXT, "energy_wh": INT, "first": TEXT, "kind": ("ppa", "certificate", "supplier"), "last": TEXT,
+            "mg_per_kwh": INT, "name": TEXT, "share_permille": INT,
         }
     ],
+    "factors": {
+        "annual_mg_per_kwh": INT, "basis": TEXT, "region": TEXT, "signal": TEXT, "source": TEXT, "table": TEXT,
+        "version": TEXT,
+    },
+    "genset": NULL,
     "it_category": INT,
     "meters": [METER_SHAPE],
     "operator": TEXT,
@@ -76,18 +81,29 @@ PLAN_SHAPE = {
     "region": TEXT,
     "residual": {"mg_per_kwh": INT, "source": TEXT},
     "tenant": TEXT,
-    "units": [{"bms": TEXT, "capacity_wh": INT, "pcs": TEXT}],
+    "units": [{"bms": TEXT, "capacity_wh": INT, "efficiency_permille": INT, "pcs": TEXT}],
 }  # fmt: skip
+# Keys that came later: a plan that was written without them is judged as if it had these.
+PLAN_ADDED: dict[str, Any] = {
+    "genset": None,
+    "factors": {
+        "annual_mg_per_kwh": 0, "basis": "", "region": "", "signal": "", "source": "", "table": "", "version": "",
+    },
+}  # fmt: skip
+TABLES_ADDED = {"contracts": {"energy_wh": 0}, "meters": {"power_max_w": 0}, "units": {"efficiency_permille": 950}}
 _REGISTER = SHAPE["registers"][0]
 # Of the other kinds; an exchange has two forms: told by the site file, or seen by the registers.
 SHAPES: dict[str, Any] = {
     "opening": {"plan": PLAN_SHAPE, "tenant": TEXT, "why": TEXT},
     "plan": {"plan": PLAN_SHAPE},
     "correction": {"digest": TEXT, "entry": INT, "interval": ANY, "who": TEXT, "why": TEXT},
+    "leap": {**_REGISTER, "entry": INT},
     "rollover": {**_REGISTER, "entry": INT},
     "calibration_change": {"changes": ANY, "meter": TEXT, "who": TEXT, "why": TEXT},
     "clock_correction": {"entry": INT, "offset_ms": INT, "who": TEXT, "why": TEXT},
     "factor_revised": {"difference_ug": INT, "digest": TEXT, "entry": INT, "factor": SHAPE["factor"], "why": TEXT},
+    "delivery": {"contract": TEXT, "source_sha256": TEXT, "start_ms": INT, "wh": [INT], "who": TEXT},
+    "factor_change": {"changes": ANY, "who": TEXT, "why": TEXT},
     "pool_step": {"from_ug": INT, "from_uj": INT, "to_ug": INT, "to_uj": INT},
     "day_root": {"count": INT, "day": TEXT, "first_no": INT, "last_no": INT, "root": TEXT},
     "signature": {"digest": TEXT, "entry": INT, "key": TEXT, "signature": TEXT},
@@ -96,6 +112,7 @@ SHAPES: dict[str, Any] = {
 EXCHANGES: tuple[Any, ...] = (
     SHAPES["calibration_change"], {**_REGISTER, "entry": INT, "who": TEXT, "why": TEXT},
 )  # fmt: skip
+GENSET_SHAPE = {"fuel": TEXT, "mg_per_kwh": INT, "source": TEXT}
 GAP_SHAPE = {"import_mj": INT, "mg_per_kwh": INT, "rule": ("register_difference",), "ug": INT}
 
 
@@ -118,7 +135,21 @@ def other_fault(kind: str, body: Body) -> Fault | None:
     if kind == "meter_exchange":
         faults = [_fault(shape, body, "") for shape in EXCHANGES]
         return None if None in faults else faults[0]
-    return _fault(SHAPES[kind], body, "")
+    plan, shape = body.get("plan"), SHAPES[kind]
+    if kind in ("opening", "plan") and isinstance(plan, dict):
+        body = {**body, "plan": as_now(plan)}
+        if body["plan"]["genset"] is not None:
+            shape = {**shape, "plan": {**PLAN_SHAPE, "genset": GENSET_SHAPE}}
+    return _fault(shape, body, "")
+
+
+def as_now(plan: Body) -> Body:
+    """A plan with the keys that came after it was written."""
+    for key, added in TABLES_ADDED.items():
+        tables = plan.get(key)
+        if isinstance(tables, list) and all(isinstance(one, dict) for one in tables):
+            plan = {**plan, key: [{**added, **one} for one in tables]}
+    return {**PLAN_ADDED, **plan}
 
 
 def _fault(shape: Any, value: Any, path: str) -> Fault | None:

@@ -22,10 +22,13 @@ Kind = Literal[
     "interval",
     "correction",  # names the entry that it replaces
     "rollover",
+    "leap",  # a register counted more than can have been
     "meter_exchange",
     "calibration_change",
     "clock_correction",
     "factor_revised",  # late, or published anew
+    "factor_change",  # of the signal, its region, or the table: from here on
+    "delivery",  # of a contract, by quarter, known afterwards
     "pool_step",  # the battery's content is not what the interval before left
     "day_root",
     "signature",

@@ -9,11 +9,13 @@ is "substituted" and says by which rule.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edge.carbon.interval import INTERVAL_MS, FactorUse, Flow, Interval, RegisterSpan
+from edge.carbon.contracts.shares import ug_of
+from edge.carbon.interval import INTERVAL_MS, FactorUse, Flow, Interval, RegisterSpan, Sink, Source
+from edge.carbon.leaps import limit_wh
 from edge.carbon.ledger.balance import registers_of, rolled_delta_wh, span_delta_wh
 from edge.carbon.ledger.body import MJ_PER_WH, SINCE
 from edge.carbon.ledger.entry import Body
-from edge.carbon.ledger.market import ug_of
+from edge.carbon.sharing import share
 
 LINEAR_MAX_MS = 2 * 3_600_000
 SHAPED_MAX_MS = 7 * 86_400_000
@@ -56,7 +58,7 @@ def fill_gap(before: Body, after: Interval, plan: Body, annual: FactorUse, impor
     factor = _worst(before, after, annual)
     reason = f"substituted: {rule}, {len(starts)} interval{'s' * (len(starts) != 1)} without data"
     return [
-        _interval(index, start, stop, before, after, factor, spans, poc, reason)
+        _interval(index, start, stop, before, after, factor, spans, plan, reason)
         for index, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]
 
@@ -103,6 +105,9 @@ def _deltas(before: Body, after: Interval, plan: Body) -> dict[tuple[str, str], 
         delta = span_delta_wh(was["stop_wh"], span.start_wh, meter)
         if delta is None:
             delta = rolled_delta_wh(was["stop_wh"], span.start_wh, meter)
+        most_wh = limit_wh(meter, after.start_wall_ms - before["stop_ms"] + before["missing_ms"])
+        if delta is not None and most_wh is not None and delta > most_wh:
+            delta = None  # a leap: it tells nothing of what passed
         found[(span.meter, span.register)] = delta
     return found
 
@@ -118,14 +123,19 @@ def _worst(before: Body, after: Interval, annual: FactorUse) -> FactorUse:
 
 def _interval(
     index: int, start_ms: int, stop_ms: int, before: Body, after: Interval, factor: FactorUse,
-    spans: dict[tuple[str, str], list[int]], poc: str, reason: str,
+    spans: dict[tuple[str, str], list[int]], plan: Body, reason: str,
 ) -> Interval:  # fmt: skip
+    poc, own = (next((m["device"] for m in plan["meters"] if m["use"] == use), "") for use in ("poc", "genset"))
+
     def mj(meter: str, register: str) -> int:
         parts = spans.get((meter, register))
         return parts[index] * MJ_PER_WH if parts else 0
 
     pv_mj = sum(mj(*key) for key in spans if key[1] == "pv.energy")
-    flows = _flows(mj(poc, "meter.energy_import"), pv_mj, mj(poc, "meter.energy_export"), factor.value_mg_per_kwh)
+    import_mj, genset_mj = mj(poc, "meter.energy_import"), mj(own, "meter.energy_import")
+    genset_ug = ug_of(genset_mj, (plan.get("genset") or {"mg_per_kwh": 0})["mg_per_kwh"])
+    sources = (import_mj, pv_mj, genset_mj), (ug_of(import_mj, factor.value_mg_per_kwh), 0, genset_ug)
+    flows = _flows(*sources, mj(poc, "meter.energy_export"))
     pool = before["pool"]
     return Interval(
         start_wall_ms=start_ms,
@@ -149,16 +159,17 @@ def _interval(
     )
 
 
-def _flows(import_mj: int, pv_mj: int, export_mj: int, intensity_mg_per_kwh: int) -> tuple[Flow, ...]:
-    """Grid and PV to load and export by proportional sharing. More export than both (the battery's) cannot be sourced."""
-    in_mj, in_ug = import_mj + pv_mj, ug_of(import_mj, intensity_mg_per_kwh)
+def _flows(sources_mj: Sequence[int], sources_ug: Sequence[int], export_mj: int) -> tuple[Flow, ...]:
+    """Grid, PV and genset to load and export by proportional sharing. More export (the battery's) cannot be sourced."""
+    in_mj, in_ug = sum(sources_mj), sum(sources_ug)
     export_mj = min(export_mj, in_mj)
-    grid_out_mj = export_mj * import_mj // in_mj if in_mj else 0
     out_ug = in_ug * export_mj // in_mj if in_mj else 0
-    flows = (
-        Flow("grid", "load", import_mj - grid_out_mj, in_ug - out_ug),
-        Flow("grid", "export", grid_out_mj, out_ug),
-        Flow("pv", "load", pv_mj - (export_mj - grid_out_mj), 0),
-        Flow("pv", "export", export_mj - grid_out_mj, 0),
-    )
+    energy, carbon = share(sources_mj, (export_mj, in_mj - export_mj)), share(sources_ug, (out_ug, in_ug - out_ug))
+    names: tuple[Source, ...] = ("grid", "pv", "genset")
+    sinks: tuple[tuple[int, Sink], ...] = ((1, "load"), (0, "export"))
+    flows = [
+        Flow(name, sink, energy[row][column], carbon[row][column])
+        for row, name in enumerate(names)
+        for column, sink in sinks
+    ]
     return tuple(flow for flow in flows if flow.energy_mj or flow.carbon_ug)

@@ -7,14 +7,17 @@ UTC day comes, or with the one that ends at midnight. Signature and time stamp f
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edge.carbon.account import Kept
-from edge.carbon.flow import UNKNOWN_MG_PER_KWH
+from edge.carbon.contracts.delivered import Delivery, delivery_body, delivery_fault
+from edge.carbon.factors.use import UNKNOWN_ANNUAL, FuelFactor
 from edge.carbon.interval import FactorUse, Interval
+from edge.carbon.leaps import LEAP, without_leaps
 from edge.carbon.ledger.balance import balance_doubts, interval_fault
-from edge.carbon.ledger.body import body_of, factor_body, import_mj
+from edge.carbon.ledger.body import body_of, import_mj
 from edge.carbon.ledger.entry import (
     FIRST_PREVIOUS,
     Body,
@@ -29,7 +32,7 @@ from edge.carbon.ledger.entry import (
     utc_day,
 )
 from edge.carbon.ledger.gaps import fill_gap, join_registers
-from edge.carbon.ledger.market import ug_of
+from edge.carbon.ledger.later import Correction, correction_body, revision_body
 from edge.carbon.ledger.plan import changes_of, plan_of
 from edge.carbon.ledger.seal import Sealer
 from edge.carbon.pool import PoolState
@@ -47,12 +50,6 @@ QUEUE_MAX_COUNT = 672  # a week of intervals while there is no room for their ro
 CLOCK_MIN_MS = 1_000  # a clock that was wrong by less than this moves no interval
 NOTES_MAX_COUNT = 100
 
-# What stands in where nothing at all is known of the grid; see flow.py for the number.
-UNKNOWN_ANNUAL = FactorUse(
-    factor_id="unknown", kind="annual", value_mg_per_kwh=UNKNOWN_MG_PER_KWH, source="default of unknown electricity",
-    version="1", published_wall_ms=None, payload_sha256="", quality="default",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class LedgerNote:
@@ -63,19 +60,11 @@ class LedgerNote:
     level: EventLevel
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What entry `no` (whose hash is `digest`) should have said, of the same time; who says so, and why."""
-
-    no: int
-    digest: str
-    interval: Interval
-    who: str
-    why: str
-
-
 class Ledger:
-    """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more."""
+    """`rows` gives the newest N rows that are kept, oldest first, None when that cannot be read; `append` keeps one more.
+
+    `annual` is the region's factor of the year: no gap is filled below it.
+    """
 
     def __init__(
         self,
@@ -84,6 +73,7 @@ class Ledger:
         append: Callable[[int, int, bytes], None],
         *,
         annual: FactorUse = UNKNOWN_ANNUAL,
+        genset: FuelFactor | None = None,
         sealer: Sealer | None = None,
         has_room: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -91,11 +81,10 @@ class Ledger:
         self._site, self._rows, self._append, self._annual = config.site.id, rows, append, annual
         self._tenant = config.site.tenant
         self._has_room, self._is_full = has_room, False
-        self._config_plan = plan_of(config)
+        self._config_plan = plan_of(config, annual, genset)
         self.sealer = sealer or Sealer(config.evidence.key_file, config.evidence.stamp_url)
         self._queue: deque[tuple[Interval, int]] = deque()
-        self._revisions: deque[tuple[int, FactorUse, str]] = deque()
-        self._corrections: deque[Correction] = deque()
+        self._later: deque[Callable[[], None]] = deque()  # what is found afterwards of what is written
         self.notes: deque[LedgerNote] = deque(maxlen=NOTES_MAX_COUNT)
         self.head: Entry | None = None
         self.seal_fault = ""
@@ -128,15 +117,19 @@ class Ledger:
 
     def note_factor(self, start_wall_ms: int, factor: FactorUse, why: str) -> None:
         """A factor that came late, or was published anew, for the interval that began then."""
-        self._revisions.append((start_wall_ms, factor, why))
+        self._later.append(partial(self._revise, start_wall_ms, factor, why))
 
     def correct(self, correction: Correction) -> None:
         """What an entry should have said. Both stay; the newest correction counts."""
-        self._corrections.append(correction)
+        self._later.append(partial(self._correct, correction))
+
+    def deliver(self, delivery: Delivery) -> None:
+        """What a contract delivered. The newest of a contract and quarter counts."""
+        self._later.append(partial(self._deliver, delivery))
 
     @property
     def waiting_count(self) -> int:
-        return len(self._queue) + len(self._revisions) + len(self._corrections)
+        return len(self._queue) + len(self._later)
 
     def last_kept(self) -> Kept | None:
         """The end of the newest interval that is kept, for the account to go on from; None: none, or not readable now."""
@@ -160,10 +153,8 @@ class Ledger:
         for _ in range(STEP_MAX_COUNT if self._has_room() else 0):
             if self._queue:
                 self._take(*self._queue.popleft())
-            elif self._corrections:
-                self._correct(self._corrections.popleft())
-            elif self._revisions:
-                self._revise(*self._revisions.popleft())
+            elif self._later:
+                self._later.popleft()()
             else:
                 break
         self._seal(mono_ms)
@@ -253,6 +244,8 @@ class Ledger:
             self._close_day(utc_day(self._last["start_ms"]))
         if self._last is not None and self._last["stop_ms"] == interval.start_wall_ms:
             interval = join_registers(self._last, interval, self._plan_before or self._config_plan)
+        before_ms = self._last["missing_ms"] if self._last is not None else 0
+        interval = without_leaps(interval, self._plan_before or self._config_plan, before_ms)
         self._write_interval(interval, mono_ms)
         if interval.stop_wall_ms % DAY_MS == 0:
             self._close_day(utc_day(interval.start_wall_ms))
@@ -281,6 +274,10 @@ class Ledger:
             self._write("pool_step", {"from_ug": was[1], "from_uj": was[0], "to_ug": found[1], "to_uj": found[0]})
 
     def _note_register(self, entry: Entry, span: Body, plan: Body) -> None:
+        if span["reason"].startswith(LEAP):
+            self._write("leap", {**span, "entry": entry.no})
+            self._tell("leap", f"{span['meter']} {span['register']}: {span['reason']}; not counted", "warning")
+            return
         start, stop, delta = span["start_wh"], span["stop_wh"], span["delta_wh"]
         if None in (start, stop, delta) or stop >= start:
             return
@@ -294,7 +291,7 @@ class Ledger:
         if self._plan_before is not None:
             for kind, body in changes_of(self._plan_before, self._config_plan):
                 self._write(kind, body)
-                self._tell(kind, f"{body['meter']}: {', '.join(body['changes'])}")
+                self._tell(kind, f"{body.get('meter', 'factors')}: {', '.join(body['changes'])}")
         self._write("plan", {"plan": self._config_plan})
         return self._config_plan
 
@@ -347,25 +344,23 @@ class Ledger:
         if entry is None:
             self._tell("late", f"a factor for {start_wall_ms}, of which no interval is kept", "warning")
             return
-        ug = ug_of(import_mj(entry.body), factor.value_mg_per_kwh)
-        difference_ug = ug - entry.body["location_ug"]
-        body = {
-            "difference_ug": difference_ug,
-            "digest": entry.digest,
-            "entry": entry.no,
-            "factor": factor_body(factor),
-        }
-        self._write("factor_revised", {**body, "why": why})
+        self._write("factor_revised", revision_body(entry, factor, why))
 
     def _correct(self, correction: Correction) -> None:
-        spans = tuple(replace(span, quality="corrected") for span in correction.interval.registers)
-        made = body_of(replace(correction.interval, registers=spans), self._plan_before or self._config_plan)
-        made["quality"] = "corrected"
-        told = {"digest": correction.digest, "entry": correction.no, "who": correction.who, "why": correction.why}
-        entry = self._write("correction", {**told, "interval": made})
+        entry = self._write("correction", correction_body(correction, self._plan_before or self._config_plan))
         self._tell(
             "correction", f"entry {entry.no} corrects {correction.no}: {correction.who}: {correction.why}", "warning"
         )
+
+    def _deliver(self, delivery: Delivery) -> None:
+        body = delivery_body(delivery)
+        fault = delivery_fault(body, self._plan_before or self._config_plan)
+        if fault is None and delivery.stop_ms > self._now[1]:
+            fault = ("wh", "what was delivered, not what will be", utc_day(delivery.stop_ms))
+        if fault is None:
+            self._write("delivery", body)
+        else:
+            self._tell("delivery", f"{fault[0]}: {fault[2]}: must be {fault[1]}; not taken", "warning")
 
     # ---- the seal
 

@@ -177,7 +177,7 @@ def balance_line(devices: Sequence[BusDevice], seen: Sequence[Measured]) -> Line
     poc_w, load_w = powers_w.get("poc"), powers_w.get("load")
     if poc_w is None or load_w is None:
         return None
-    rest_w = load_w - (powers_w.get("pv") or 0) - (powers_w.get("pcs") or 0)
+    rest_w = load_w - sum(powers_w.get(use) or 0 for use in ("pv", "pcs", "genset"))
     text = f"POC {show(poc_w, 'W')}, load - PV - battery {show(rest_w, 'W')}"
     if min(abs(poc_w), abs(rest_w)) < BALANCE_MIN_W:
         return Line("site", "balance", "good", f"{text}: too small to judge a sign; do the sign test")

@@ -4,9 +4,10 @@
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from edge.clock import Clock
@@ -18,7 +19,7 @@ from edge.plan.signals.fetch.bodies import RawBodies, load_body
 from edge.plan.signals.fetch.keys import read_key
 from edge.plan.signals.ladder import Annual, Known, choose_rung
 from edge.plan.signals.read.source import Source
-from edge.plan.signals.samples import AverageSample, IntensitySample, MixSample, Sample
+from edge.plan.signals.samples import AverageSample, IntensitySample, MixSample, Sample, SampleQuality
 from edge.plan.signals.sources import AVERAGE, SOURCES
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FUTURE_MAX_MS = 3_600_000  # one interval of the slowest source ahead; farther is a wrong clock
 HISTORY_SAVE_MS = 3_600_000  # 16 kB an hour
+QUARTER_S = 900  # what is shorter covers no interval of the ledger
+LATE_MAX_COUNT = 300  # three days of quarters that nobody takes
 SIGNAL, BODIES, HISTORY = "signal", "bodies", "history"  # of store.path; the others are in it
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger("edge.signal")
@@ -74,6 +77,17 @@ def weighed(sample: AverageSample, weigher: Weigher) -> tuple[int, Origin] | Non
     )  # fmt: skip
 
 
+class Late(NamedTuple):
+    """What a source says of a time that was over when it said so."""
+
+    start_wall_ms: int
+    stop_wall_ms: int
+    value_mg_per_kwh: int
+    quality: SampleQuality
+    source: str
+    origin: Origin
+
+
 class GridSignal:
     """An IntensitySignal of one source. `history_file` None keeps the hours in memory only."""
 
@@ -88,6 +102,7 @@ class GridSignal:
         self._saved_mono_ms: int | None = None
         self._known: Known | None = None
         self._unknown: tuple[str, ...] = ()
+        self.late: deque[Late] = deque(maxlen=LATE_MAX_COUNT)  # for the ledger to take from
         self.fault = ""  # as last told: of the source, or of what it says
         self._load_history()
 
@@ -118,6 +133,10 @@ class GridSignal:
             return
         value, origin = found
         self._history.note(sample.start_wall_ms, sample.interval_s, value)
+        if sample.end_wall_ms <= arrived.wall_ms and sample.interval_s >= QUARTER_S:
+            self.late.append(
+                Late(sample.start_wall_ms, sample.end_wall_ms, value, sample.quality, self._source, origin)
+            )
         if self._known is None or sample.start_wall_ms >= self._known.start_wall_ms:
             self._known = Known(
                 value, sample.quality, sample.interval_s, sample.start_wall_ms, sample.as_of_wall_ms,
@@ -182,10 +201,18 @@ def site_source(signal: Signal, file: str) -> tuple[Source, str]:
     return source, region
 
 
-def site_weights(config: Config, source: Source, load: LoadWeights) -> Weigher:
+def site_table(signal: Signal) -> str:
+    """The table of factors of a site: its own choice, or the one that fits its source; "" for none."""
+    return signal.factors or (SOURCES[signal.kind].factors if signal.kind in SOURCES else "")
+
+
+def site_weights(config: Config, load: LoadWeights) -> Weigher:
     """The table of the site, or the one that fits the source. Raises ConfigFault."""
+    return _weights(config, site_table(config.signal), load)
+
+
+def _weights(config: Config, table: str, load: LoadWeights) -> Weigher:
     signal, folder = config.signal, Path(config.file).parent / "factors"
-    table = signal.factors or source.factors
     try:
         return load(table, signal.basis, folder)
     except ConfigFault as fault:
@@ -199,11 +226,13 @@ def site_weights(config: Config, source: Source, load: LoadWeights) -> Weigher:
 
 def signal_problems(config: Config, load: LoadWeights) -> list[Problem]:
     """What is wrong with the signal of a site, files included, for `edge check`."""
-    if config.signal.kind not in AVERAGE:
-        return []
     try:
-        source, _ = site_source(config.signal, config.file)
-        site_weights(config, source, load)
+        if config.signal.kind not in AVERAGE:
+            if config.signal.factors:
+                _weights(config, config.signal.factors, load)
+            return []
+        site_source(config.signal, config.file)
+        site_weights(config, load)
         read_key(config.signal.key_file)
     except ConfigFault as fault:
         return list(fault.problems)
@@ -219,7 +248,7 @@ def open_signal(config: Config, clock: Clock, load: LoadWeights) -> GridSignal:
     """
     signal = config.signal
     source, region = site_source(signal, config.file)
-    weigher = site_weights(config, source, load)
+    weigher = site_weights(config, load)
     folder = Path(config.store.path) / SIGNAL if config.store.path else None
     fetcher = open_fetcher(signal, source, region, clock, folder)
     fetcher.start()

@@ -68,7 +68,11 @@ def list_lines() -> list[str]:
         )
         for name, text in (("licence", source.licence), ("doubt", source.doubt)):
             lines += textwrap.wrap(text, WIDTH, initial_indent=f"{'':<16}{name}: ", subsequent_indent=" " * 18)
-    return [*lines, "", "`marginal` is for estimates of avoided emissions; it can be looked at, not be signal.kind"]
+    return [
+        *lines,
+        "",
+        "`marginal` is for estimates of avoided emissions: it is for [marginal], not for signal.kind",
+    ]
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -90,7 +94,7 @@ def _config(options: argparse.Namespace) -> Config:
 def ask_once(signal: Signal, file: str, load: LoadWeights, clock: Clock, config: Config) -> dict[str, Any]:
     """What one question brings, as plain data. Raises ConfigFault."""
     source, region = site_source(signal, file)
-    weigher = site_weights(config, source, load) if source.kind != "marginal" else None
+    weigher = site_weights(config, load) if source.kind != "marginal" else None
     fetched = open_fetcher(signal, source, region, clock, None).fetch()
     found: dict[str, Any] = {
         "source": source.name, "title": source.title, "region": region, "kind": source.kind, "asked": fetched.shown,

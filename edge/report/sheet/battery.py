@@ -9,9 +9,9 @@ else: what power stations did because of it is a question of marginal emissions,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.account import Row
 from edge.carbon.ledger.body import energy_mj
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from edge.carbon.evidence.account import Row
 from edge.errors import DataFault
 from edge.model import EventLevel
+from edge.plan.signals.apart.marginal import MarginalRate
 from edge.report.kpi import KpiRules
 
 HOUR_MS = 3_600_000
@@ -84,6 +85,7 @@ class Material:
     rows: Sequence[Row] = ()
     happenings: Sequence[Happening] = ()
     rules: KpiRules = field(default_factory=KpiRules)
+    marginal: Sequence[MarginalRate] = ()  # what the site asked for beside its inventory; in no figure of it
     notes: Sequence[str] = ()  # what could not be read, in words
 
 

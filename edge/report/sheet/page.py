@@ -8,7 +8,7 @@ from edge.report.intervals import interval_of
 from edge.report.kpi import Kpi, kpi_between
 from edge.report.sheet.battery import without_battery
 from edge.report.sheet.material import Material
-from edge.report.sheet.plots import intensity_figure, kpi_figures, power_figure, soc_figure
+from edge.report.sheet.plots import intensity_figure, kpi_figures, marginal_figure, power_figure, soc_figure
 from edge.report.sheet.sections import battery_section, happenings_section, kpi_section, matrix_section, quality_section
 from edge.report.sheet.style import HATCH, STYLE
 from edge.report.sheet.texts import carbon, energy, grams, intensity, listing, percent, ratio
@@ -41,7 +41,7 @@ def page(material: Material) -> str:
         *_head(material, account), *_tiles(account, whole), power_figure(material), soc_figure(material),
         intensity_figure(material), kpi_figures(material, pieces), *kpi_section(material, whole),
         *matrix_section(account), *battery_section(account, without_battery(material.rows)), *happenings_section(material),
-        *quality_section(material, account), *listing("What this page cannot say", LIMITS),
+        *quality_section(material, account), marginal_figure(material), *listing("What this page cannot say", LIMITS),
     ]  # fmt: skip
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
     head = f'<!doctype html>\n<html lang="en"><head>{meta}<title>{escape(title)}</title>\n<style>{STYLE}</style></head>'
@@ -68,10 +68,20 @@ def _head(material: Material, account: Account) -> list[str]:
     ]
     flags = [*material.notes]
     if covered < COVERED_MIN_PERMILLE:
-        flags.append("Sums below are of what was recorded, not of the whole period; hatched times have no data.")
+        flags.append(
+            f"Sums below are of what was recorded, not of the whole period{_until(material)}; hatched times have no data."
+        )
     if account.limited:
         flags.append("Limited: more than 5 % of the time is substituted or absent.")
     return [*lines, *(f'<p class="flag">{escape(text)}</p>' for text in flags)]
+
+
+def _until(material: Material) -> str:
+    """Where the last interval ends, when that is not the end: a period that still runs, or an outage."""
+    last_ms = max((row.stop_ms for row in material.rows), default=material.period.stop_ms)
+    if last_ms >= material.period.stop_ms:
+        return ""
+    return f", whose last interval ends at {material.period.local(last_ms):%Y-%m-%d %H:%M}"
 
 
 def _covered_permille(account: Account) -> int:

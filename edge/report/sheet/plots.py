@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.account import Row
 from edge.carbon.ledger.body import carbon_ug, energy_mj
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 from edge.carbon.pool import EMPTY_PERMILLE, UG_UJ_PER_MG_KWH, UJ_PER_WH
 from edge.report.kpi import Kpi
 from edge.report.sheet.material import FIELDS, HOUR_MS, Material, Stretch, merged
@@ -14,6 +14,7 @@ from edge.report.sheet.svg import TOP, Plot, Step, nice_axis
 WIDE, HALF = 920.0, 450.0
 WEAK = ("stale", "substituted", "default")
 LEVELS = ("warning", "alarm")  # in the order of drawing
+MARKS = {"warning": "l5 5l-5 5l-5 -5z", "alarm": "l5 9h-10z"}  # a diamond, a triangle: colour is not all that tells
 Legend = Sequence[tuple[str, str]]  # (class of the sample, text)
 
 
@@ -31,7 +32,7 @@ def _sample(css: str) -> str:
     if css.startswith("l "):
         return f'<line class="{css}" x1="1" y1="6" x2="25" y2="6"/>'
     if css.startswith("e "):
-        return f'<path class="{css}" d="M13 2l5 8h-10z"/>'
+        return f'<path class="{css}" d="M13 1{MARKS[css.split()[1]]}"/>'
     return f'<rect class="{css}" x="1" y="1" width="24" height="10"/>'
 
 
@@ -74,6 +75,10 @@ def power_figure(material: Material) -> str:
     legend += _marks(plot, material)
     piece = "an hour" if material.period.kind == "month" else "a quarter of an hour"
     note = f"Means of {piece}. Above 0: where the power came from; below: what was stored or exported."
+    if any(energy_mj(row.body, "genset") for row in material.rows):
+        note += (
+            " The genset's power is not in this picture: site load is too low by it. Its energy and carbon are below."
+        )
     return figure("Power", plot, legend, note)
 
 
@@ -117,7 +122,7 @@ def _marks(plot: Plot, material: Material) -> list[tuple[str, str]]:
                 places.setdefault(round(plot.x(one.wall_ms) / 6), []).append(one.name)
         for place, names in places.items():
             x, text = place * 6, escape(", ".join(dict.fromkeys(names)))
-            plot.add(f'<path class="e {level}" d="M{x} {TOP - 8}l5 8h-10z"><title>{text}</title></path>')
+            plot.add(f'<path class="e {level}" d="M{x} {TOP - 10}{MARKS[level]}"><title>{text}</title></path>')
         found += [(f"e {level}", level)] if places else []
     return found
 
@@ -165,6 +170,27 @@ def intensity_figure(material: Material) -> str:
         " charged with, and losses make that denser."
     )
     return figure("Carbon intensity", plot, legend, note)
+
+
+def marginal_figure(material: Material) -> str:
+    """A picture of its own, where the site asked for it: no line of it stands among those of the inventory."""
+    steps = [
+        Step(one.start_wall_ms, one.start_wall_ms + one.interval_s * 1000, one.marginal_mg_per_kwh / 1000)
+        for one in material.marginal
+    ]
+    if not steps:
+        return ""
+    axis = nice_axis(0, max(one.value for one in steps), 3)
+    plot = Plot(material.period, axis, WIDE, 170, "g CO₂/kWh", "marginal rate of the grid")
+    plot.line(steps, "marginal")
+    plot.gaps(steps)
+    models = ", ".join(sorted({one.model for one in material.marginal}))
+    note = (
+        "What one kWh more would have caused, as a model estimates it (model "
+        f"{models}). It is part of no figure of this page, and cannot be compared with the average above: the two answer"
+        " different questions."
+    )
+    return figure("Marginal rate of the grid, apart", plot, [("l marginal", "marginal, estimated")], note)
 
 
 def _consumed(row: Row) -> Step | None:

@@ -22,7 +22,7 @@ def kpi_section(material: Material, whole: Kpi) -> list[str]:
         (f"{word}CUE, interval by interval", grams(whole.cue_mg_per_kwh), "carbon of the ledger per kWh of IT"),
         (f"{word}CUE, annual factor", grams(whole.cue_annual_mg_per_kwh), _annual(rules.annual_mg_per_kwh)),
         (f"{word}REF", ratio(whole.ref_permille), _ref(rules.pv_certificates_sold)),
-        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.contract_cfe_permille, rules.grid_cfe_permille)),
+        (f"{word}CFE score", percent(whole.cfe_permille), _cfe(rules.grid_cfe_permille, whole)),
     ]  # fmt: skip
     said = (
         f'<p class="s">Both meters were known for {percent(whole.covered_permille)} of the {material.period.kind}.</p>'
@@ -40,12 +40,10 @@ def _annual(annual_mg_per_kwh: int | None) -> str:
     return f"import at the official {fixed(annual_mg_per_kwh, 1000, 0)} g/kWh of the region"
 
 
-def _cfe(contract_permille: int, grid_permille: int | None) -> str:
-    grid = (
-        "the grid's share is not known and counts as 0" if grid_permille is None else f"grid {percent(grid_permille)}"
-    )
-    contract = f"and contracts ({percent(contract_permille)} of the import) " if contract_permille else ""
-    return f"PV {contract}up to the load of each interval; {grid}"
+def _cfe(grid_permille: int | None, whole: Kpi) -> str:
+    unknown = f"the grid's share is unknown, counted as 0 for {whole.grid_cfe_unknown_count} intervals"
+    grid = unknown if grid_permille is None else f"grid {percent(grid_permille)}"
+    return f"PV, and what carbon-free contracts delivered, up to the load of each interval; {grid}"
 
 
 def matrix_section(account: Account) -> list[str]:
@@ -147,7 +145,8 @@ def happenings_section(material: Material) -> list[str]:
         lines.append("</table></div>")
     more = f"{len(found) - len(shown)} more alarms and warnings, " if len(found) > len(shown) else ""
     none = "No alarm and no warning. " if not found else ""
-    lines.append(f'<p class="s">{none}{more}{others} of level info not shown: edge events.</p>')
+    unsure = " ? behind a time: the clock was not synchronised then." if any(not one.sure for one in shown) else ""
+    lines.append(f'<p class="s">{none}{more}{others} of level info not shown: edge events.{unsure}</p>')
     return lines
 
 
@@ -155,7 +154,7 @@ def _happening(material: Material, one: Happening) -> str:
     form = "%H:%M:%S" if material.period.kind == "day" else "%m-%d %H:%M"
     time = f"{material.period.local(one.wall_ms):{form}}" + ("" if one.sure else "?")
     cells = f'<td class="t">{time}</td><td class="{one.level}">{one.level}</td><td>{escape(one.name)}</td>'
-    return f"<tr>{cells}<td>{escape(one.text)}</td></tr>"
+    return f'<tr>{cells}<td class="what">{escape(one.text)}</td></tr>'
 
 
 def quality_section(material: Material, account: Account) -> list[str]:

@@ -35,7 +35,7 @@ class Axis:
 
 def nice_axis(low: float, high: float, count: int = 4) -> Axis:
     """An axis that holds both, with some `count` steps of 1, 2, 2.5 or 5 times a power of ten."""
-    if high - low <= 0:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # nothing, or what is left of rounding
         high = low + 1
     raw = (high - low) / count
     size = 10.0 ** floor(log10(raw))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from edge.carbon.contracts.shares import MJ_MG_PER_UG_KWH
 from edge.carbon.evidence.figures import fixed
-from edge.carbon.ledger.market import MJ_MG_PER_UG_KWH
 
 NONE = "–"
 

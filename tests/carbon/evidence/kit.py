@@ -2,14 +2,16 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from random import Random
 from typing import Any, BinaryIO
 
+from edge.carbon.contracts.delivered import Delivery
 from edge.carbon.evidence.package import Period, select, write
 from edge.carbon.interval import INTERVAL_MS, ClockState, RegisterSpan
 from edge.carbon.ledger.entry import Entry
-from edge.carbon.ledger.ledger import Correction
+from edge.carbon.ledger.later import Correction
 from tests.carbon.ledger_kit import METERS, START_MS, Kept, Plant, factor, site
 
 DAY_MS = 96 * INTERVAL_MS
@@ -53,13 +55,22 @@ def package_of(kept: Kept, period: Period, payloads: dict[str, bytes] | None = N
     return files
 
 
-CONTRACT = {"name": "wind", "kind": "ppa", "share_permille": 300, "intensity_mg_per_kwh": 0, "document": "PPA-7"}
+CONTRACTS: list[dict[str, Any]] = [
+    {"name": "supply", "kind": "supplier", "share_permille": 300, "intensity_mg_per_kwh": 250_000},
+    {"name": "wind", "kind": "ppa", "intensity_mg_per_kwh": 0, "document": "PPA-7"},
+    {"name": "goo", "kind": "certificate", "energy_wh": 36_500_000, "intensity_mg_per_kwh": 0, "first": "2026-01-01",
+     "last": "2026-12-31", "document": "C-1"},
+]  # fmt: skip
+DELIVERED = Delivery(
+    "wind", START_MS, tuple(4_000 if index % 3 else 20_000 for index in range(96)), "ef" * 32, "B. Buyer"
+)
+DELIVERED_EARLY = replace(DELIVERED, wh=(1, 2, 3))  # counts for nothing: the later one of the same quarters does
 
 
 def rich(day_count: int = 2, **more_of: Any) -> Kept:
     """Days with a rollover, a gap, a correction, a late factor, a wrong clock and a signature."""
     meters = [{**METERS[0], "register_max_wh": 100_000_000}, *METERS[1:]]
-    config = site(meter=meters, contract=[CONTRACT], evidence={"region": "ERCOT", "operator": "Demo <Ltd> & sons"})
+    config = site(meter=meters, contract=CONTRACTS, evidence={"region": "ERCOT", "operator": "Demo <Ltd> & sons"})
     kept, plant = Kept(config, annual=factor(333, kind="annual"), **more_of), Plant(Random(3))
     for index in range(day_count * 96):
         if index == 20:
@@ -91,7 +102,11 @@ def rich(day_count: int = 2, **more_of: Any) -> Kept:
             kept.ledger.correct(
                 Correction(target.no, target.digest, instead, "A. Auditor", "wrong phase, seen on site")
             )
+            kept.ledger.deliver(DELIVERED_EARLY)
             kept.ledger.note_factor(target.body["start_ms"] + 3 * INTERVAL_MS, factor(250), "late")
+            kept.settle(plant.start_ms)
+        if index == 120:
+            kept.ledger.deliver(DELIVERED)
             kept.settle(plant.start_ms)
     return kept
 

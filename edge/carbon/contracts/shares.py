@@ -1,8 +1,10 @@
 """Location-based and market-based: two figures for the same energy, side by side, never added, never mixed with a third.
 
 Location-based is the import at the grid's average intensity as it was booked. Market-based is the import at the factors
-of the contracts, and what no contract covers at the residual mix. Both are of the average inventory: a marginal figure
-is not a FactorKind and cannot be given here. GHG Protocol, Scope 2 Guidance (2015), both methods.
+of the contracts, and what no contract covers at the residual mix. An interval is closed before anybody can say what a
+contract delivered in it: here only shares count; deliveries and volumes are applied where the ledger is read
+(edge/carbon/contracts). Both are of the average inventory: a marginal figure is not a FactorKind and cannot be given
+here. GHG Protocol, Scope 2 Guidance (2015), both methods.
 """
 
 from typing import Any, NewType
@@ -26,7 +28,7 @@ def market_of(
     parts: list[Body] = []
     rest_mj = import_mj
     for contract in plan["contracts"]:
-        if (contract["first"] and day < contract["first"]) or (contract["last"] and day > contract["last"]):
+        if not contract["share_permille"] or not valid_on(contract, day):
             continue
         energy_mj = min(rest_mj, import_mj * contract["share_permille"] // 1000)
         rest_mj -= energy_mj
@@ -40,6 +42,11 @@ def market_of(
     if plan["pv_certificates_sold"]:
         parts.append(_part("pv_sold", pv_used_mj, residual_mg_per_kwh or grid_mg_per_kwh(location, import_mj)))
     return MarketUg(sum(part["ug"] for part in parts)), parts
+
+
+def valid_on(contract: Body, day: str) -> bool:
+    """Whether a contract of a plan covers anything of the UTC day."""
+    return (contract["first"] or day) <= day <= (contract["last"] or day)
 
 
 def grid_mg_per_kwh(location: LocationUg, import_mj: int) -> int:
