@@ -12,7 +12,7 @@
 #define TW_AGE_NEVER 2147483647
 #define TW_POWER_LIMIT_W 100000000
 #define TW_UNKNOWN -2147483647 /* a value that the device does not supply; never a measured one */
-#define TW_METER_UNSURE -1 /* as dead_time_ms: nobody knows how long the POC meter averages, so smoothing has no fast part */
+#define TW_METER_UNSURE -1 /* as dead_time_ms: how long the POC meter averages is not known, or too long: no fast part */
 #define TW_ANNOUNCEMENTS 4
 #define TW_LAGS 64     /* periods the predictor can see, in cycles */
 #define TW_DELAYS 20   /* delays the dead-time meter can see, in cycles */

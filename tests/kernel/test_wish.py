@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from edge._kernel import lib as tw
 from edge.control.kernel import Function, Kernel, Mode, Safe, Signal, WishKind, members
-from edge.control.kernel import lib as tw
 from tests.kernel.rig import RUN, Rig, configure, heal
 
 CALIBRATE = 32
