@@ -156,6 +156,7 @@ class Controller:
     def _note(self, reading: Reading) -> None:
         self.image.note(reading)
         self.registers.note(reading)
+        self.bench.note(reading)
 
     def _allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
         return self.gate.allowed(port_index, address, function, reg, count, value, self.clock.mono_ms())
