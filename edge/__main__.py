@@ -21,9 +21,12 @@ from edge.cloud.access import access_of
 from edge.cloud.views.choice import accesses_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
+from edge.config.option import UNTOLD
 from edge.config.options import Config, Port
 from edge.config.reader import load_config
 from edge.console import client
+from edge.control.interlocks import Cause
+from edge.control.settings import poc_averaging_ms, smoothing_doubt
 from edge.errors import ConfigFault, EdgeError, Problem
 from edge.field.budget import BudgetRow, RoleAge, budget, role_ages
 from edge.field.device import BusDevice
@@ -115,14 +118,18 @@ def _check(options: argparse.Namespace) -> int:
     if options.live or options.sign_test:
         return check_live(options, config, open_port)
     rows, ages = budget(config, devices), role_ages(config, devices)
+    profiles = {device.name: device.profile for device in devices}
+    doubt = smoothing_doubt(config, profiles)
     if options.json:
         bus, roles = [dataclasses.asdict(row) for row in rows], [dataclasses.asdict(age) for age in ages]
-        print(json.dumps({"config": dataclasses.asdict(config), "bus": bus, "ages": roles}))
+        smoothing = {"averaging_ms": poc_averaging_ms(config, profiles), "doubt": doubt.name if doubt else ""}
+        print(json.dumps({"config": dataclasses.asdict(config), "bus": bus, "ages": roles, "smoothing": smoothing}))
         return 0
     if options.effective:
         print("\n".join(effective(config)))
     print("\n".join([*_bus_lines(config, rows), "", *_age_lines(ages)]))
     print("".join(f"\n{line}" for line in _watchdog_lines(devices)))
+    print("\n".join(_average_lines(devices, doubt)))
     unproven = sorted({device.profile.id for device in devices if not device.profile.verified})
     print(f"profiles never tried on a device: {', '.join(unproven) or 'none'}")
     print(f"{options.config}: good")
@@ -189,6 +196,17 @@ def _watchdog_lines(devices: Sequence[BusDevice]) -> list[str]:
                 f'    without_watchdog = "{wanted}"'
             )
     return lines
+
+
+def _average_lines(devices: Sequence[BusDevice], doubt: Cause | None) -> list[str]:
+    """Over how long the POC meter averages, who says so, and what smoothing makes of it."""
+    poc = next(device for device in devices if device.settings.use == "poc")
+    said_by = f"profile {poc.profile.id}" if poc.settings.averaging_ms == UNTOLD else "the site file"
+    told = "" if poc.averaging_ms is None else f"{poc.name}: averages over {poc.averaging_ms} ms, {said_by} says"
+    if doubt is None:
+        return [told or f"{poc.name}: nobody says over how long it averages; without ramp limits nothing depends on it"]
+    head = told or f"{poc.name}: {doubt.text}"
+    return textwrap.wrap(f"LOOK {head}: {doubt.action}; {doubt.hint}", 118, subsequent_indent="    ")
 
 
 def _checked_devices(config: Config) -> list[BusDevice]:

@@ -25,7 +25,7 @@ from edge.control.forecast import Forecast
 from edge.control.image import InputImage
 from edge.control.kernel import Gate, Kernel
 from edge.control.orders import Orders
-from edge.control.settings import config_struct
+from edge.control.settings import config_struct, smoothing_doubt
 from edge.cycle import Cycle, Handover, beat
 from edge.errors import ConfigFault, Problem
 from edge.field.budget import check_budget
@@ -101,10 +101,10 @@ class Controller:
         self.config = config
         self.clock = clock
         self.handover = handover
-        self.kernel = Kernel(config_struct(config))
+        profiles = {device.name: device.profile for device in devices}
+        self.kernel = Kernel(config_struct(config, profiles))
         self.authority = Authority(auto_run=config.site.auto_run)
         self.forecast = Forecast()
-        profiles = {device.name: device.profile for device in devices}
         self.image = InputImage(config, profiles, self.kernel.input)
         self.registers = Registers(profiles)
         rules = gate_rules(config, devices)
@@ -145,6 +145,7 @@ class Controller:
             config, clock, self.kernel, self.authority, self.cycle, self.buses, self._command, handover.status,
             self.bench.run,
         )  # fmt: skip
+        self.picture.smoothing_doubt = smoothing_doubt(config, profiles)
         self.picture.on_asked, self.picture.events = self._audit, handover.events
         self.tasks: list[asyncio.Task[None]] = []
         self.all_safe = False
@@ -156,6 +157,7 @@ class Controller:
     def _note(self, reading: Reading) -> None:
         self.image.note(reading)
         self.registers.note(reading)
+        self.bench.note(reading)
 
     def _allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
         return self.gate.allowed(port_index, address, function, reg, count, value, self.clock.mono_ms())

@@ -89,10 +89,12 @@ static int64_t benefit(int64_t cross, int64_t power, int64_t gain)
     return (2 * ONE * cross - gain * power) * gain;
 }
 
-/* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself. */
+/* With what is known of the loop: nothing, or that it samples the band too seldom to judge itself, or that nobody knows how
+ * long its meter averages: then the scores are not to be believed, however good they are. */
 static int32_t loop_cap(const tw_wish_state_t *state, const tw_now_t *now)
 {
-    return now->config->cycle_ms > BLIND_MS ? 0 : tw_dead_time_known(state, now) ? ONE : PROBE;
+    bool blind = now->config->cycle_ms > BLIND_MS || now->config->wish.dead_time_ms == TW_METER_UNSURE;
+    return blind ? 0 : tw_dead_time_known(state, now) ? ONE : PROBE;
 }
 
 /* Up to which gain even an event that nobody saw coming does no harm: a step; while the load of the last 20 s gives no

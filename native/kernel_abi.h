@@ -12,6 +12,7 @@
 #define TW_AGE_NEVER 2147483647
 #define TW_POWER_LIMIT_W 100000000
 #define TW_UNKNOWN -2147483647 /* a value that the device does not supply; never a measured one */
+#define TW_METER_UNSURE -1 /* as dead_time_ms: how long the POC meter averages is not known, or too long: no fast part */
 #define TW_ANNOUNCEMENTS 4
 #define TW_LAGS 64     /* periods the predictor can see, in cycles */
 #define TW_DELAYS 20   /* delays the dead-time meter can see, in cycles */
@@ -153,7 +154,7 @@ typedef struct {
 
 typedef struct { /* the clever half's; whatever stands here, the guard holds */
     int32_t ramp_up_max_w_per_s, ramp_down_max_w_per_s; /* of the power at the POC; 0 = no ramp limit, no smoothing */
-    int32_t dead_time_ms;          /* meter to AC power, until it has been measured; 0 = not known */
+    int32_t dead_time_ms;          /* meter to AC power, until it has been measured; 0 = not known; or TW_METER_UNSURE */
     int32_t soc_target_cpct, soc_band_cpct; /* centring; target 0 = where the last plan left it; band 0 = off */
     int32_t self_consumption;      /* 1: hold the grid at grid_target_w */
     int32_t grid_target_w;

@@ -44,5 +44,5 @@ bool tw_wish_config_ok(const tw_config_t *config)
 {
     const tw_wish_config_t *wish = &config->wish;
     return power(wish->ramp_up_max_w_per_s) && power(wish->ramp_down_max_w_per_s) &&
-           inside(wish->dead_time_ms, 0, DEAD_TIME_MAX_MS) && energy_ok(wish) && grid_ok(wish);
+           inside(wish->dead_time_ms, TW_METER_UNSURE, DEAD_TIME_MAX_MS) && energy_ok(wish) && grid_ok(wish);
 }

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from edge.clock import Clock
+from edge.commission.average.readings import StepReadings
+from edge.commission.average.words import average_data, average_line
 from edge.commission.live.advice import result_data, result_lines
 from edge.commission.live.measure import TRIES, measure
 from edge.commission.live.report import rows
@@ -30,7 +32,7 @@ from edge.field.encode import Encoded, encode
 from edge.field.line.rtu import Expect, write_request
 from edge.field.profile import Write
 from edge.field.rules import Rule
-from edge.model import Outcome
+from edge.model import Outcome, Reading
 from edge.roles import WRITES
 from edge.units import show
 
@@ -178,8 +180,7 @@ class Bench:
         if self._test is not None:
             return refusal("a sign test runs already")
         profiles = {name: device.profile for name, device in self._devices.items()}
-        lag_ms = max((d.lag_ms for d in self._devices.values() if d.settings.use == "poc"), default=0)
-        test = SignTest(self._config, self._reasons, lag_ms)
+        test = SignTest(self._config, self._reasons, StepReadings(self._config, self._devices))
         why_not = test.refusal(self._kernel.input, self._kernel.output)
         if why_not:
             return refusal(f"no sign test: {why_not}")
@@ -189,8 +190,18 @@ class Bench:
         except asyncio.CancelledError:
             test.stop("stopped")
             raise
-        lines = result_lines(self._config, profiles, test)
-        return Told(rows(lines), result_data(self._config, lines, test))
+        lines, effect = result_lines(self._config, profiles, test), test.effect()
+        if effect is None or effect.poc.word not in ("right", "reversed"):
+            return Told(rows(lines), result_data(self._config, lines, test))
+        poc = next(device for device in self._devices.values() if device.settings.use == "poc")
+        found = await test.readings.whole_lag()
+        lines.append(average_line(self._config, poc, found))
+        return Told(rows(lines), result_data(self._config, lines, test) | {"average": average_data(poc, found)})
+
+    def note(self, reading: Reading) -> None:
+        """Every reading of the buses."""
+        if self._test is not None:
+            self._test.readings.note(reading)
 
     def after_cycle(self) -> None:
         """Gives a running sign test its time."""

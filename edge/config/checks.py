@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from edge.config.battery import ASCENDING, Unit
 from edge.config.evidence import PART_NAMES, Contract
+from edge.config.option import UNTOLD
 from edge.config.options import Cloud, Config, Port
 from edge.config.views import Broker
 from edge.errors import Problem
@@ -84,6 +85,12 @@ def _watchdogs(config: Config) -> Iterator[Parts]:
             yield f"device[{index}].without_watchdog", said, "is only for use = 'pcs' or 'bms'", "leave it out"
         elif said and said != wanted:
             yield f"device[{index}].without_watchdog", said, f'must be, word for word: "{wanted}"', "or leave it out"
+
+
+def _averages(config: Config) -> Iterator[Parts]:
+    for index, device in enumerate(config.device):
+        if device.averaging_ms != UNTOLD and device.use not in ("poc", "load"):
+            yield f"device[{index}].averaging_ms", device.averaging_ms, "is only for use = 'poc' or 'load'", "a meter's"
 
 
 def _uses(config: Config) -> Iterator[Parts]:
@@ -249,4 +256,17 @@ def _views(config: Config) -> Iterator[Parts]:
         yield "views.sparkplug.setpoints", True, "needs views.sparkplug.host", "nobody could write one"
 
 
-CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud, _views, _evidence)
+CHECKS = (
+    _names,
+    _ports,
+    _addresses,
+    _watchdogs,
+    _averages,
+    _uses,
+    _units,
+    _functions,
+    _rule,
+    _cloud,
+    _views,
+    _evidence,
+)

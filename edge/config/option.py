@@ -5,6 +5,7 @@ from typing import Any
 
 REQUIRED: Any = object()  # marks an option that has no default
 NAME = r"[a-z][a-z0-9_-]{0,30}"
+UNTOLD = -1  # of an option below whose range it is: left out, and no number stands in for it
 POWER_MAX_W = 100_000_000  # TW_POWER_LIMIT_W: what the kernel's integers are sized for
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edge.config.battery import Unit
 from edge.config.evidence import Contract, Evidence, Meter
 from edge.config.functions import Functions, Grid, Safe, Sequence
-from edge.config.option import NAME, option, power
+from edge.config.option import NAME, UNTOLD, option, power
 from edge.config.views import Views
 
 
@@ -65,6 +65,12 @@ class Device:
     use: str = option(words=("poc", "load", "pv", "pcs", "bms", "io", "genset"))
     watchdog_s: int = option(
         0, low=0, high=3600, when="shorter comm-loss time than the profile's; 0 keeps the profile's"
+    )
+    averaging_ms: int = option(
+        UNTOLD,
+        low=0,
+        high=2_000,
+        when="meters: its power is a mean over this long, as `edge check --live --sign-test` measures it",
     )
     without_watchdog: str = option(
         "", when="only for a PCS or BMS without one, in the words that `edge check` asks for"

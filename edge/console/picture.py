@@ -41,6 +41,7 @@ class Picture:
         self._uplink_status = uplink_status
         self.on_asked: Callable[[str, str, str], None] = lambda who, action, text: None  # for the audit
         self.events: Callable[[], tuple[Event, ...]] = tuple  # the newest of the logbook, oldest first
+        self.smoothing_doubt: Cause | None = None  # stands as long as the configuration does
         self._bench = bench
         self._since_ms: dict[tuple[int | None, str], int] = {}
         self._since_why: tuple[int, ...] = ()  # the reason bits these are of
@@ -126,6 +127,11 @@ class Picture:
             for unit, cause in self._causes()
         )  # fmt: skip
 
+    def _doubts(self) -> tuple[Reason, ...]:
+        """What binds smoothing and is no cause of the kernel's."""
+        cause = self.smoothing_doubt
+        return (Reason(cause.name, cause.text, cause.hint, action=cause.action),) if cause is not None else ()
+
     def _filled(self, text: str, unit: int | None) -> str:
         config = self.kernel.config
         return filled(text, config if unit is None else config.unit[unit], config)
@@ -157,7 +163,7 @@ class Picture:
             site=self.config.site.id,
             tenant=self.config.site.tenant,
             mode=Mode(out.mode).name,
-            reasons=self.reasons(),
+            reasons=(*self.reasons(), *self._doubts()),
             first_out=self._first_out(),
             narrowings=self.narrowings(),
             functions=functions_text(out.functions),

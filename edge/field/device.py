@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edge.config import options
+from edge.config.option import UNTOLD
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import REGISTERS, Command, Constant, Profile, Verify, Watchdog, Write
@@ -121,10 +122,11 @@ class BusDevice:
         self.profile = profile
         self._timeout_s = self.timeout_s = profile.link.timeout_ms / 1000  # the second: of the next request
         self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
-        self.lag_ms = profile.link.averaging_ms // 2  # a mean is of the middle of its time: that is when it was taken
+        self.averaging_ms = profile.link.averaging_ms if settings.averaging_ms == UNTOLD else settings.averaging_ms
+        self.lag_ms = (self.averaging_ms or 0) // 2  # a mean is of the middle of its time: that is when it was taken
         runs = constant_runs(profile.constants, profile.link)
         self.identity = Identity(settings.address, profile.identify, runs)
-        self.watch = DeviceWatch(profile)
+        self.watch = DeviceWatch(profile, self.averaging_ms or 0)
         self._watches = {watch.block.name: watch for watch in self.watch.blocks}
         self.ratios: dict[str, int] | None = {} if any(p.times for b in profile.blocks for p in b.points) else None
         self.polls = [

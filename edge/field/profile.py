@@ -30,7 +30,7 @@ class Link:
     min_gap_ms: int  # silence before the next request to any device of the bus
     turnaround_ms: int  # typical time to answer, for the bus budget
     max_regs: int
-    averaging_ms: int = 0  # its values are means over this long: they are half of it older than the moment of reading
+    averaging_ms: int | None = None  # its values are means over this long: half of it is their age; None: nobody says
     latency_max_ms: int = 0  # the longest it was seen or said to take to answer; 0: not stated
     gaps_allowed: bool = True  # registers between those of the profile may be read through
 

@@ -107,11 +107,11 @@ class DeviceWatch:
         "frozen_since_ms", "limit_ms", "power_w",
     )  # fmt: skip
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, averaging_ms: int = 0) -> None:
         self.blocks = tuple(BlockWatch(block) for block in profile.blocks)
         judged = [block.period_ms for block in profile.blocks if block.mandatory]
         self.limit_ms = max(STALE_MIN_MS, STALE_PERIODS * max(judged, default=0))
-        self.averaging_ms = profile.link.averaging_ms
+        self.averaging_ms = averaging_ms
         self.frozen = ""  # in words
         self.frozen_since_ms: int | None = None
         self._kinds: dict[str, tuple[tuple[int, Counter], ...]] = {}

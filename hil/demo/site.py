@@ -5,12 +5,12 @@ from typing import Any
 
 from edge.config.options import Config
 from edge.config.reader import parse_config, read_toml
-from hil.day.image import EXAMPLE
+from hil.day.image import EXAMPLE, example_tables
 
 
 def demo_tables(folder: Path, paths: dict[str, str], broker_port: int, signal: dict[str, Any]) -> dict[str, Any]:
     """Tables of the site file."""
-    tables = read_toml(EXAMPLE)
+    tables = example_tables()
     for port in tables["port"]:
         port["path"] = paths[port["name"]]
     tables["store"] = {"path": str(folder / "store"), "sync_ms": 2_000}

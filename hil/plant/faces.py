@@ -154,8 +154,8 @@ def _switch(contacts: Contacts, output: str, value: float) -> None:
 
 
 def poc_meter_face(site: Site) -> Face:
-    """The grid meter: + import."""
-    return _meter(site, lambda: site.poc_power_w, lambda: site.grid_import_wh, lambda: site.grid_export_wh)
+    """The grid meter: + import, averaged as long as the meter does."""
+    return _meter(site, lambda: site.poc_shown_w, lambda: site.grid_import_wh, lambda: site.grid_export_wh)
 
 
 def it_meter_face(site: Site) -> Face:

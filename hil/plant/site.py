@@ -7,6 +7,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
+from hil.plant.average import MovingMean
 from hil.plant.bms import Bms
 from hil.plant.load import AiLoad, AiLoadSpec, ItLoad, LoadTrace, Overhead, OverheadSpec
 from hil.plant.pack import Pack, PackSpec
@@ -57,6 +58,7 @@ class SiteSpec:
     overhead: OverheadSpec = field(default_factory=OverheadSpec)
     ambient_c: float = 25.0
     start_s: float = 0.0  # time of day at the first step
+    poc_averaging_s: float = 0.0  # window of the POC meter's own mean; 0: it shows the power of the moment
     grid_frequency_hz: float = 60.0
     grid_voltage_v: float = 277.0  # phase to neutral of a 480 V service
 
@@ -117,9 +119,15 @@ class Site:
     """The plant. `version` changes with every step; who caches encoded values compares it."""
 
     __slots__ = (
+<<<<<<< HEAD
         "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "contacts", "frequency_hz", "genset_power_w",
         "genset_wh", "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh",
         "poc_power_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
+=======
+        "_irradiance", "_it", "_overhead", "_poc_mean", "ambient_c", "battery_power_w", "contacts", "frequency_hz",
+        "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh",
+        "poc_power_w", "poc_shown_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
+>>>>>>> average
     )  # fmt: skip
 
     def __init__(self, spec: SiteSpec | None = None, seed: int = 1) -> None:
@@ -144,10 +152,15 @@ class Site:
         self.frequency_hz, self.voltage_v = spec.grid_frequency_hz, spec.grid_voltage_v
         self.t_s, self.version = spec.start_s, 0
         self.poc_power_w = self.it_power_w = self.load_power_w = self.overhead_w = 0.0
+<<<<<<< HEAD
         self.pv_power_w = self.battery_power_w = 0.0
         self.genset_power_w = self.genset_wh = (
             0.0  # set from outside: one that feeds the bus is seldom, and never by day
         )
+=======
+        self.pv_power_w = self.battery_power_w = self.poc_shown_w = 0.0
+        self._poc_mean = MovingMean(spec.poc_averaging_s) if spec.poc_averaging_s else None
+>>>>>>> average
         self.grid_import_wh = self.grid_export_wh = self.it_wh = self.overhead_wh = self.pv_wh = 0.0
 
     def step(self, dt_s: float) -> None:
@@ -171,6 +184,10 @@ class Site:
         self.genset_wh += self.genset_power_w * hours
         self.it_power_w, self.overhead_w, self.load_power_w = it_w, extra_w, it_w + extra_w
         self.pv_power_w, self.battery_power_w, self.poc_power_w = pv_w, battery_w, poc_w
+        self.poc_shown_w = poc_w
+        if self._poc_mean is not None:
+            self._poc_mean.note(dt_s, poc_w)
+            self.poc_shown_w = self._poc_mean.value
         self.t_s = t_s + dt_s
         self.version += 1
 

@@ -91,7 +91,7 @@ static bool wish_accepted(const tw_config_t *c)
             && (i == 0 || w->voltage_nominal_dv == 0 || w->var_voltage_permille[i - 1] < w->var_voltage_permille[i]);
     }
     int64_t factor = w->power_factor_permille < 0 ? -(int64_t)w->power_factor_permille : w->power_factor_permille;
-    return curve && watts(w->ramp_up_max_w_per_s) && watts(w->ramp_down_max_w_per_s) && among(0, w->dead_time_ms, 5000)
+    return curve && watts(w->ramp_up_max_w_per_s) && watts(w->ramp_down_max_w_per_s) && among(-1, w->dead_time_ms, 5000)
         && among(0, w->soc_target_cpct, 10000) && among(0, w->soc_band_cpct, 10000) && among(0, w->self_consumption, 1)
         && among(-TW_POWER_LIMIT_W, w->grid_target_w, TW_POWER_LIMIT_W) && watts(w->peak_shave_w) && watts(w->recharge_w)
         && watts(w->demand_max_w) && (w->peak_shave_w == 0 || w->recharge_w <= w->peak_shave_w)

@@ -87,6 +87,10 @@ def test_a_meter_that_averages_is_older_by_half_of_it() -> None:
     late = BusDevice(poc.settings, replace(poc.profile, link=link), config.site.cycle_ms)
     before, after = (row_of(budget(config, [d, *devices[1:]]), "poc", "read power") for d in (poc, late))
     assert after.age_max_ms == before.age_max_ms + 250
+    measured = BusDevice(replace(poc.settings, averaging_ms=120), late.profile, config.site.cycle_ms)
+    row = row_of(budget(config, [measured, *devices[1:]]), "poc", "read power")
+    assert row.age_max_ms == before.age_max_ms + 60, "the site's own word counts, not the profile's"
+    assert measured.watch.averaging_ms == 120
 
 
 def test_the_example_site_keeps_its_promises() -> None:

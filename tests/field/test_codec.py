@@ -140,6 +140,10 @@ def test_facts_of_a_link_and_a_point_are_read_and_their_mistakes_named() -> None
     profile = parse_profile(tables, "meter.toml")
     assert (profile.link.averaging_ms, profile.link.gaps_allowed) == (500, False)
     assert profile.blocks[0].points[0].step_max == 200_000
+    tables["link"] |= {"averaging_ms": 0}
+    assert parse_profile(tables, "meter.toml").link.averaging_ms == 0, "of one moment is something to say"
+    del tables["link"]["averaging_ms"]
+    assert parse_profile(tables, "meter.toml").link.averaging_ms is None, "and nothing said is not 0"
     tables["link"] |= {"averaging_ms": 60_001, "gaps_allowed": 1}
     tables["point"][0]["step_max"] = 0
     del tables["point"][1]["role"]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from edge._kernel import lib as tw
 from edge.control.kernel import Function, Kernel, Mode, Safe, Signal, WishKind, members
 from tests.kernel.rig import RUN, Rig, configure, heal
 
 CALIBRATE = 32
+UNSURE = tw.TW_METER_UNSURE
 OFF_GRID = {"poc_voltage_dv": 0}
 
 
@@ -289,8 +291,26 @@ def test_the_dead_time_is_measured_while_setpoints_move() -> None:
     assert site.out.dead_time_ms == pytest.approx(300, abs=40), "three cycles; meter and PCS are equally old"
 
 
+def test_while_nobody_knows_how_long_the_meter_averages_only_the_slow_part_is_answered() -> None:
+    """Whatever the scores say; also once the dead time was measured, which holds nothing of an average."""
+    gains: dict[int, int] = {}
+    for told_ms in (200, UNSURE):
+        site = Site({"ramp_up_max_w_per_s": 20, "ramp_down_max_w_per_s": 20, "dead_time_ms": told_ms})
+        for number in range(600):
+            site.serve(40_000 - 8_000 * (number // 10 % 3 == 0), 100)
+            gains[told_ms] = max(gains.get(told_ms, 0), site.out.gain_permille)
+        assert site.does(Function.GOVERNED) == (told_ms < 0)
+    assert gains[200] > 500 and gains[UNSURE] == 0
+    assert site.out.dead_time_ms > 0, "what is told of the loop is still what was measured"
+    before_w = site.out.reference_w
+    site.serve(60_000, 20_000)
+    assert before_w < site.out.reference_w <= before_w + 420, "the ramp limit holds"
+    assert site.out.battery_w > 5_000, "and the battery carries what the grid may not yet"
+
+
 def test_a_configuration_outside_its_ranges_is_refused() -> None:
     for wrong in (
+        {"dead_time_ms": -2},
         {"soc_target_cpct": 10_001},
         {"ramp_up_max_w_per_s": -1},
         {"power_factor_permille": 50},

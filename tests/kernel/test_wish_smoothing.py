@@ -49,6 +49,14 @@ def test_a_surge_is_above_the_import_limit_no_longer_than_the_loop_needs(loop: s
     assert found["above_longest_s"] * 1_000 <= loop.delay_ms + 2 * loop.cycle_ms
 
 
+@pytest.mark.parametrize(("meter_ms", "told_ms"), [(500, 500), (500, 400), (500, 600), (500, None), (1_200, 1_200)])
+def test_a_meter_that_averages_makes_no_load_worse_whether_the_site_says_so_or_not(
+    meter_ms: int, told_ms: int | None
+) -> None:
+    found = smoothing.average_harm(meter_ms, told_ms, 120)
+    assert max(found.values()) <= 1.05, found
+
+
 def test_half_of_a_meters_averaging_time_belongs_to_its_age() -> None:
     told = replace(smoothing.FAST, meter_ms=500, poc_half_ms=250, measure_from_s=0)
     assert smoothing.run(loads.iterations(2, 180), told)["harm"] <= 1.05

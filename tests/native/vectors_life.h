@@ -40,6 +40,7 @@ static void begin_life(long life_number)
     config.cycle_ms = cycles_ms[below(9)];
     vary_wish(&config.wish, draw());
     config.wish.dead_time_ms = one_in(3) ? 0 : one_in(6) ? 5000 : 50 + 50 * below(20);
+    config.wish.dead_time_ms = life_number % 16 == 9 ? TW_METER_UNSURE : config.wish.dead_time_ms;
     config.wish.soc_target_cpct = one_in(3) ? 0 : 5500;
     config.wish.calibrate_w = one_in(4) ? 0 : 5000;
     config.wish.recharge_w = one_in(2) ? 0 : or_least(30000);

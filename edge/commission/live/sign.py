@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edge.commission.average.fit import Lag
+from edge.commission.average.readings import StepReadings
 from edge.commission.live.effect import PAIRS_MAX, Effect, Level, effect_of, is_decided, swing_order
 from edge.config.options import Config
 from edge.control.authority import COMMAND_HOLD, COMMAND_SERVICE
@@ -22,6 +24,10 @@ LEASE_MS, RENEW_MS = 2_000, 500
 START_MAX_MS = 120_000  # precharge and soft start of a slow cabinet
 ZERO_MS = 3_000  # at 0 W before the first step
 SETTLE_MS, DWELL_MS = 2_000, 5_000  # of a step: PCS and meters follow, then 3 s are averaged
+UNEVEN_MS, UNEVEN_MAX_MS = (
+    370,
+    1_000,
+)  # longer by so much each: no step falls into a meter's own rhythm as the last one did
 AGAINST_COUNT = 8  # readings after which a PCS that goes the wrong way is believed; its interlock trips after 5 s
 SOC_MARGIN_CPCT = 500  # from both ends: nothing may taper while it is measured
 BAND_SLACK_W = 200  # a count or two of a PCS's setpoint
@@ -46,8 +52,8 @@ class _Sums:
 class SignTest:
     """One test of the whole battery. `refusal` says beforehand why it cannot be; `fault` afterwards why it ended early."""
 
-    def __init__(self, config: Config, reasons: Callable[[], str], lag_ms: int = 0) -> None:
-        """`reasons`: what binds the site now, in words; `lag_ms`: by which the POC meter's values are old."""
+    def __init__(self, config: Config, reasons: Callable[[], str], readings: StepReadings) -> None:
+        """`reasons`: what binds the site now, in words; `readings`: what is measured beside the sign."""
         rating_w = sum(min(unit.power_charge_max_w, unit.power_discharge_max_w) for unit in config.unit)
         self.step_w = rating_w * STEP_PERMILLE // 1000
         self.phase: Phase = "starting"
@@ -55,7 +61,8 @@ class SignTest:
         self.against = False  # the PCS's own meter goes against its setpoint
         self.levels: list[Level] = []
         self._config, self._reasons = config, reasons
-        self._settle_ms, self._dwell_ms = SETTLE_MS + lag_ms, DWELL_MS + lag_ms
+        self.readings = readings
+        self._settle_ms, self._dwell_ms = SETTLE_MS + readings.lag_ms, DWELL_MS + readings.lag_ms
         self._phase_mono_ms = -1
         self._renewed_mono_ms = -1
         self._poc_mono_ms = -1
@@ -153,6 +160,7 @@ class SignTest:
 
     def _begin_level(self, now_mono_ms: int) -> None:
         self._sums = _Sums(swing_order(len(self.levels)) * self.step_w, now_mono_ms)
+        self.readings.begin(now_mono_ms)
         self._renewed_mono_ms = -1
 
     def _renew(self, now_mono_ms: int) -> list[Request]:
@@ -206,7 +214,7 @@ class SignTest:
             self.against = True
             self.stop(f"told {show(sums.asked_w, 'W')}, the PCS says {show(round(_mean(sums.pcs_w)), 'W')}")
             return
-        if since_ms < self._dwell_ms:
+        if since_ms < self._dwell_ms + UNEVEN_MS * len(self.levels) % UNEVEN_MAX_MS:
             return
         if not sums.poc_w:
             self.stop("the POC meter gave no new value during a step")
@@ -218,11 +226,20 @@ class SignTest:
                 _mean(sums.current_da),
             )
         )  # fmt: skip
+        if len(self.levels) < 2 or self.levels[-2].asked_w != sums.asked_w:
+            self.readings.end()
         effect = effect_of(self.levels) if len(self.levels) % 2 == 0 else None
-        if is_decided(effect) or len(self.levels) >= 2 * PAIRS_MAX:
+        if self._has_result(effect) or len(self.levels) >= 2 * PAIRS_MAX:
             self._enter("leaving", now_mono_ms)
         else:
             self._begin_level(now_mono_ms)
+
+    def _has_result(self, effect: Effect | None) -> bool:
+        """The sign, and where the meter follows the battery at all, also how late."""
+        if effect is None or not is_decided(effect):
+            return False
+        follows = effect.follows.word == "right" and effect.poc.word in ("right", "reversed")
+        return not follows or isinstance(self.readings.lag(), Lag)
 
     def _rest_w(self, tw: Any) -> int | None:
         """The POC's power less that of load and PV: the battery, and what no meter sees. None: no fresh load meter."""

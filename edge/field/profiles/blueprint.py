@@ -53,7 +53,7 @@ def _head(kind: str, profile_id: str) -> Iterator[str]:
     yield "turnaround_ms = 15  # how long it usually takes to answer"
     yield "max_regs = 60  # of one read"
     yield "# gaps_allowed = false  # it refuses reads over registers that its list does not name"
-    yield "# averaging_ms = 0  # its values are means over this long"
+    yield "# averaging_ms = 0  # its values are means over this long, 0: of one moment; only where the source says so"
     yield ""
     yield "# Proof that it is this model; leave it out when no register says so."
     yield "# [identify]"

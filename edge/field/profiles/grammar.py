@@ -41,7 +41,7 @@ def read_link(table: Table) -> Link:
         min_gap_ms=table.whole("min_gap_ms", 0, 500, 20),
         turnaround_ms=table.whole("turnaround_ms", 0, 500, 10),
         max_regs=table.whole("max_regs", 1, 125, 60),
-        averaging_ms=table.whole("averaging_ms", 0, 60_000, 0),
+        averaging_ms=table.whole("averaging_ms", 0, 60_000) if "averaging_ms" in table.values else None,
         latency_max_ms=table.whole("latency_max_ms", 0, 2_000, 0),
         gaps_allowed=table.flag("gaps_allowed", True),
     )

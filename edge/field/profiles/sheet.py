@@ -130,7 +130,7 @@ def _link(profile: Profile) -> str:
         f"{link.max_regs} registers a read",
     ]  # fmt: skip
     parts += [f"slowest {link.latency_max_ms} ms"] if link.latency_max_ms else []
-    parts += [f"mean of {link.averaging_ms} ms"] if link.averaging_ms else []
+    parts += [f"mean of {link.averaging_ms} ms"] if link.averaging_ms is not None else []
     parts += [] if link.gaps_allowed else ["no gaps"]
     return ", ".join(parts)
 

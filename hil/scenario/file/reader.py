@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.config.options import Config
-from edge.config.reader import parse_config, read_toml
+from edge.config.reader import parse_config
 from edge.errors import ConfigFault, Problem
 from hil.assembly import device_kinds
-from hil.day.image import EXAMPLE
+from hil.day.image import example_tables
 from hil.faults import Fault, parse_faults
 from hil.scenario.expect import DEFAULTS, KINDS
 from hil.scenario.file.plant import read_plant
@@ -79,7 +79,7 @@ def parse(tables: Mapping[str, Any], path: Path) -> Scenario:
 
 def _site(changes: Table, file: str, problems: list[Problem]) -> tuple[dict[str, Any], Config]:
     """The example site without store, cloud and console, changed. A bad change is noted, and the example stands in."""
-    plain = read_toml(EXAMPLE)
+    plain = example_tables()
     for name in ("store", "cloud", "console"):
         plain.pop(name, None)
     plain["signal"] = {"kind": "none"}
