@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from edge.config import options
 from edge.field.encode import Encoded, encode, raw_reader
 from edge.field.line.rtu import Expect, read_request
+from edge.field.line.timing import NEVER_S
 from edge.field.profile import REGISTERS, Command, Constant, Profile, Verify, Watchdog, Write
 from edge.field.quality import DeviceWatch
-from edge.field.schedule.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
+from edge.field.schedule.poll import FOREVER_S, Part, Poll, groups, polls_of
 from edge.field.schedule.probes import answer_shape, probes_of
 from edge.field.upkeep import (
     BEATS_MISSED_MAX,

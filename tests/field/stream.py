@@ -127,7 +127,7 @@ class BadLine:
         now_s, rng = self._loop.time(), self._rng
         address, before = frame[0], dict(self.registers)
         reply = self._answer(frame, int(now_s * 1000 + 1e-6))
-        latency_s = 0.004
+        latency_s, fault = 0.004, ""
         if rng.random() < self._chance:
             fault = rng.choice(FAULTS)
             self._result.faults[fault] += 1
@@ -145,6 +145,8 @@ class BadLine:
         at_s = self._free_s[address] = max(now_s, self._free_s[address]) + latency_s
         if pieces and pieces[0] is not reply and pieces[0] is self._last:
             at_s = now_s + latency_s  # a frame of somebody else's is on the line now or never: no device keeps one
+        elif fault == "wrong unit":
+            at_s = now_s + 0.004  # late as well it would be the right answer of the one it names: nobody could tell
         for piece in pieces:
             if piece:
                 self._loop.call_at(at_s, self._deliver, piece)

@@ -15,6 +15,7 @@ from edge.model import Outcome
 FRAME_MAX_BYTES = 256
 BUFFER_MAX_BYTES = 600  # more than two frames is noise; only the newest bytes can still hold an answer
 _EXCEPTION_BYTES = 5
+MIRRORED = (5, 6)  # functions whose answer is their request, bit by bit: an echo of the line looks just the same
 
 BROADCAST_S = 0.1  # what all devices need to obey one (Modbus over Serial Line V1.02, 2.4.1: 100 to 200 ms)
 
@@ -52,12 +53,15 @@ def write_request(address: int, fc: int, start: int, registers: tuple[int, ...])
 class Expect:
     """What the answer to one request must look like; reusable for every repetition of that request."""
 
-    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes", "turnaround_s", "wire_chars")
+    __slots__ = (
+        "_body_bytes", "_exception_head", "_head", "is_mirrored", "request", "size_bytes", "turnaround_s", "wire_chars",
+    )  # fmt: skip
 
     def __init__(self, request: bytes) -> None:
         self.request = request
         self.turnaround_s: float | None = None  # what is waited for when no answer is expected
         address, fc = request[0], request[1]
+        self.is_mirrored = fc in MIRRORED
         self._exception_head = bytes((address, fc | 0x80))
         if fc in (1, 2, 3, 4):
             count = request[4] << 8 | request[5]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.config.options import Port
 from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
-from edge.field.line.timing import read_bytes, transaction_us
+from edge.field.line.timing import NEVER_S, read_bytes, transaction_us
 from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from edge.field.device import BusDevice, WriteBox
     from edge.field.upkeep import Unchanged
 
-NEVER_S = -1e9
 FOREVER_S = float("inf")
 LEAD_MARGIN_S = 0.003  # a timer late, an answer slow: still in time for the cycle
 BEHIND_S = 0.005  # the cycle has given its orders
