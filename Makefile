@@ -8,7 +8,7 @@ LEVEL ?= image
 STEPS ?= 1000000
 SEED ?= 0
 
-.PHONY: help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
+.PHONY: torture-ingest simulate help setup demo test check oracle prove day scenarios bench torture replay clean coverage cross golden fuzz stack misra mutate native
 
 help:
 	@echo "make setup    the environment and the kernel"
@@ -21,6 +21,9 @@ help:
 	@echo "make scenarios  what goes wrong, and what must then be seen: every scenario played and judged, in seconds"
 	@echo "make bench    the numbers, each with its bound"
 	@echo "make torture  every way to lose data, tried: kill -9, power cuts, full and sick disks, wrong clocks (QUICK=1: a minute)"
+	@echo "make evidence one changed byte anywhere in an evidence package, 10 000 times; then a year of it: time, room, memory"
+	@echo "make torture-ingest  the broker and the ingest's workers killed while 20 gateways publish, into PostgreSQL (KILLS=30 SEED=1)"
+	@echo "make simulate GATEWAYS=1000 MINUTES=10  simulated gateways, one broker, one ingest, and a judge of every row"
 	@echo "make sunspec-models  the SunSpec model layouts, anew from pysunspec2"
 	@echo "make interop  our bus and devices against libmodbus, modbus-serial, modbus-tk, mbpoll and pysunspec2, about 4 minutes"
 	@echo "make coverage   lines, branches and MC/DC of every C file by the vectors; what cannot be reached, with its reason"
@@ -31,6 +34,7 @@ help:
 	@echo "make misra    MISRA C:2012 by cppcheck against native/DEVIATIONS.md"
 	@echo "make mutate   every small change of the kernel must show on the vectors (SAMPLE=150: so many of them)"
 	@echo "make native   all of these in a few minutes, mutants by sample"
+	@echo "make decoders  the decoders in Python, JavaScript and Starlark against messages of the gateway's own codec"
 	@echo "make replay   re-run the kernel on the demo's trace"
 
 # One environment; made anew when the build description or a kernel source is newer than it.
@@ -82,12 +86,20 @@ scenarios: $(STAMP)
 bench: broker
 	@$(BIN)/python -m tests.bench
 
-torture: $(STAMP)
+KILLS ?= 30
+torture-ingest: broker peers
+	@KILLS=$(KILLS) SEED=$(if $(filter 0,$(SEED)),1,$(SEED)) $(BIN)/python -m pytest tests/fleet/test_simulate.py -k kills
+
+GATEWAYS ?= 1000
+simulate: broker
+	@$(BIN)/python -m tests.fleet.simulated $(GATEWAYS) $(if $(filter 0,$(MINUTES)),10,$(MINUTES))
+
+torture: broker
 	@$(BIN)/python -m tests.torture store $(if $(QUICK),--quick)
 
 # Software of others that ours is tried against: Debian's as root, npm's into build/interop, PyPI's into the environment.
 # No install script of npm runs: serialport carries its binding for each processor.
-APT_PEERS := libmodbus-dev mbpoll
+APT_PEERS := libmodbus-dev mbpoll postgresql
 NPM_PEERS := modbus-serial@8.0.25 serialport@13.0.0
 .PHONY: peers interop
 peers: $(STAMP)
@@ -136,6 +148,25 @@ native: $(STAMP)
 	@$(MAKE) --no-print-directory misra
 	@$(MAKE) --no-print-directory mutate SAMPLE=150
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
+
+# The statement as a browser shows it: build/statement.png, where chromium is installed.
+.PHONY: evidence
+TRIES ?= 10000
+evidence: $(STAMP)
+	@mkdir -p build
+	@STATEMENT_PNG=build/statement.png $(BIN)/python -m pytest tests/carbon/evidence/test_page.py
+	@EVIDENCE_TRIES=$(TRIES) $(BIN)/python -m pytest tests/carbon/evidence/test_package.py -k changed_byte
+	@$(BIN)/python -m tests.bench.ledger
+
+# The decoders for other people's software. npm has nothing to fetch: node's own test runner runs them.
+.PHONY: decoders
+decoders: $(STAMP)
+	@command -v node >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		{ echo "installing nodejs npm"; apt-get update -qq && apt-get install -y -qq nodejs npm >/dev/null; } || true; }
+	@$(BIN)/python -c 'import starlark_go' 2>/dev/null || { echo "installing starlark-go"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[decoders]'; } || true
+	@$(BIN)/python -m pytest -rs tests/cloud/test_decoders.py
+	@! command -v npm >/dev/null || npm --prefix deploy/cloud/decoders/js --silent test
 
 replay: $(STAMP)
 	@$(BIN)/edge replay run/demo/store/trace

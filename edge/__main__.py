@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.app import bus_devices, open_port, serve
+from edge.carbon.desk.words import add_words as add_ledger_words
+from edge.carbon.factors.weights import load_weights
+from edge.carbon.factors.words import add_factor_words
 from edge.cloud.access import access_of
+from edge.cloud.views.choice import accesses_of
 from edge.commission.live.command import add_options, check_live
 from edge.commission.words import add_words
 from edge.config.options import Config, Port
@@ -26,6 +30,12 @@ from edge.field.device import BusDevice
 from edge.field.profiles.words import add_profile_words
 from edge.fleet import replay
 from edge.logbook.words import add_words as add_logbook_words
+from edge.plan.signals.live import kept_answer, signal_problems
+from edge.plan.signals.words import add_signal_words
+from edge.report.command import add_report_word
+from edge.report.words import add_kpi_word
+from edge.store.db.journal import FILE
+from edge.store.db.view import read_ledger
 
 EXIT_DIFFERENCE, EXIT_BAD_INPUT = 1, 2
 
@@ -74,8 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("socket", help="path of its console socket")
     talk.add_argument("words", nargs="*", help="one command; none: a session")
     add_logbook_words(words)
+    add_ledger_words(words, lambda store: read_ledger(store / FILE), kept_answer)
     add_words(words, open_port)
     add_profile_words(words)
+    add_factor_words(words)
+    add_kpi_word(words)
+    add_report_word(words)
+    add_signal_words(words, load_weights)
     words.add_parser("demo", help="a simulated site with the real controller (needs the hil package)", add_help=False)
     return parser
 
@@ -180,11 +195,12 @@ def _checked_devices(config: Config) -> list[BusDevice]:
 
     `run` does not ask for the files: a gateway whose password is missing controls its site all the same, and says so.
     """
-    problems = []
-    if config.cloud.host:
-        for fault in access_of(config.cloud).faults():
+    problems = signal_problems(config, load_weights)
+    clouds = [("cloud", access_of(config.cloud))] if config.cloud.host else []
+    for table, access in (*clouds, *accesses_of(config)):
+        for fault in access.faults():
             key, _, text = fault.partition(" ")
-            problems.append(Problem(config.file, f"cloud.{key}", None, text))
+            problems.append(Problem(config.file, f"{table}.{key}", None, text))
     try:
         devices = bus_devices(config)
     except ConfigFault as fault:

@@ -38,7 +38,8 @@ from edge.field.profiles.loader import load_profile
 from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
-from edge.model import AuditEntry, Outcome
+from edge.field.schedule.registers import Registers
+from edge.model import AuditEntry, Outcome, Reading
 from edge.ops.process import ServiceNotice, fine_loop, tune_interpreter
 from edge.uplink import Uplink, open_trace
 
@@ -104,6 +105,7 @@ class Controller:
         self.forecast = Forecast()
         profiles = {device.name: device.profile for device in devices}
         self.image = InputImage(config, profiles, self.kernel.input)
+        self.registers = Registers(profiles)
         rules = gate_rules(config, devices)
         self.gate = Gate(rules, self.kernel.output)
         self.buses = [
@@ -113,7 +115,7 @@ class Controller:
                 open_port(port),
                 [device for device in devices if device.settings.port == port.name],
                 clock,
-                self.image.note,
+                self._note,
                 self._allowed,
             )
             for index, port in enumerate(config.port)
@@ -149,6 +151,10 @@ class Controller:
 
     def _port_index(self, device: BusDevice) -> int:
         return [port.name for port in self.config.port].index(device.settings.port)
+
+    def _note(self, reading: Reading) -> None:
+        self.image.note(reading)
+        self.registers.note(reading)
 
     def _allowed(self, port_index: int, address: int, function: int, reg: int, count: int, value: int) -> bool:
         return self.gate.allowed(port_index, address, function, reg, count, value, self.clock.mono_ms())
@@ -209,7 +215,7 @@ class Controller:
         if now_mono_ms - self._second_mono_ms >= 1_000:
             self._second_mono_ms += 1_000 * ((now_mono_ms - self._second_mono_ms) // 1_000)
             self.picture.note_since(now_mono_ms)
-            self.handover.note_flows(self.picture.flows())
+            self.handover.note_flows(self.picture.flows(self.registers.newest()))
             self.handover.note_health(self.picture.health())
 
 

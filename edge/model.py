@@ -155,6 +155,8 @@ SAMPLE_FIELDS: tuple[tuple[str, str], ...] = (
     ("site_intensity_mg_per_kwh", "mg/kWh"),
     ("stored_carbon_mg", "mg"),
     ("quality", ""),
+    ("battery_intensity_mg_per_kwh", "mg/kWh"),
+    ("site_carbon_mg_per_s", "mg/s"),
 )
 
 
@@ -192,6 +194,14 @@ class AuditEntry:
     text: str
 
 
+class RegisterValue(NamedTuple):
+    """The newest value of an energy register, as the device counts."""
+
+    device: str
+    role: str  # e.g. meter.energy_import
+    value_wh: int
+
+
 @dataclass(frozen=True, slots=True)
 class SiteFlows:
     """What the control side hands the uplink once a second: measured powers, None where the meter is stale."""
@@ -213,6 +223,7 @@ class SiteFlows:
     cell_temp_max_dc: int | None
     late_max_us: int
     late_count: int
+    registers: tuple[RegisterValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +234,17 @@ class UplinkStatus:
     stored_count: int = 0  # samples in the store since it was created
     acked_count: int = 0  # samples the ingest says it has committed
     pending_count: int = 0
+    queue_age_ms: int = 0  # how long the oldest sample that is not acknowledged has waited
+    parked_count: int = 0  # samples that the broker refused; among the pending ones
     store_bytes: int = 0
     store_fault: str = ""
     dropped_count: int = 0  # records lost between the threads because the queue was full
     grid_intensity_mg_per_kwh: int | None = None
-    grid_quality: str = "none"  # measured | stale | none
+    grid_quality: str = "none"  # measured | estimated_by_source | stale | substituted | default | none
+    grid_fault: str = ""  # why the grid signal has nothing better; "" while all is well
     site_intensity_mg_per_kwh: int | None = None
+    battery_intensity_mg_per_kwh: int | None = None  # of a kWh the battery would deliver now
+    site_carbon_mg_per_s: int | None = None  # what the load emits now
     stored_carbon_mg: int = 0
     stored_energy_mwh: int = 0  # milliwatt-hours inside the pack, as the pool sees it
     rule: str = ""  # what the mission rule asks for now, and why

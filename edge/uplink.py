@@ -1,7 +1,8 @@
 """Everything that may wait: signals, carbon, the rule, the rings on disk, the broker. One thread, or inline.
 
 Takes frozen records from two bounded queues (oldest dropped when full, and counted) and gives leases back. Touches
-neither a port nor the kernel. What it last found out of itself is one frozen UplinkStatus, replaced whole.
+neither a port nor the kernel, and no socket of the cloud: that is the thread of edge/cloud/engine.py. What it last found
+out of itself is one frozen UplinkStatus, replaced whole.
 """
 
 import logging
@@ -12,96 +13,44 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from edge.carbon.flow import FlowStep, SiteFlow
-from edge.carbon.pool import StoredPool
+from edge.carbon.desk.inbox import Inbox
+from edge.carbon.interval import ClockState
+from edge.carbon.ledger.ledger import Ledger
 from edge.clock import Clock
-from edge.cloud.sync import Sync, link_of, telemetry_log
+from edge.cloud.engine import link_of
+from edge.cloud.lanes.events import EventLane
+from edge.cloud.notices import NumberedEvent
+from edge.cloud.sync import ACK_MAX_MS, Sync, pace_of, telemetry_log
 from edge.cloud.topics import Topics
+from edge.cloud.views.choice import views_of
 from edge.config.options import Config
 from edge.control.kernel import Kernel, abi_hash
 from edge.cycle import Handover
 from edge.logbook.book import Logbook
+from edge.mission.second import Mission, sample_of
 from edge.model import (
     Announcement,
     AuditEntry,
     CycleRecord,
     Event,
     Request,
-    Sample,
     SiteFlows,
     SiteHealth,
     UplinkStatus,
 )  # fmt: skip
+from edge.ops.timesync import is_synchronised
 from edge.plan.announced import announce_topic, parse_announcement
-from edge.plan.invite import BudgetBoard
-from edge.plan.rule import RuleInput, RuleState, choose_request
-from edge.plan.signals.base import IntensitySignal, NoSignal
-from edge.plan.signals.file import FileSignal
-from edge.plan.signals.pushed import PushedSignal
 from edge.store.cursor import CursorFile
+from edge.store.db.checkpoint import CheckpointFile
 from edge.store.trace import TraceWriter
 
 RECORDS_MAX = 1_200  # two minutes of cycles at 100 ms
 FLOWS_MAX = 600  # ten minutes of seconds
 AUDIT_MAX = 500
 STEP_S = 0.05  # a live sample leaves within this
-QUALITY = {"measured": 0, "stale": 1, "default": 2, "estimated": 3, "none": 4}  # as stored in a sample
 
 
 log = logging.getLogger("edge.uplink")
-
-
-class Mission:
-    """One second of purpose: intensity, carbon of the second, what to ask for and what to offer."""
-
-    def __init__(self, config: Config, clock: Clock) -> None:
-        self.config = config
-        self.pushed = PushedSignal(config.signal.age_max_s * 1_000)
-        self.signal: IntensitySignal = NoSignal()
-        if config.signal.kind == "file":
-            self.signal = FileSignal(config.signal, config.file, clock.mono_ms(), clock.wall_ms())
-        elif config.signal.kind == "mqtt":
-            self.signal = self.pushed
-        self.flow = SiteFlow(StoredPool(sum(unit.capacity_wh for unit in config.unit)), opened=False)
-        self.board = BudgetBoard(config.site.id, config.rule.cluster)
-        self._state = RuleState()
-        self._before_mono_ms: int | None = None
-        self.status = UplinkStatus()
-
-    def second(self, flows: SiteFlows) -> tuple[Request | None, FlowStep, "tuple[str, bytes] | None"]:
-        """(wish, booked carbon, message to the cluster as (topic suffix, payload))."""
-        reading = self.signal.poll(flows.mono_ms, flows.wall_ms)
-        before_ms = flows.mono_ms if self._before_mono_ms is None else self._before_mono_ms
-        self._before_mono_ms = flows.mono_ms
-        step = self.flow.step(flows, flows.mono_ms - before_ms, reading.value_mg_per_kwh, reading.quality)
-        seen = RuleInput(flows.mono_ms, reading, flows.load_power_w, flows.soc_cpct)
-        choice = choose_request(self.config.rule, self._state, seen)
-        self._state = choice.state
-        message = self.board.poll(choice.invitation, flows.mono_ms, flows.wall_ms)
-        self.status = UplinkStatus(
-            grid_intensity_mg_per_kwh=reading.value_mg_per_kwh,
-            grid_quality=reading.quality,
-            site_intensity_mg_per_kwh=step.site_intensity_mg_per_kwh,
-            stored_carbon_mg=step.stored_carbon_mg,
-            stored_energy_mwh=step.stored_mwh,
-            rule=choice.text,
-            invite_w=choice.invitation.invite_w if choice.invitation else 0,
-        )
-        return choice.request, step, (message.topic, message.payload) if message else None
-
-
-def sample_of(flows: SiteFlows, step: FlowStep, intensity_mg_per_kwh: int | None) -> Sample:
-    """The 1 Hz sample, in the order of SAMPLE_FIELDS."""
-    return Sample(
-        flows.mono_ms,
-        flows.wall_ms,
-        (
-            flows.poc_power_w, flows.load_power_w, flows.pv_power_w, flows.battery_power_w, flows.battery_set_w,
-            flows.soc_cpct, flows.mode, flows.why, flows.wish_w, flows.reference_w, flows.cell_voltage_min_mv,
-            flows.cell_voltage_max_mv, flows.cell_temp_max_dc, flows.late_max_us, flows.late_count,
-            intensity_mg_per_kwh, step.site_intensity_mg_per_kwh, step.stored_carbon_mg, QUALITY[step.quality],
-        ),
-    )  # fmt: skip
 
 
 class Uplink(Handover):
@@ -118,25 +67,43 @@ class Uplink(Handover):
         self._status = UplinkStatus()
         self.offer: Callable[[Request], None] = lambda request: None
         self.announce: Callable[[Announcement], None] = lambda announcement: None
-        self.mission = Mission(config, clock)
+        kept = CheckpointFile(Path(config.store.path) / "carbon.checkpoint") if config.store.path else None
+        self.mission = Mission(config, clock, kept)
         self.trace: TraceWriter | None = None  # set before the first cycle
         self._topics = Topics(config.site.tenant, config.site.id)
         self._host = config.cloud.host
-        self._link = link_of(config.site, config.cloud) if config.cloud.host else None
+        self._link = link_of(config.site, config.cloud, clock) if config.cloud.host else None
         self._link_said = ""  # connected, or the fault, as last logged
         self._sync: Sync | None = None
         self._message: tuple[str, bytes] | None = None  # newest to the cluster that found no room yet
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
+        journal = self.logbook.journal if config.evidence.enabled else None
+        self.ledger = Ledger(config, journal.ledger_rows, journal.append_ledger) if journal is not None else None
+        self._inbox = Inbox(Path(config.store.path))
+        self._begun = False  # the account knows how far the ledger got
         if ring is not None:
             self._sync = Sync(
                 self._topics, ring, CursorFile(Path(config.store.path) / "telemetry.cursor"), self._link,
-                backfill_per_s=config.cloud.backfill_per_s, clock=self.logbook.clock,
+                pace=pace_of(config.cloud), clock=self.logbook.clock, events=self._event_lane(config.store.path),
             )  # fmt: skip
+        self._views = views_of(config, self._topics, self._link, self._wish, self.note_audit)
         if self._link is not None and config.signal.kind == "mqtt":
             self._link.subscribe(self._topics.intensity, self._on_intensity)
         if self._link is not None:
             self._link.subscribe(self._topics.compute(announce_topic(config.rule.cluster)), self._on_announcement)
+
+    def _event_lane(self, folder: str) -> EventLane | None:
+        """Events go out from the journal only: what is published is on the disk."""
+        journal = self.logbook.journal
+        if journal is None:
+            return None
+
+        def read(seq: int, max_count: int) -> list[NumberedEvent] | None:
+            found = journal.events_after(seq, max_count)
+            return None if found is None else [NumberedEvent(one.seq, one.event, one.sure) for one in found]
+
+        return EventLane(read, lambda: journal.events_seq, CursorFile(Path(folder) / "events.cursor"), ACK_MAX_MS)
 
     # ---- control thread
 
@@ -164,7 +131,9 @@ class Uplink(Handover):
     # ---- uplink thread
 
     def run(self, ended: threading.Event) -> None:
-        """Steps until told to end; then empties the queues, flushes and closes."""
+        """Steps until told to end; then empties the queues, flushes and closes. The link gets a thread of its own."""
+        if self._link is not None:
+            self._link.start()
         while not ended.is_set():
             self.step()
             self._wait()
@@ -183,13 +152,17 @@ class Uplink(Handover):
         """Whatever has arrived and whatever is due."""
         mono_ms = self._clock.mono_ms()
         self.logbook.start(mono_ms, self._clock.wall_ms())
-        while self._records:
+        self._begin_after_ledger()
+        while self._flows:
+            self._second(self._flows.popleft())
+        if self._sync is not None:
+            self._sync.step(mono_ms)
+            self._note_refusals(self._sync)
+        while self._records:  # after the newest second is on its way: what follows may wait for a disk
             record = self._records.popleft()
             self.logbook.note_record(record)
             if self.trace is not None:
                 self.trace.note(record)
-        while self._flows:
-            self._second(self._flows.popleft())
         while self._audit:
             self.logbook.note_audit(self._audit.popleft())
         health, self._health = self._health, None  # one that arrives between is told a second later
@@ -197,22 +170,65 @@ class Uplink(Handover):
             self.logbook.note_health(health)
         if self.trace is not None:
             self.trace.sync_if_due(mono_ms)
-        if self._sync is not None:
-            self._sync.step(mono_ms)
+        for view in self._views:
+            view.step(mono_ms)
         self._tell_cluster()
         self._log_link()
+        self._write_ledger(mono_ms)
         self._status = self._summary()
         self.logbook.step(mono_ms, self._clock.wall_ms(), self._status)
 
+    def _note_refusals(self, sync: Sync) -> None:
+        while sync.refusals:
+            topic, reason = sync.refusals.popleft()
+            text = f"{topic}: {reason}; kept here, and sent again only when it is asked for"
+            self.logbook.note_event(
+                Event(self._clock.mono_ms(), self._clock.wall_ms(), "cloud.refused", text, "warning")
+            )
+
     def _second(self, flows: SiteFlows) -> None:
-        request, step, message = self.mission.second(flows)
+        synced = bool(is_synchronised())
+        request, step, message = self.mission.second(flows, ClockState("system" if synced else "none", None, synced))
         if request is not None:
             self.offer(request)
         if message is not None:
             self._message = message
+        sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
         if self._sync is not None:
-            sample = sample_of(flows, step, self.mission.status.grid_intensity_mg_per_kwh)
             self.logbook.note_sample(self._sync.note(sample), sample)
+        for view in self._views:
+            view.note(sample)
+
+    def _wish(self, request: Request) -> None:
+        """Of a view; `offer` is set after it was made."""
+        self.offer(request)
+
+    def _begin_after_ledger(self) -> None:
+        """The account goes on where the ledger ends, should its checkpoint be older."""
+        if not self._begun and self.ledger is not None and (kept := self.ledger.last_kept()) is not None:
+            self.mission.account.begin_after(kept)
+        self._begun = True
+
+    def _write_ledger(self, mono_ms: int) -> None:
+        """Closed quarters, what else waits for the ledger, and what it has to say; then the account's checkpoint."""
+        closed = self.mission.account.closed
+        took = bool(closed)
+        while closed:
+            interval = closed.popleft()
+            if self.ledger is not None:
+                self.ledger.note(interval, mono_ms)
+        if self.ledger is not None:
+            self._step_ledger(self.ledger, mono_ms)
+        self.mission.account.keep(mono_ms, now=took)
+
+    def _step_ledger(self, ledger: Ledger, mono_ms: int) -> None:
+        wall_ms = self._clock.wall_ms()
+        for correction in self._inbox.take(mono_ms):
+            ledger.correct(correction)
+        ledger.step(mono_ms, wall_ms)
+        while ledger.notes:
+            note = ledger.notes.popleft()
+            self.logbook.note_event(Event(mono_ms, wall_ms, note.name, note.text, note.level))
 
     def _give_room(self) -> int:
         """Disk space for what must not be lost: the oldest telemetry, then the oldest trace."""
@@ -263,6 +279,8 @@ class Uplink(Handover):
             stored_count=sync.stored_count,
             acked_count=sync.acked_count,
             pending_count=sync.pending_count,
+            queue_age_ms=sync.queue_age_ms,
+            parked_count=sync.parked_count,
             store_bytes=sync.log.bytes_used,
             store_fault=sync.fault or trace_fault or self.logbook.fault,
         )
@@ -271,8 +289,13 @@ class Uplink(Handover):
         """Everything to the disk, a last word to the broker."""
         if self.trace is not None:
             self.trace.close()
+        for view in self._views:
+            view.close()
         if self._sync is not None:
             self._sync.close()
+        self.mission.account.keep(self._clock.mono_ms(), now=True)
+        if self.ledger is not None:
+            self.ledger.close()
         self.logbook.close(self._clock.mono_ms(), self._clock.wall_ms())
 
 

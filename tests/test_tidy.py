@@ -39,6 +39,8 @@ LAYERS["logbook"] = LAYERS["cycle"] | {
     "_kernel",
 }  # reads cycles and samples, draws as the console does
 LAYERS["commission"] = LAYERS["commission"] | {"console"}  # asks a running controller, and draws as it does
+LAYERS["report"] = LAYERS["logbook"] | {"logbook"}  # reads what all of them have kept
+LAYERS["mission"] = GROUND | {"carbon", "plan"}  # one second of purpose
 LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     *LAYERS,
     *GROUND,
@@ -47,8 +49,10 @@ LAYERS["app"] = LAYERS["uplink"] = LAYERS["__main__"] = {
     "cloud",
     "fleet",
     "logbook",
+    "report",
     "commission",
     "app",
+    "mission",
     "uplink",
     "_kernel",
 }

@@ -163,7 +163,7 @@ def test_a_day_at_image_level_keeps_the_limits_and_the_balances() -> None:
     assert EXAMPLE.exists()
     day = default_day(3)
     story = day.run(2 * 3_600)
-    balance, total = day.site.balance(), day.mission.flow.totals()
+    balance, total = day.site.balance(), day.mission.account.totals()
     assert story.over_longest_s <= 3 and story.mode_seconds["RUN"] > 7_100
     assert abs(balance.bus_residual_wh) < 1e-3 and abs(balance.battery_residual_wh) < 1e-3
     assert total.opening_ug + total.grid_ug == total.load_ug + total.export_ug + total.loss_ug + total.stored_ug

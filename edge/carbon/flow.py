@@ -15,7 +15,7 @@ This is the average-based inventory: no marginal figure belongs here.
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.carbon.pool import UJ_PER_WH, StoredPool, choose_opening
+from edge.carbon.pool import UJ_PER_WH, PoolState, StoredPool, choose_opening
 from edge.model import SiteFlows
 
 Quality = Literal["measured", "stale", "default", "estimated", "none"]
@@ -25,6 +25,11 @@ Quality = Literal["measured", "stale", "default", "estimated", "none"]
 UNKNOWN_MG_PER_KWH = 700_000
 # A stale value is booked at no less than the US average of 2023 (0.81 lb/kWh, EIA): the higher of estimate and annual.
 STALE_FLOOR_MG_PER_KWH = 367_000
+# quality of a signal's reading -> what the booked interval is called
+BOOKED: dict[str, Quality] = {
+    "measured": "measured", "estimated_by_source": "estimated", "stale": "stale", "substituted": "estimated",
+    "default": "default",
+}  # fmt: skip
 MJ_MG_PER_UG_KWH = 3_600_000  # mJ * mg/kWh / 3.6e9 mJ/kWh * 1000 ug/mg
 STEP_MAX_MS = 10_000  # a power held for longer than this is not a measurement; the rest counts as unaccounted
 
@@ -52,9 +57,10 @@ class FlowStep:
     loss_ug: int
     site_intensity_mg_per_kwh: int | None  # None while the grid's is unknown, or nothing flows
     battery_intensity_mg_per_kwh: int | None  # of a kWh delivered by the battery
+    site_carbon_mg_per_s: int | None  # what the load emits now; None while the grid's intensity is unknown
     stored_carbon_mg: int
     stored_mwh: int  # milliwatt-hours inside
-    true_up_mwh: int  # change of the stored energy by a true-up to the SOC, 0 in nearly every step
+    true_up_uj: int  # what S had to change by: the SOC said so, or more was delivered than S held; nearly always 0
     quality: Quality
 
 
@@ -82,12 +88,16 @@ class _Powers:
 
 
 def choose_booking(intensity_mg_per_kwh: int | None, intensity_quality: str) -> tuple[int, Quality]:
-    """What import is booked at, and what that may be called. Only "measured" may be called measured."""
-    if intensity_mg_per_kwh is None or intensity_mg_per_kwh < 0 or intensity_quality not in {"measured", "stale"}:
+    """What import is booked at, and what that may be called. Only "measured" may be called measured.
+
+    What stands in for a missing value (substituted, default) is conservative already, where it is made.
+    """
+    quality = BOOKED.get(intensity_quality)
+    if intensity_mg_per_kwh is None or intensity_mg_per_kwh < 0 or quality is None:
         return UNKNOWN_MG_PER_KWH, "default"
-    if intensity_quality == "stale":
+    if quality == "stale":
         return max(intensity_mg_per_kwh, STALE_FLOOR_MG_PER_KWH), "stale"
-    return intensity_mg_per_kwh, "measured"
+    return intensity_mg_per_kwh, quality
 
 
 def choose_powers(flows: SiteFlows) -> _Powers | None:
@@ -122,6 +132,12 @@ class SiteFlow:
         self._grid_ug = self._load_ug = self._export_ug = self._loss_ug = 0
         self._load_mj = self._it_mj = self._unaccounted_ms = 0
 
+    def reopen(self, state: PoolState) -> None:
+        """The battery's content is known from elsewhere: the balance begins anew with it."""
+        self.pool.stored_uj, self.pool.carbon_ug = state.stored_uj, state.carbon_ug
+        self._opening_ug = state.carbon_ug + self._load_ug + self._export_ug + self._loss_ug - self._grid_ug
+        self._opened = True
+
     def totals(self) -> FlowTotals:
         return FlowTotals(
             opening_ug=self._opening_ug,
@@ -146,10 +162,11 @@ class SiteFlow:
         booking, quality = choose_booking(intensity_mg_per_kwh, intensity_quality)
         if powers is None:
             powers, quality = _Powers(0, 0, 0, True), "none"
-        self._open_pool(flows.soc_cpct)
+        self.open_pool(flows.soc_cpct)
         return self._book(flows, powers, booked_ms, booking, quality)
 
-    def _open_pool(self, soc_cpct: int | None) -> None:
+    def open_pool(self, soc_cpct: int | None) -> None:
+        """The first SOC that is seen says what the battery holds; once, then nothing."""
         if self._opened or soc_cpct is None:
             return
         capacity_wh = self.pool.capacity_uj // UJ_PER_WH
@@ -166,17 +183,23 @@ class SiteFlow:
         charge_mj = max(0, -powers.battery_w) * step_ms
         pv_mj = powers.pv_w * step_ms
         grid_ug, self._carry = divmod(import_mj * booking + self._carry, MJ_MG_PER_UG_KWH)
+        inside_uj = self.pool.stored_uj
         discharge_ug = self.pool.discharge(discharge_mj)
+        beyond_uj = max(0, discharge_mj * 1_000_000 // self.pool.eta_discharge_permille - inside_uj)
         # The sun brings nothing: direct emissions; those of making the panels are not in this inventory.
         in_mj, in_ug = import_mj + pv_mj + discharge_mj, grid_ug + discharge_ug
-        load_mj = max(0, in_mj - charge_mj - export_mj)
-        out_mj = load_mj + charge_mj + export_mj  # more than in_mj only where the meters contradict each other
-        charge_ug = in_ug * charge_mj // out_mj if out_mj else 0
-        export_ug = in_ug * export_mj // out_mj if out_mj and load_mj else in_ug - charge_ug if export_mj else 0
+        out_mj = charge_mj + export_mj
+        contradictory = out_mj > in_mj  # the meters contradict each other: nothing is booked that nobody saw come
+        if contradictory:
+            charge_mj = in_mj * charge_mj // out_mj
+            export_mj = in_mj - charge_mj
+        load_mj = in_mj - charge_mj - export_mj
+        charge_ug = in_ug * charge_mj // in_mj if in_mj else 0
+        export_ug = in_ug * export_mj // in_mj if load_mj else in_ug - charge_ug if export_mj else 0
         load_ug = in_ug - charge_ug - export_ug
         self.pool.charge(charge_mj, charge_ug)
-        true_up_uj = self.pool.true_up(flows.soc_cpct) if flows.soc_cpct is not None else 0
-        loss_ug = self.pool.expense_residual() if discharge_mj or true_up_uj < 0 else 0
+        by_soc_uj = self.pool.true_up(flows.soc_cpct) if flows.soc_cpct is not None else 0
+        loss_ug = self.pool.expense_residual() if discharge_mj or by_soc_uj < 0 else 0
         it_mj = flows.load_power_w * step_ms if flows.load_power_w is not None else None
         self._grid_ug += grid_ug
         self._load_ug += load_ug
@@ -184,7 +207,6 @@ class SiteFlow:
         self._loss_ug += loss_ug
         self._load_mj += load_mj
         self._it_mj += it_mj or 0
-        contradictory = out_mj > in_mj
         if quality == "measured" and (powers.estimated or contradictory):
             quality = "estimated"
         known = quality not in {"default", "none"} and in_mj > 0
@@ -208,8 +230,9 @@ class SiteFlow:
             loss_ug=loss_ug,
             site_intensity_mg_per_kwh=in_ug * MJ_MG_PER_UG_KWH // in_mj if known else None,
             battery_intensity_mg_per_kwh=self.pool.delivered_mg_per_kwh(),
+            site_carbon_mg_per_s=load_ug // step_ms if known and step_ms else None,
             stored_carbon_mg=self.pool.carbon_ug // 1000,
             stored_mwh=self.pool.stored_uj * 1000 // UJ_PER_WH,
-            true_up_mwh=true_up_uj * 1000 // UJ_PER_WH,
+            true_up_uj=by_soc_uj + beyond_uj,
             quality=quality,
         )

@@ -80,3 +80,4 @@ class Interval:
     storage_loss_ug: int
     missing_ms: int  # of the interval for which powers were not known
     clock: ClockState
+    true_up_uj: int = 0  # change of the stored energy by true-ups to the SOC: neither charged nor lost

@@ -1,8 +1,6 @@
 """Samples and acks as bytes: msgpack, columns of integer deltas, deflated when that is shorter. Nothing is sent here.
 
-Batch:  [version, schema id, epoch, seq0, flags, [wall_ms...], [mono_ms...], [column...]]; sample i has number seq0 + i.
-Every list is delta coded against the last value that was there; deltas wrap at 64 bit; nil is "not known".
-Ack:    [version, stream, epoch, contiguous seq, [[from, to]...]].
+The layout is frozen in deploy/handbook/wire.md, with an example that a test decodes; others write decoders from that page.
 The decoders take any bytes and return a value or raise DataFault, nothing else.
 """
 
@@ -23,14 +21,32 @@ BATCH_MAX_COUNT = 1_000
 COLUMNS_MAX_COUNT = 512
 RANGES_MAX_COUNT = 256
 INFLATED_MAX_BYTES = 4 << 20
-HISTORICAL = 1  # flag
+HISTORICAL, UNSYNCED, RESTAMPED = 1, 2, 4  # flags
+FLAGS_MAX = HISTORICAL | UNSYNCED | RESTAMPED
 SEQ_MAX = (1 << 63) - 1
 _HALF, _WRAP = 1 << 63, 1 << 64
+UNITS = {  # unit of a column as it is counted: (unit, power of ten to it); any other is its own unit
+    "cpct": ("%", -2),
+    "permille": ("%", -1),
+    "mV": ("V", -3),
+    "dV": ("V", -1),
+    "dA": ("A", -1),
+    "dC": ("degC", -1),
+    "mHz": ("Hz", -3),
+    "us": ("s", -6),
+    "mWh": ("Wh", -3),
+    "mg": ("g", -3),
+    "mg/kWh": ("g/kWh", -3),
+}
+TYPES = {"mode": "enum", "quality": "enum", "why": "bits", "late_count": "count"}  # by name; any other is "int"
 
 
 def schema_json(fields: Sequence[tuple[str, str]] = SAMPLE_FIELDS) -> bytes:
-    """The schema as it is published: names and units in the order of the columns."""
-    rows = [{"name": name, "unit": unit} for name, unit in fields]
+    """The schema as it is published, in the order of the columns: an integer times 10^scale is a value in `unit`."""
+    rows = []
+    for name, counted in fields:
+        unit, scale = UNITS.get(counted, (counted, 0))
+        rows.append({"name": name, "unit": unit, "scale": scale, "type": TYPES.get(name, "int")})
     return json.dumps({"fields": rows, "version": VERSION}, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -41,23 +57,33 @@ def schema_id(schema: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive samples of one stream and epoch."""
+    """Consecutive samples of one stream and epoch, all with the same flags."""
 
     schema_id: str
     epoch: int
     seq0: int
     samples: tuple[Sample, ...]
-    historical: bool = False
+    historical: bool = False  # of the backfill lane
+    unsynced: bool = False  # their wall times are of a clock that was not synchronised
+    restamped: bool = False  # sent again because such a wall time is known better now
+
+    @property
+    def flags(self) -> int:
+        return HISTORICAL * self.historical | UNSYNCED * self.unsynced | RESTAMPED * self.restamped
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What the ingest has committed: all up to `contiguous_seq`, and the ranges (both ends included)."""
+    """What the ingest has committed: all up to `contiguous_seq`, and the ranges (both ends included).
+
+    `unsynced`: of these, the ranges whose wall times still are those of a clock that was not synchronised.
+    """
 
     stream: str
     epoch: int
     contiguous_seq: int
     ranges: tuple[tuple[int, int], ...]
+    unsynced: tuple[tuple[int, int], ...] = ()
 
 
 def _deltas(values: Sequence[int | None]) -> list[int | None]:
@@ -95,13 +121,12 @@ def encode_batch(batch: Batch) -> bytes:
     samples = batch.samples
     columns = [_deltas(column) for column in zip(*(sample.values for sample in samples), strict=True)]
     times = [_deltas([s.wall_ms for s in samples]), _deltas([s.mono_ms for s in samples])]
-    flags = HISTORICAL if batch.historical else 0
-    raw: bytes = msgpack.packb([VERSION, batch.schema_id, batch.epoch, batch.seq0, flags, *times, columns])
+    raw: bytes = msgpack.packb([VERSION, batch.schema_id, batch.epoch, batch.seq0, batch.flags, *times, columns])
     packed = zlib.compress(raw, 6)
     return packed if len(packed) < len(raw) else raw
 
 
-def _unpack(payload: bytes, size: int) -> list[Any]:
+def _unpack(payload: bytes, *sizes: int) -> list[Any]:
     try:
         if payload[:1] == b"\x78":  # no array of ours begins like a zlib stream
             inflate = zlib.decompressobj()
@@ -112,8 +137,8 @@ def _unpack(payload: bytes, size: int) -> list[Any]:
         found = msgpack.unpackb(payload, max_map_len=0, max_ext_len=0, max_str_len=64, max_bin_len=0)
     except (ValueError, TypeError, RecursionError, zlib.error, msgpack.UnpackException) as error:
         raise DataFault(f"not a message: {error}") from error
-    if not isinstance(found, list) or len(found) != size or type(found[0]) is not int or found[0] != VERSION:
-        raise DataFault(f"not a message of version {VERSION} with {size} parts")
+    if not isinstance(found, list) or len(found) not in sizes or type(found[0]) is not int or found[0] != VERSION:
+        raise DataFault(f"not a message of version {VERSION} with {' or '.join(map(str, sizes))} parts")
     return found
 
 
@@ -125,7 +150,7 @@ def decode_batch(payload: bytes) -> Batch:
     count = len(walls)
     _whole(epoch, 1, SEQ_MAX)
     _whole(seq0, 1, SEQ_MAX - count)
-    _whole(flags, 0, HISTORICAL)
+    _whole(flags, 0, FLAGS_MAX)
     if not isinstance(columns, list) or not 0 < len(columns) <= COLUMNS_MAX_COUNT:
         raise DataFault(f"expected 1..{COLUMNS_MAX_COUNT} columns")
     wall_ms, mono_ms = _sums(walls, count), _sums(monos, count)
@@ -135,27 +160,37 @@ def decode_batch(payload: bytes) -> Batch:
         if mono is None or wall is None:
             raise DataFault("a sample without a time")
         samples.append(Sample(mono, wall, values))
-    return Batch(schema, epoch, seq0, tuple(samples), bool(flags))
+    marks = (bool(flags & bit) for bit in (HISTORICAL, UNSYNCED, RESTAMPED))
+    return Batch(schema, epoch, seq0, tuple(samples), *marks)
 
 
 def encode_ack(ack: Ack) -> bytes:
-    ranges = [list(pair) for pair in ack.ranges]
-    packed: bytes = msgpack.packb([VERSION, ack.stream, ack.epoch, ack.contiguous_seq, ranges])
+    parts: list[Any] = [VERSION, ack.stream, ack.epoch, ack.contiguous_seq, [list(pair) for pair in ack.ranges]]
+    if ack.unsynced:
+        parts.append([list(pair) for pair in ack.unsynced])
+    packed: bytes = msgpack.packb(parts)
     return packed
 
 
 def decode_ack(payload: bytes) -> Ack:
     """The ack of an ingest. Raises DataFault for anything else."""
-    _, stream, epoch, contiguous, ranges = _unpack(payload, 5)
-    if not isinstance(stream, str) or not isinstance(ranges, list) or len(ranges) > RANGES_MAX_COUNT:
-        raise DataFault(f"expected a stream and at most {RANGES_MAX_COUNT} ranges")
+    _, stream, epoch, contiguous, *lists = _unpack(payload, 5, 6)
+    if not isinstance(stream, str):
+        raise DataFault("expected the name of a stream")
+    head = (stream, _whole(epoch, 1, SEQ_MAX), _whole(contiguous, 0, SEQ_MAX))
+    return Ack(*head, *(_pairs(one) for one in lists))
+
+
+def _pairs(ranges: object) -> tuple[tuple[int, int], ...]:
+    if not isinstance(ranges, list) or len(ranges) > RANGES_MAX_COUNT:
+        raise DataFault(f"expected at most {RANGES_MAX_COUNT} ranges")
     pairs = []
     for pair in ranges:
         if not isinstance(pair, list) or len(pair) != 2:
             raise DataFault("a range is not [from, to]")
         first = _whole(pair[0], 1, SEQ_MAX)
         pairs.append((first, _whole(pair[1], first, SEQ_MAX)))
-    return Ack(stream, _whole(epoch, 1, SEQ_MAX), _whole(contiguous, 0, SEQ_MAX), tuple(pairs))
+    return tuple(pairs)
 
 
 def encode_sample(sample: Sample) -> bytes:

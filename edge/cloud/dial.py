@@ -16,19 +16,32 @@ DIAL_MAX_MS = 10_000  # name, TCP and TLS together
 
 
 class Backoff:
-    """Full jitter: the n-th wait is uniform in 0..first*2^n, at most `longest_ms`; stability starts it anew."""
+    """Full jitter: the n-th wait is uniform in 0..first*2^n, at most `longest_ms`; stability starts it anew.
 
-    def __init__(self, first_ms: int, longest_ms: int, stable_ms: int, draw: Callable[[], float] | None = None) -> None:
-        self._first_ms, self._longest_ms, self._stable_ms = first_ms, longest_ms, stable_ms
+    After the loss of a session the wait is uniform in at least 0..`loss_ms`.
+    """
+
+    def __init__(
+        self,
+        first_ms: int,
+        longest_ms: int,
+        stable_ms: int,
+        draw: Callable[[], float] | None = None,
+        *,
+        loss_ms: int = 0,
+    ) -> None:
+        self._first_ms, self._longest_ms, self._stable_ms, self._loss_ms = first_ms, longest_ms, stable_ms, loss_ms
         self._draw = draw or random.SystemRandom().random
         self._count = 0
 
-    def wait_ms(self, session_ms: int = 0) -> int:
+    def wait_ms(self, session_ms: int = 0, *, lost_session: bool = False) -> int:
         """How long to wait after a failure, or after a session that lasted `session_ms`."""
         if session_ms >= self._stable_ms:
             self._count = 0
         bound = min(self._longest_ms, self._first_ms << min(self._count, 20))
         self._count += 1
+        if lost_session:
+            bound = max(bound, min(self._loss_ms, self._longest_ms))
         return int(bound * self._draw())
 
 

@@ -4,7 +4,7 @@ Rules. paho is a codec with a socket here: its threads and its reconnection are 
 paho client with a clean session, so that nothing of an old one can come back. What was not acknowledged when a
 connection ended is reported `lost`; who sends it again is decided by the owner of the data. paho's callbacks only put
 events into a queue. The window is ours: paho ignores the broker's Receive Maximum. A message the broker refuses is
-parked and counted, never sent again in a loop. Nothing raises for a fault of the network; `fault` says what is wrong.
+counted and told, never sent again here. Nothing raises for a fault of the network; `fault` says what is wrong.
 
 MQTT 5 is spoken first. When a broker refuses it, or hangs up on it before it ever understood it, the next attempt is
 MQTT 3.1.1: no granted window then, and no reasons for what it refuses.
@@ -14,10 +14,12 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, Protocol, cast
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
@@ -27,9 +29,9 @@ WINDOW_MAX = 16  # HiveMQ grants 10, EMQX 32; more gains nothing at our rates
 CONNACK_MAX_MS = 5_000  # TCP and TLS are done by then; a 3.1.1 broker may wait for the rest of what it misread
 PUBACK_MAX_MS = 20_000  # a broker that answers pings but no messages is as good as gone
 RETRY_FIRST_MS = 2_000
-RETRY_MAX_MS = 60_000
+RETRY_MAX_MS = 300_000
+RETRY_LOSS_MS = 60_000  # after the end of a session: a dead broker is lost by all gateways at once
 STABLE_MS = 300_000
-PARKED_MAX = 32
 REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
     0x85: "; the broker does not take this client id: check site.tenant and site.id",
     0x86: "; check username and password_file",
@@ -37,6 +39,7 @@ REMEDIES = {  # what to do about a refusal, by reason code of the CONNACK
     0x8C: "; the broker wants another way to log in, e.g. a certificate: cert_file",
 }
 VERSION_REFUSED = 0x84  # CONNACK; what 3.1.1 brokers say as 1, paho shows as this
+DISCONNECT_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 MESSAGE_MAX_BYTES = 1 << 20  # larger ones are not for us
 
 ANYBODY = Access()  # no user, no TLS
@@ -45,25 +48,55 @@ Received = Callable[[str, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Where to and as whom; `will` is (topic, payload), retained, sent by the broker when we are gone."""
+    """Where to and as whom; `will` is (topic, payload), sent by the broker when we are gone.
+
+    A will that differs from connection to connection is a function: it is asked for each CONNECT.
+    """
 
     host: str
     port: int = 1883
     client_id: str = ""
     access: Access = ANYBODY
     keepalive_s: int = 30
-    will: tuple[str, bytes] | None = None
+    will: tuple[str, bytes] | Callable[[], tuple[str, bytes]] | None = None
+    will_retained: bool = True
+    will_at_close: bool = False  # a good-bye in MQTT 5 sends it as well
     retry_first_ms: int = RETRY_FIRST_MS
     retry_max_ms: int = RETRY_MAX_MS
+    retry_loss_ms: int = 0  # longest first wait after the end of a session; 0: as after any other failure
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How a publish ended: "acked" by the broker, "refused" by it (with its reason), or "lost" with the connection."""
+    """How a publish ended: "acked" by the broker, "refused" by it, "cut" when it closed the connection, "lost" with it."""
 
     token: int
-    outcome: str
-    reason: str = ""
+    outcome: Literal["acked", "refused", "cut", "lost"]
+    reason: str = ""  # of all but "acked"
+    topic: str = ""
+
+
+class Connection(Protocol):
+    """What the owner of data needs of a Link, or of an Engine that runs one."""
+
+    settled: deque[Settled]
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def up_count(self) -> int: ...
+    @property
+    def fault(self) -> str: ...
+    def fileno(self) -> int: ...
+    def wants_write(self) -> bool: ...
+    def subscribe(self, topic: str, callback: Received) -> None: ...
+    def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> int | None: ...
+    def step(self, mono_ms: int) -> None: ...
+    def close(self) -> None: ...
 
 
 class _Client(paho.Client):
@@ -75,17 +108,24 @@ class _Client(paho.Client):
         return self.handed
 
 
+def _unshared(pattern: str) -> str:
+    """The filter inside `$share/group/filter`, by which its messages come; any other as it is."""
+    return pattern.split("/", 2)[2] if pattern.startswith("$share/") else pattern
+
+
 class Link:
     """The connection. `up_count` rises with each session; watch it to publish a birth."""
 
     def __init__(self, settings: LinkSettings, *, backoff: Backoff | None = None) -> None:
         self._settings = settings
-        self._backoff = backoff or Backoff(settings.retry_first_ms, settings.retry_max_ms, STABLE_MS)
+        self._backoff = backoff or Backoff(
+            settings.retry_first_ms, settings.retry_max_ms, STABLE_MS, loss_ms=settings.retry_loss_ms
+        )
         self._dial: Dial | None = None
         self._client: _Client | None = None
         self._events: deque[tuple[Any, ...]] = deque()
         self._subscriptions: dict[str, Received] = {}
-        self._flying: dict[int, tuple[int, int]] = {}  # mid: (token, sent at)
+        self._flying: dict[int, tuple[int, int, str]] = {}  # mid: (token, sent at, topic)
         self._next_token = 1
         self._retry_mono_ms = 0
         self._connack_end_mono_ms = 0
@@ -97,8 +137,6 @@ class Link:
         self.connected = False
         self.window = WINDOW_MAX
         self.settled: deque[Settled] = deque(maxlen=4_096)
-        self.parked: deque[tuple[str, str]] = deque(maxlen=PARKED_MAX)  # topic, reason
-        self._topics: dict[int, str] = {}
         self.refused_count = 0
         self.up_count = 0
         self.fault = ""
@@ -139,8 +177,7 @@ class Link:
         token = self._next_token
         self._next_token += 1
         if qos:
-            self._flying[info.mid] = (token, self._now_mono_ms)
-            self._topics[info.mid] = topic
+            self._flying[info.mid] = (token, self._now_mono_ms, topic)
         return token
 
     def step(self, mono_ms: int) -> None:
@@ -160,9 +197,10 @@ class Link:
             self._start_dial()
 
     def close(self) -> None:
-        """Says good-bye if it can; the will is not sent then, so publish a last status before."""
+        """Says good-bye if it can; the will is sent then only if `will_at_close`, so publish a last status before."""
         if self._client is not None and self.connected:
-            self._client.disconnect()
+            with_will = self._settings.will_at_close and self._protocol == MQTTProtocolVersion.MQTTv5
+            self._client.disconnect(DISCONNECT_WITH_WILL if with_will else None)
             self._client.loop_write()
         self._down("closed")
         self._retry_mono_ms = 1 << 62
@@ -194,7 +232,8 @@ class Link:
             self._down(str(fault))
             return
         if settings.will:
-            client.will_set(settings.will[0], settings.will[1], qos=1, retain=True)
+            topic, will = settings.will() if callable(settings.will) else settings.will
+            client.will_set(topic, will, qos=1, retain=settings.will_retained)
         self._hook(client)
         self._client, self._understood = client, False
         self._connack_end_mono_ms = self._now_mono_ms + CONNACK_MAX_MS
@@ -244,7 +283,7 @@ class Link:
             elif name == "suback" and any(reason.is_failure for reason in rest[0]):
                 self.fault = f"{self._settings.host}: a subscription was refused: {rest[0][0]}"
             elif name == "gone":
-                self._down(f"{self._settings.host}: {rest[0] if self._understood else self._hung_up()}")
+                self._down(f"{self._settings.host}: {rest[0] if self._understood else self._hung_up()}", "cut")
 
     def _hung_up(self) -> str:
         """The end of a session that the broker never answered."""
@@ -268,20 +307,20 @@ class Link:
 
     def _on_puback(self, mid: int, reason: Any) -> None:
         flying = self._flying.pop(mid, None)
-        topic = self._topics.pop(mid, "")
         if flying is None:
             return
-        refused = reason is not None and reason.is_failure
-        if refused:
+        token, _, topic = flying
+        if reason is not None and reason.is_failure:
             self.refused_count += 1
-            self.parked.append((topic, str(reason)))
-        self.settled.append(Settled(flying[0], "refused" if refused else "acked", str(reason) if refused else ""))
+            self.settled.append(Settled(token, "refused", str(reason), topic))
+        else:
+            self.settled.append(Settled(token, "acked", "", topic))
 
     def _on_message(self, message: paho.MQTTMessage) -> None:
         if len(message.payload) > MESSAGE_MAX_BYTES:
             return
         for pattern, callback in self._subscriptions.items():
-            if paho.topic_matches_sub(pattern, message.topic):
+            if paho.topic_matches_sub(_unshared(pattern), message.topic):
                 callback(message.topic, bytes(message.payload))
 
     def _check_patience(self) -> None:
@@ -289,7 +328,7 @@ class Link:
             return
         if not self.connected and self._now_mono_ms >= self._connack_end_mono_ms:
             self._down(f"{self._settings.host}: no CONNACK within {CONNACK_MAX_MS} ms")
-        oldest_mono_ms = next(iter(self._flying.values()), (0, self._now_mono_ms))[1]
+        oldest_mono_ms = next(iter(self._flying.values()), (0, self._now_mono_ms, ""))[1]
         if self._now_mono_ms - oldest_mono_ms >= PUBACK_MAX_MS:
             self._down(f"{self._settings.host}: no PUBACK within {PUBACK_MAX_MS} ms")
 
@@ -299,7 +338,15 @@ class Link:
             v5 = self._protocol == MQTTProtocolVersion.MQTTv5
             self._protocol = MQTTProtocolVersion.MQTTv311 if v5 else MQTTProtocolVersion.MQTTv5
 
-    def _down(self, fault: str) -> None:
+    def abandon(self) -> None:
+        """Closes what is open without a word, and without the care of `close`: for a link that is broken itself."""
+        if self._dial is not None:
+            self._dial.close()
+        if self._client is not None:
+            self._client.handed.close()
+        self._dial = self._client = None
+
+    def _down(self, fault: str, outcome: Literal["cut", "lost"] = "lost") -> None:
         """The end of an attempt or a session; the next one comes after the back-off."""
         client, self._client = self._client, None
         if self._dial is not None:
@@ -315,10 +362,10 @@ class Link:
             self._protocol = (
                 MQTTProtocolVersion.MQTTv5
             )  # the broker may be another by now, or only have been in a hurry
+        lost_session = self.connected
         self.connected, self.fault = False, fault
-        for token, _ in self._flying.values():
-            self.settled.append(Settled(token, "lost"))
+        for token, _, topic in self._flying.values():
+            self.settled.append(Settled(token, outcome, fault, topic))
         self._flying.clear()
-        self._topics.clear()
         self._events.clear()
-        self._retry_mono_ms = self._now_mono_ms + self._backoff.wait_ms(session_ms)
+        self._retry_mono_ms = self._now_mono_ms + self._backoff.wait_ms(session_ms, lost_session=lost_session)

@@ -1,54 +1,49 @@
-"""Ties the telemetry ring to the link: live first, backlog behind it, and the cursor moves on the ingest's word only.
+"""Ties the telemetry ring to the link: events and live first, backlog behind; the cursor moves on the ingest's word only.
 
 Rules. Every sample is in the ring before it is sent. PUBACK is not delivery: what counts is the ack of the ingest,
 after its commit. What is not acked in time, or was under way when the connection ended, is sent again; the ingest drops
-doubles by (stream, epoch, seq). Nothing is deleted on an ack. While no ingest answers, the patience doubles, so that
-a backlog is not sent round and round over a metered line.
+doubles by (stream, epoch, seq). Nothing is deleted on an ack. What the broker refuses is parked and told, and so is what
+makes it hang up. Order in a step: events, the newest samples, then at the backlog's pace: backlog, wall times that are
+known better now, ranges that the fleet asks for again.
 """
 
 import json
 from collections import deque
-from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
-from edge.cloud.access import access_of
-from edge.cloud.codec import Ack, Batch, decode_ack, decode_sample, encode_batch, encode_sample, schema_id, schema_json
-from edge.cloud.link import Link, LinkSettings
-from edge.cloud.ranges import RangeSet
+from edge.cloud.codec import Ack, Batch, decode_ack, encode_batch, encode_sample, schema_id, schema_json
+from edge.cloud.engine import GONE
+from edge.cloud.lanes.again import Replays, Restamps
+from edge.cloud.lanes.events import EventLane
+from edge.cloud.lanes.pace import Pace
+from edge.cloud.lanes.post import Lane, Post, Refusal
+from edge.cloud.lanes.standing import Standing
+from edge.cloud.lanes.stretch import Stretch, Stretches
+from edge.cloud.link import Connection
+from edge.cloud.notices import decode_caps, decode_replay, encode_result
 from edge.cloud.topics import Topics
-from edge.config.options import Cloud, Site, Store
+from edge.config.options import Cloud, Store
 from edge.errors import DataFault
 from edge.model import Sample
 from edge.store.clockmap import ClockMap
 from edge.store.cursor import CursorFile, Position
 from edge.store.disk import Disk
-from edge.store.segments import Entry, SegmentLog
+from edge.store.segments import SegmentLog
 
 STREAM = "site"
 KIND_SAMPLE = 1
-BATCH_MAX_COUNT = 60
 LIVE_MAX_COUNT = 5  # samples waiting for the live lane; more is backlog
 ACK_MAX_MS = 5_000  # an ingest commits each second
-ACK_LONGEST_MS = 300_000
-UNACKED_MAX_BATCHES = 32  # sent, but not yet acked by the ingest
+UNACKED_MAX_BATCHES = 32  # of the backlog: sent, but not yet acked by the ingest
 CURSOR_WRITE_MS = 10_000
-READ_PATIENCE_MS = 300_000  # a fault of reading the ring may pass; after this the records behind it are given up
-GONE = json.dumps({"online": False}).encode()
+STATUS_MS = 60_000
+QUEUE_AGE_MS = 5_000  # how often the oldest waiting sample is looked up
+REFUSALS_MAX_COUNT = 64
 
 
-def link_of(site: Site, cloud: Cloud) -> Link:
-    """The link of a site as configured, with its will."""
-    return Link(
-        LinkSettings(
-            cloud.host,
-            cloud.port,
-            client_id=f"ec1-{site.tenant}-{site.id}",
-            access=access_of(cloud),
-            keepalive_s=cloud.keepalive_s,
-            will=(Topics(site.tenant, site.id).status, GONE),
-        )
-    )
+def pace_of(cloud: Cloud) -> Pace:
+    """How fast a site's backlog may go, as configured."""
+    return Pace(cloud.backfill_per_s, cloud.backfill_bytes_per_s, cloud.backfill_start_max_s * 1_000)
 
 
 def telemetry_log(store: Store, disk: Disk | None = None) -> SegmentLog:
@@ -66,36 +61,38 @@ class Sync:
         topics: Topics,
         log: SegmentLog,
         cursor: CursorFile,
-        link: Link | None,
+        link: Connection | None,
         *,
-        backfill_per_s: int = 10,
+        pace: Pace | None = None,
         version: str = "",
         ack_max_ms: int = ACK_MAX_MS,
         clock: ClockMap | None = None,
+        events: EventLane | None = None,
     ) -> None:
         """With `clock`, a sample taken before the time was known is sent with the stamp that is known now."""
         self.log, self.link, self._topics, self._cursor = log, link, topics, cursor
-        self._backfill_per_s, self._version = backfill_per_s, version
+        self._pace, self._version = pace or Pace(20, 100_000), version
+        self._clock, self._events = clock, events
         at = cursor.position
-        self._known = at if at.epoch == log.epoch else Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
-        self._clock = clock
+        fresh = Position(log.epoch, log.first_seq - 1, log.first_seq - 1)
+        self.standing = Standing(at if at.epoch == log.epoch else fresh, ack_max_ms)
         self._written = cursor.position
-        self._acked = RangeSet()  # beyond the cursor
-        self._gone_count = self._known.gone_count  # numbers passed over: overwritten, damaged or never used
-        self._unacked: deque[tuple[int, int, int, bool]] = deque()  # first, last, due, backfill
+        self._stretches = Stretches(log, clock)
+        self._replays, self._restamps = Replays(STREAM, log.epoch), Restamps()
         self._fresh: deque[tuple[int, Sample]] = deque(maxlen=LIVE_MAX_COUNT)
-        self._ack_max_ms = self._patience_ms = ack_max_ms
-        self._tokens = 0.0
-        self._tokens_mono_ms: int | None = None
-        self._unreadable_mono_ms: int | None = None  # since when the next stretch of the backlog cannot be read
-        self._cursor_due_mono_ms = 0
+        self._post = Post(link) if link is not None else None
+        self._cursor_due_mono_ms = self._status_due_mono_ms = self._age_due_mono_ms = 0
         self._up_count = 0
         self._schemas: set[str] = set()
         self._now_mono_ms = 0
+        self._newest: Sample | None = None
+        self.queue_age_ms = 0
+        self.refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS_MAX_COUNT)  # topic, reason; for the logbook
         self.ack_fault_count = 0
-        self._schema = schema_id(schema_json())
         if link is not None:
             link.subscribe(topics.ack, self._on_ack)
+            link.subscribe(topics.caps, self._on_caps)
+            link.subscribe(topics.replay, self._on_replay)
 
     # ---- numbers for UplinkStatus
 
@@ -110,18 +107,23 @@ class Sync:
     @property
     def acked_count(self) -> int:
         """Samples the ingest says it has committed, as far as this gateway was told."""
-        return max(0, self._known.seq + self._acked.count() - self._gone_count)
+        return self.standing.acked_count
 
     @property
     def pending_count(self) -> int:
         """Samples not yet acked that can still be sent."""
-        numbers = self.log.next_seq - 1 - self._known.seq - self._acked.count()
+        numbers = self.log.next_seq - 1 - self.standing.known.seq - self.standing.acked.count()
         return max(0, min(numbers, self.stored_count - self.acked_count))
 
     @property
     def lost_count(self) -> int:
         """Samples overwritten or damaged before any ack."""
         return max(0, self.stored_count - self.acked_count - self.pending_count)
+
+    @property
+    def parked_count(self) -> int:
+        """Samples that the broker refused; they are among the pending ones."""
+        return self.standing.parked_count()
 
     @property
     def fault(self) -> str:
@@ -134,30 +136,55 @@ class Sync:
         """Keeps a sample; it goes out with the next step. Returns its number."""
         seq = self.log.append(KIND_SAMPLE, encode_sample(sample))
         self._fresh.append((seq, sample))
+        self._newest = sample
         return seq
 
     def step(self, mono_ms: int) -> None:
         """Everything that is due; never waits for the network. A sync of the disk may take its time here."""
         self._now_mono_ms = mono_ms
-        self.log.sync_if_due(mono_ms)
-        self._advance()
+        self.standing.advance(self.log.first_seq)
+        if mono_ms >= self._age_due_mono_ms:
+            self._age_due_mono_ms = mono_ms + QUEUE_AGE_MS
+            self.queue_age_ms = self._oldest_age_ms()
+        if self.link is not None and self._post is not None:
+            self._exchange(self.link, self._post)
+        self.log.sync_if_due(mono_ms)  # after the network: it may take its time
         if mono_ms >= self._cursor_due_mono_ms:
             self._cursor_due_mono_ms = mono_ms + CURSOR_WRITE_MS
             self._write_cursor()
-        if self.link is None:
-            return
-        self.link.step(mono_ms)
-        self.link.settled.clear()  # the ingest's ack is what counts
-        if self.link.up_count != self._up_count:
-            self._up_count = self.link.up_count
-            self._unacked.clear()
-            self._schemas.clear()
-        if self.link.connected:
-            self._expire()
-            self._send_birth()
-            self._send_live()
-            self._send_backlog()
-            self.link.step(mono_ms)
+
+    def _exchange(self, link: Connection, post: Post) -> None:
+        link.step(self._now_mono_ms)
+        for refusal in post.refusals(self._now_mono_ms):
+            self._park(refusal)
+        for token in post.answered:
+            self._replays.note_settled(token)
+        if link.up_count != self._up_count:
+            self._up_count = link.up_count
+            self._begin()
+        if link.connected:
+            self.standing.expire(self._now_mono_ms)
+            self._send(link, post)
+            link.step(self._now_mono_ms)
+
+    def _park(self, refusal: Refusal) -> None:
+        """Not again by itself, but a live sample once more as backlog; what is in the ring can still be asked for."""
+        sent = refusal.sent
+        if sent is not None and sent.lane == "live":
+            self.standing.reopen(sent.first, sent.last)
+        elif sent is not None and sent.lane == "backlog":
+            self.standing.park(sent.first, sent.last)
+        self.refusals.append((refusal.topic, refusal.reason))
+
+    def _begin(self) -> None:
+        """A session began: what was under way before it may not have arrived."""
+        self.standing.begin()
+        self._restamps.begin()
+        self._pace.begin(self._now_mono_ms)
+        self._schemas.clear()
+        self._status_due_mono_ms = 0
+        if self._events is not None:
+            self._events.begin()
 
     def close(self) -> None:
         """Last words, then the disk."""
@@ -169,121 +196,153 @@ class Sync:
         self.log.close()
 
     def _write_cursor(self) -> None:
-        at = Position(self.log.epoch, self._known.seq, self._gone_count)
+        at = self.standing.position
         if at != self._written and self._cursor.write(at):
             self._written = at
+        if self._events is not None:
+            self._events.keep_cursor()
+
+    def _oldest_age_ms(self) -> int:
+        """How long the oldest sample that is not acked has waited; the stamps of the samples when it is of another boot."""
+        if not self.pending_count or self._newest is None:
+            return 0
+        gap = self.standing.acked.gap_from(self.standing.known.seq + 1, self.log.next_seq - 1)
+        stretch = self._stretches.read(*gap, self._now_mono_ms) if gap else None
+        if stretch is None or not stretch.samples:
+            return 0
+        oldest, newest = stretch.samples[0], self._newest
+        same_boot = oldest.mono_ms <= newest.mono_ms and newest.mono_ms - oldest.mono_ms <= self._now_mono_ms
+        waited_ms = self._now_mono_ms - oldest.mono_ms if same_boot else newest.wall_ms - oldest.wall_ms
+        return max(0, waited_ms)
 
     # ---- sending
 
-    def _send_birth(self) -> None:
-        if self._schema in self._schemas or self.link is None or self.link.room < 2:
-            return
-        status = {"online": True, "version": self._version, "schema": self._schema, "stream": STREAM}
-        status |= {"epoch": str(self.log.epoch), "seq": self.log.next_seq - 1}
-        self.link.publish(self._topics.status, json.dumps(status, sort_keys=True).encode(), 1, True)
-        self._publish_schema(schema_json())
+    def _send(self, link: Connection, post: Post) -> None:
+        """As much as there is room for."""
+        if self._now_mono_ms >= self._status_due_mono_ms and post.room >= 2:
+            self._status_due_mono_ms = self._now_mono_ms + STATUS_MS
+            self._publish("other", self._topics.status, self._status(), retain=True)
+            self._publish_schema(schema_json())
+        self._send_results()
+        if self._events is not None:
+            topic = self._topics.events
+            self._events.step(self._now_mono_ms, lambda payload: self._publish("events", topic, payload) is not None)
+        self._send_live()
+        while (
+            post.room > link.window // 2
+            and self.standing.backfill_count() < UNACKED_MAX_BATCHES
+            and self._pace.allows(self._now_mono_ms)
+            and self._send_backlog()
+        ):
+            pass
+
+    def _status(self) -> bytes:
+        status = {"online": True, "version": self._version, "schema": schema_id(schema_json()), "stream": STREAM}
+        status |= {"epoch": str(self.log.epoch), "seq": self.log.next_seq - 1, "stored_count": self.stored_count}
+        status |= {"acked_count": self.acked_count, "pending_count": self.pending_count}
+        status |= {"queue_age_s": self.queue_age_ms // 1_000, "parked_count": self.parked_count}
+        status["clock_synced"] = self._clock is None or self._clock.synced
+        return json.dumps(status, sort_keys=True).encode()
+
+    def _send_results(self) -> None:
+        while self._replays.results:
+            result = self._replays.results[0]
+            if self._publish("other", self._topics.result(result.command_id), encode_result(result)) is None:
+                return
+            self._replays.results.popleft()
+
+    def _send_live(self) -> None:
+        """The newest samples, at once. What finds no room is backlog."""
+        fresh = [
+            (seq, *self._stretches.stamp(self._clock.boot if self._clock else b"", one)) for seq, one in self._fresh
+        ]
+        self._fresh.clear()
+        while fresh:
+            first, _, sure = fresh[0]
+            run = [one for index, (seq, one, known) in enumerate(fresh) if seq == first + index and known == sure]
+            del fresh[: len(run)]
+            batch = Batch(schema_id(schema_json()), self.log.epoch, first, tuple(run), unsynced=not sure)
+            self._publish_batch("live", batch)
+
+    def _send_backlog(self) -> bool:
+        """One batch, or one stretch passed over. False: nothing to send, no room, or not readable now."""
+        gap = self.standing.first_gap(self.log.next_seq - 1)
+        if gap is not None:
+            return self._send_gap(*gap)
+        again = self._restamps.first_range() if self._clock is not None and self._clock.synced else None
+        if again is not None:
+            return self._send_restamp(*again)
+        ranges = self._replays.ranges
+        return bool(ranges) and self._send_replay(*ranges[0])
+
+    def _send_gap(self, first: int, last: int) -> bool:
+        stretch = self._stretches.read(first, last, self._now_mono_ms)
+        if stretch is None:
+            return False
+        if stretch.gone_count:
+            self.standing.give_up(first, stretch.first_seq - 1)
+        return not stretch.samples or self._send_stretch("backlog", stretch) is not None
+
+    def _send_restamp(self, first: int, last: int) -> bool:
+        stretch = self._stretches.read(first, last, self._now_mono_ms)
+        if stretch is None:
+            return False
+        if stretch.gone_count:
+            self._restamps.give_up(first, stretch.first_seq - 1)
+        if stretch.samples and stretch.unsynced:
+            self._restamps.give_up(stretch.first_seq, stretch.last_seq)
+        elif stretch.samples:
+            if self._send_stretch("restamp", stretch) is None:
+                return False
+            self._restamps.note_sent(stretch.first_seq, stretch.last_seq, self._now_mono_ms)
+        return True
+
+    def _send_replay(self, first: int, last: int) -> bool:
+        stretch = self._stretches.read(first, last, self._now_mono_ms)
+        if stretch is None:
+            return False
+        token = self._send_stretch("replay", stretch) if stretch.samples else None
+        if stretch.samples and token is None:
+            return False
+        self._replays.note_sent(stretch.last_seq, stretch.gone_count, token, len(stretch.samples))
+        return True
+
+    def _send_stretch(self, lane: Lane, stretch: Stretch) -> int | None:
+        if not self._publish_schema(stretch.context):
+            return None
+        name, restamped = schema_id(stretch.context), lane == "restamp"
+        flags = {"historical": True, "unsynced": stretch.unsynced, "restamped": restamped}
+        return self._publish_batch(lane, Batch(name, self.log.epoch, stretch.first_seq, stretch.samples, **flags))
+
+    def _publish_batch(self, lane: Lane, batch: Batch) -> int | None:
+        payload = encode_batch(batch)
+        topic = self._topics.live(STREAM) if lane == "live" else self._topics.backfill(STREAM)
+        first, last = batch.seq0, batch.seq0 + len(batch.samples) - 1
+        token = self._publish(lane, topic, payload, first, last)
+        if token is None:
+            return None
+        if lane in ("live", "backlog"):
+            self.standing.note_sent(token, first, last, self._now_mono_ms, backfill=lane == "backlog")
+        if lane != "live":
+            self._pace.note_sent(len(payload) + len(topic))
+        return token
 
     def _publish_schema(self, schema: bytes) -> bool:
         name = schema_id(schema)
-        if name not in self._schemas and self.link is not None:
-            if self.link.publish(self._topics.schema(name), schema, 1, True) is None:
+        unwanted = self._post is not None and self._post.is_muted(self._topics.schema(name))
+        if name not in self._schemas and not unwanted:
+            if self._publish("other", self._topics.schema(name), schema, retain=True) is None:
                 return False
             self._schemas.add(name)
         return True
 
-    def _send_live(self) -> None:
-        """The newest samples in one message, at once. What finds no room is backlog."""
-        fresh = list(self._fresh)
-        self._fresh.clear()
-        if fresh:
-            first = fresh[0][0]
-            run = [sample for index, (seq, sample) in enumerate(fresh) if seq == first + index]
-            self._send(self._topics.live(STREAM), self._schema, first, run, historical=False)
+    def _publish(
+        self, lane: Lane, topic: str, payload: bytes, first: int = 0, last: int = 0, *, retain: bool = False
+    ) -> int | None:
+        assert self._post is not None
+        return self._post.publish(lane, topic, payload, self._now_mono_ms, first=first, last=last, retain=retain)
 
-    def _send_backlog(self) -> None:
-        """Oldest first, at most `backfill_per_s` batches a second and half of the window."""
-        assert self.link is not None
-        before_ms = self._now_mono_ms if self._tokens_mono_ms is None else self._tokens_mono_ms
-        self._tokens_mono_ms = self._now_mono_ms
-        earned = (self._now_mono_ms - before_ms) * self._backfill_per_s / 1_000
-        self._tokens = min(self._tokens + earned, float(max(1, self._backfill_per_s)))
-        underway = sum(1 for one in self._unacked if one[3])
-        while self._tokens >= 1 and underway < UNACKED_MAX_BATCHES and self.link.room > self.link.window // 2:
-            gap = self._first_gap()
-            if gap is None or not self._send_stretch(*gap):
-                return
-            self._tokens -= 1
-            underway += 1
-
-    def _first_gap(self) -> tuple[int, int] | None:
-        taken = RangeSet()
-        for first, last in self._acked:
-            taken.add(first, last)
-        for first, last, _, _ in self._unacked:
-            taken.add(first, last)
-        return taken.gap_from(self._known.seq + 1, self.log.next_seq - 1)
-
-    def _send_stretch(self, first: int, last: int) -> bool:
-        """One batch from what the ring still holds of first..last. False: no room, or not readable now."""
-        entries: list[Entry] = []
-        for entry in takewhile(lambda entry: entry.seq <= last, self.log.read_from(first)):
-            if entries and (entry.seq != entries[-1].seq + 1 or entry.context != entries[0].context):
-                break
-            entries.append(entry)
-            if len(entries) == BATCH_MAX_COUNT:
-                break
-        if (not entries or entries[0].seq > first) and self._waits_for_disk():
-            return False
-        self._unreadable_mono_ms = None
-        if not entries:
-            self._acked.add(first, last)  # damaged or skipped: nobody will ever get these
-            self._gone_count += last - first + 1
-            return True
-        if entries[0].seq > first:
-            self._acked.add(first, entries[0].seq - 1)
-            self._gone_count += entries[0].seq - first
-        return self._send_entries(entries)
-
-    def _waits_for_disk(self) -> bool:
-        """True while a fault of reading is so young that it may pass: what is on disk is not given up for it."""
-        if self.log.read_fault and self._unreadable_mono_ms is None:
-            self._unreadable_mono_ms = self._now_mono_ms
-        since_mono_ms = self._unreadable_mono_ms
-        young = since_mono_ms is not None and self._now_mono_ms - since_mono_ms < READ_PATIENCE_MS
-        return bool(self.log.read_fault) and young
-
-    def _send_entries(self, entries: list[Entry]) -> bool:
-        samples = [self._sample_of(entry) for entry in entries]
-        run = [sample for sample in takewhile(lambda one: one is not None, samples) if sample is not None]
-        run = list(takewhile(lambda one: len(one.values) == len(run[0].values), run))
-        if not run:  # not a sample of ours: pass over it
-            self._acked.add(entries[0].seq, entries[0].seq)
-            self._gone_count += 1
-            return True
-        schema = entries[0].context
-        if not self._publish_schema(schema):
-            return False
-        topic = self._topics.backfill(STREAM)
-        return self._send(topic, schema_id(schema), entries[0].seq, run, historical=True)
-
-    def _sample_of(self, entry: Entry) -> Sample | None:
-        sample = decode_sample(entry.body)
-        if sample is None or self._clock is None:
-            return sample
-        return replace(sample, wall_ms=self._clock.stamp(entry.boot, sample.mono_ms, sample.wall_ms).wall_ms)
-
-    def _send(self, topic: str, schema: str, first: int, samples: list[Sample], *, historical: bool) -> bool:
-        assert self.link is not None
-        if not self.link.room:
-            return False
-        payload = encode_batch(Batch(schema, self.log.epoch, first, tuple(samples), historical))
-        if self.link.publish(topic, payload, 1) is None:
-            return False
-        due_mono_ms = self._now_mono_ms + self._patience_ms
-        self._unacked.append((first, first + len(samples) - 1, due_mono_ms, historical))
-        return True
-
-    # ---- acks
+    # ---- what comes in
 
     def _on_ack(self, _: str, payload: bytes) -> None:
         try:
@@ -291,42 +350,26 @@ class Sync:
         except DataFault:
             self.ack_fault_count += 1
             return
+        if self._events is not None:
+            self._events.take(ack, self._now_mono_ms)
         if ack.stream == STREAM and ack.epoch == self.log.epoch:
             self._take(ack)
 
     def _take(self, ack: Ack) -> None:
-        last = self.log.next_seq - 1
-        for first, until in (*ack.ranges, (1, ack.contiguous_seq)):
-            if first <= last:
-                self._acked.add(max(first, self._known.seq + 1), min(until, last))
-        self._advance()
-        if self._patience_ms > self._ack_max_ms:  # the ingest is back: do not sit out the long waits
-            self._patience_ms = self._ack_max_ms
-            due = self._now_mono_ms + self._ack_max_ms
-            self._unacked = deque((a, b, min(at, due), lane) for a, b, at, lane in self._unacked)
-        self._unacked = deque(one for one in self._unacked if not self._covered(one[0], one[1]))
+        self.standing.take(ack, self.log.next_seq - 1, self._now_mono_ms)
+        self.standing.advance(self.log.first_seq)
+        self._restamps.take(ack, self._now_mono_ms)
 
-    def _covered(self, first: int, last: int) -> bool:
-        return last <= self._known.seq or self._acked.gap_from(max(first, self._known.seq + 1), last) is None
+    def _on_caps(self, topic: str, payload: bytes) -> None:
+        try:
+            self._pace.cap(decode_caps(payload))
+        except DataFault as fault:
+            self.refusals.append((topic, f"not caps, the ones before stay: {fault}"))
 
-    def _expire(self) -> None:
-        """Overdue ones become backlog again; each time nobody answers the next wait is twice as long."""
-        kept = deque(one for one in self._unacked if one[2] > self._now_mono_ms)
-        if len(kept) < len(self._unacked):
-            self._patience_ms = min(2 * self._patience_ms, ACK_LONGEST_MS)
-        self._unacked = kept
-
-    def _advance(self) -> None:
-        """Moves the cursor over what is acked, and over what the ring has overwritten."""
-        seq = self._known.seq
-        oldest = self.log.first_seq
-        if seq + 1 < oldest:
-            gone = oldest - 1 - seq - self._acked.drop_to(oldest - 1)
-            self._gone_count += max(0, gone)
-            seq = oldest - 1
-        found = self._acked.around(seq + 1)
-        if found:
-            seq = found[1]
-            self._acked.drop_to(seq)
-        if seq != self._known.seq:
-            self._known = Position(self.log.epoch, seq, self._gone_count)
+    def _on_replay(self, topic: str, payload: bytes) -> None:
+        try:
+            replay = decode_replay(payload)
+        except DataFault as fault:
+            self.refusals.append((topic, f"not a request: {fault}"))
+            return
+        self._replays.ask(replay, self.log.next_seq - 1, self._now_mono_ms)

@@ -1,4 +1,4 @@
-"""The topic names of `ec1`, in one place; both ends use it.
+"""The topic names of `tw1`, in one place; both ends use it.
 
 Four slashes, no wildcards of brokers we do not know: within the limits of the large
 clouds' MQTT 5 brokers.
@@ -6,7 +6,7 @@ clouds' MQTT 5 brokers.
 
 from dataclasses import dataclass
 
-ROOT = "ec1"
+ROOT = "tw1"
 LANES = ("tm", "bf")  # live, backfill
 
 
@@ -41,6 +41,24 @@ class Topics:
     def events(self) -> str:
         return self._of("ev")
 
+    def json(self, stream: str) -> str:
+        """The JSON view of a stream."""
+        return self._of("js", stream)
+
+    @property
+    def replay(self) -> str:
+        """Where a range of samples is asked for again."""
+        return self._of("cmd", "replay")
+
+    def result(self, command_id: str) -> str:
+        """Where the result of a command is told."""
+        return self._of("res", command_id)
+
+    @property
+    def caps(self) -> str:
+        """Retained, of the whole tenant: how fast its gateways may send their backlog."""
+        return f"{ROOT}/{self.tenant}/caps"
+
     @property
     def intensity(self) -> str:
         """Where a grid intensity is pushed to."""
@@ -58,7 +76,7 @@ class Address:
     tenant: str
     gateway: str
     kind: str  # tm, bf, sch, st, ...
-    name: str  # stream or schema id; empty for st and ack
+    name: str  # stream or schema id; empty for st, ev and ack
 
 
 def parse(topic: str) -> Address | None:
@@ -72,3 +90,8 @@ def parse(topic: str) -> Address | None:
 def ingest_filters(tenant: str = "+") -> tuple[str, ...]:
     """What an ingest subscribes to. Backfill is a filter of its own, so that it may have a group of its own."""
     return tuple(f"{ROOT}/{tenant}/+/{kind}/#" for kind in (*LANES, "sch"))
+
+
+def events_filter(tenant: str = "+") -> str:
+    """Where the events of every gateway come."""
+    return f"{ROOT}/{tenant}/+/ev"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from edge.config.battery import ASCENDING, Unit
-from edge.config.options import Config, Port
+from edge.config.options import Cloud, Config, Port
+from edge.config.views import Broker
 from edge.errors import Problem
 
 UNITS_MAX = 8  # TW_UNITS of the kernel
@@ -182,14 +183,41 @@ def _rule(config: Config) -> Iterator[Parts]:
 
 
 def _cloud(config: Config) -> Iterator[Parts]:
-    cloud = config.cloud
-    for key in ("ca_file", "cert_file", "key_file"):
-        if getattr(cloud, key) and not cloud.tls:
-            yield f"cloud.{key}", getattr(cloud, key), "needs cloud.tls = true", "without TLS it would not be used"
-    if cloud.key_file and not cloud.cert_file:
-        yield "cloud.key_file", cloud.key_file, "needs cloud.cert_file", "a key without its certificate"
-    if cloud.password_file and not cloud.username:
-        yield "cloud.password_file", cloud.password_file, "needs cloud.username", "a password without a user"
+    brokers: dict[str, Cloud | Broker] = {
+        "cloud": config.cloud,
+        "views.sparkplug": config.views.sparkplug,
+        "views.thingsboard": config.views.thingsboard,
+    }
+    for table, broker in brokers.items():
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(broker, key) and not broker.tls:
+                yield f"{table}.{key}", getattr(broker, key), f"needs {table}.tls = true", "else it is not used"
+        if broker.key_file and not broker.cert_file:
+            yield f"{table}.key_file", broker.key_file, f"needs {table}.cert_file", "a key without its certificate"
+        if broker.password_file and not broker.username:
+            yield f"{table}.password_file", broker.password_file, f"needs {table}.username", "a password without a user"
 
 
-CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud)
+def _evidence(config: Config) -> Iterator[Parts]:
+    devices = {device.name: device.use for device in config.device}
+    for index, meter in enumerate(config.meter):
+        if devices.get(meter.device, "bms") in ("bms", "io"):
+            yield f"meter[{index}].device", meter.device, "is no [[device]] that counts energy", "poc, load, pv or pcs"
+        if meter.device in [other.device for other in config.meter[:index]]:
+            yield f"meter[{index}].device", meter.device, "has a [[meter]] already", "one for each device"
+    for index, contract in enumerate(config.contract):
+        if contract.first and contract.last and contract.first > contract.last:
+            yield f"contract[{index}].last", contract.last, f"must not be before first = {contract.first}", ""
+        if contract.name in [other.name for other in config.contract[:index]]:
+            yield f"contract[{index}].name", contract.name, "is taken by another [[contract]]", "names differ"
+
+
+def _views(config: Config) -> Iterator[Parts]:
+    views = config.views
+    if views.json_every_s and not config.cloud.host:
+        yield "views.json_every_s", views.json_every_s, "needs cloud.host", "it goes to the broker of the cloud"
+    if views.sparkplug.setpoints and not views.sparkplug.host:
+        yield "views.sparkplug.setpoints", True, "needs views.sparkplug.host", "nobody could write one"
+
+
+CHECKS = (_names, _ports, _addresses, _watchdogs, _uses, _units, _functions, _rule, _cloud, _views, _evidence)

@@ -6,8 +6,10 @@ Facts only: `reader.py` turns TOML into these, `checks.py` compares them with ea
 from dataclasses import dataclass, field
 
 from edge.config.battery import Unit
+from edge.config.evidence import Contract, Evidence, Meter
 from edge.config.functions import Functions, Grid, Safe, Sequence
 from edge.config.option import NAME, option, power
+from edge.config.views import Views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +80,44 @@ class Device:
 class Signal:
     """Where the grid's carbon intensity comes from. Without one the intensity is unknown and the rule stays idle."""
 
-    kind: str = option("none", words=("none", "file", "mqtt"))
+    kind: str = option(
+        "none",
+        words=(
+            "none",
+            "file",
+            "mqtt",
+            "ercot",
+            "caiso",
+            "eia",
+            "pjm",
+            "nyiso",
+            "miso",
+            "gb",
+            "entsoe",
+            "electricitymaps",
+        ),
+        when="mqtt: pushed by the fleet; the others are asked over HTTP: `edge signal list`",
+    )
     path: str = option("", when="file: CSV with a time column and an intensity column in g/kWh")
     column: str = option("ci_direct_g", when="file: the intensity column")
     start: str = option("", when="file: the row time that plays as now; empty uses the wall clock")
     speed: int = option(1, low=1, high=86_400, when="file: seconds of the file per second")
-    age_max_s: int = option(7_200, low=60, high=86_400, when="older is stale: shown, but the rule stays idle")
+    age_max_s: int = option(
+        7_200, low=60, high=86_400, when="file, mqtt: older is stale: shown, but the rule stays idle"
+    )
+    region: str = option("", when="HTTP: the publisher's name of the region; empty: its usual one")
+    key_file: str = option("", when="HTTP: path of the file with the key, or the name of a systemd credential")
+    base_url: str = option("", when="HTTP: another address of the same interface, such as a proxy of the fleet")
+    ca_file: str = option("", when="HTTP: PEM of a private CA; empty trusts the system's")
+    factors: str = option(
+        "", when="HTTP: table of emission factors (`edge factors list`); empty: the source's usual one"
+    )
+    basis: str = option(
+        "direct", words=("direct", "lifecycle"), when="lifecycle counts what building and fuel supply cost"
+    )
+    bodies_max_bytes: int = option(
+        256 << 20, low=1 << 20, high=8 << 30, when="HTTP: answers kept for a verifier; ERCOT makes 8 MB a day"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +156,29 @@ class Cloud:
     cert_file: str = option("", when="the broker asks for a client certificate (PEM)")
     key_file: str = option("", when="its key (PEM, not encrypted), when it is not in cert_file")
     keepalive_s: int = option(30, low=5, high=600)
-    backfill_per_s: int = option(10, low=1, high=1_000, when="backlog batches a second after an outage")
+    reconnect_max_s: int = option(
+        60,
+        low=0,
+        high=300,
+        when="longest first wait after a connection ended; less only where few gateways share a broker",
+    )
+    backfill_per_s: int = (
+        option(  # a day at 1 Hz is 864 batches of 100 samples: 44 s; large fleets lower it by their caps
+            20,
+            low=1,
+            high=1_000,
+            when="backlog batches (of 100 samples) a second after an outage; less on a metered line",
+        )
+    )
+    backfill_bytes_per_s: int = option(  # a day of 60 metrics is 4.6 MB
+        150_000, low=1_000, high=10_000_000, when="the same in bytes a second; whichever is less counts"
+    )
+    backfill_start_max_s: int = option(
+        30,
+        low=0,
+        high=3_600,
+        when="the backlog waits for a time drawn from 0 to this: more where a fleet returns at once",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +206,8 @@ class Config:
     rule: Rule = Rule()
     store: Store = Store()
     cloud: Cloud = Cloud()
+    views: Views = field(default_factory=Views)
     console: Console = Console()
+    evidence: Evidence = field(default_factory=Evidence)
+    meter: tuple[Meter, ...] = ()
+    contract: tuple[Contract, ...] = ()

@@ -15,7 +15,7 @@ from edge.control.kernel import Kernel, Mode, SiteCause, UnitCause
 from edge.control.narrowing import Narrowing, functions_text, site_narrowings, unit_narrowings
 from edge.cycle import Cycle
 from edge.field.bus import Bus
-from edge.model import Event, Request, SiteFlows, SiteHealth, UplinkStatus
+from edge.model import Event, RegisterValue, Request, SiteFlows, SiteHealth, UplinkStatus
 
 LATE_EVERY_COUNT = 10  # cycles between two sorts of the lateness
 
@@ -47,7 +47,7 @@ class Picture:
         self._late_seq = -LATE_EVERY_COUNT
         self._late_us = (0, 0, 0)
 
-    def flows(self) -> SiteFlows:
+    def flows(self, registers: tuple[RegisterValue, ...] = ()) -> SiteFlows:
         """The site of this second; None where a meter is stale."""
         tw, out, limit_ms = self.kernel.input, self.kernel.output, self.config.limits.poc_age_max_ms
         battery_w: int | None = 0
@@ -88,6 +88,7 @@ class Picture:
             cell_temp_max_dc=temp_max_dc,
             late_max_us=max(recent, default=0),
             late_count=self.cycle.late_count,
+            registers=registers,
         )
 
     def health(self) -> SiteHealth:

@@ -74,6 +74,10 @@ def intensity(value_mg_per_kwh: int | None) -> str:
     return UNKNOWN if value_mg_per_kwh is None else f"{value_mg_per_kwh / 1000:.0f} g/kWh"
 
 
+def grams_per_s(value_mg_per_s: int | None) -> str:
+    return UNKNOWN if value_mg_per_s is None else f"{value_mg_per_s / 1000:.2f} g/s"
+
+
 def status_screen(view: StatusView, colour: bool = False) -> list[str]:
     up = view.uplink
     link = "connected" if up.connected else "offline"
@@ -94,10 +98,23 @@ def status_screen(view: StatusView, colour: bool = False) -> list[str]:
         _pair("wish", quantity(view.wish_w, "W"), "may discharge", quantity(view.discharge_max_w, "W")),
         "",
         _pair("grid carbon", intensity(up.grid_intensity_mg_per_kwh), "quality", clean(up.grid_quality, 12)),
-        _pair("site carbon", intensity(up.site_intensity_mg_per_kwh), "stored", f"{up.stored_carbon_mg / 1e6:.2f} kg"),
+        _pair(
+            "site carbon", intensity(up.site_intensity_mg_per_kwh), "emitted now", grams_per_s(up.site_carbon_mg_per_s)
+        ),
+        _pair(
+            "battery carbon",
+            intensity(up.battery_intensity_mg_per_kwh),
+            "stored",
+            f"{up.stored_carbon_mg / 1e6:.2f} kg",
+        ),
         *wrap("rule", up.rule or UNKNOWN),
         "",
-        _pair("cloud", link, "pending", str(up.pending_count)),
+        _pair(
+            "cloud",
+            link,
+            "pending",
+            f"{up.pending_count}{f', {up.queue_age_ms // 1_000} s' if up.queue_age_ms else ''}",
+        ),
         _pair("lateness p99", f"{view.late_p99_us} us", "lateness max", f"{view.late_max_us} us"),
         _pair("cycles", str(view.cycle_count), "late", str(view.late_count)),
     ]

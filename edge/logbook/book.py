@@ -102,7 +102,7 @@ class Logbook:
 
     def note_sample(self, seq: int, sample: Sample) -> None:
         if self.rollup is not None and self._telemetry is not None:
-            self.rollup.note(self._telemetry.epoch, seq, sample)
+            self.rollup.note(self._telemetry.epoch, self._telemetry.boot, seq, sample)
 
     def note_event(self, event: Event) -> None:
         passed = self._damper.passes(event)
@@ -135,12 +135,13 @@ class Logbook:
             return f"{self._config.file} cannot be read"
 
     def _resume(self, telemetry: SegmentLog, rollup: Rollup) -> None:
-        """Seconds that were in no quarter yet when the process ended."""
+        """Seconds that were in no quarter yet when the process ended; those of an earlier schema stay seconds."""
+        schema = schema_json()
         first_seq = rollup.covered_seq(telemetry.epoch) + 1
         for entry in itertools.islice(telemetry.read_from(first_seq), RESUME_MAX_COUNT):
             sample = decode_sample(entry.body)
-            if sample is not None:
-                rollup.note(telemetry.epoch, entry.seq, sample)
+            if sample is not None and entry.context == schema:
+                rollup.note(telemetry.epoch, entry.boot, entry.seq, sample)
 
     def close(self, mono_ms: int, wall_ms: int) -> None:
         """Everything to the disk. The quarter in hand is not ended: the next start goes on with it."""

@@ -69,6 +69,15 @@ class StatusWatch:
         if status.connected != before.connected:
             text = "connected" if status.connected else f"away: {status.cloud_fault or 'the connection ended'}"
             found.append(("cloud", text, "info" if status.connected else "warning"))
+        if status.grid_fault != before.grid_fault:
+            text = status.grid_fault or "the grid signal is well again"
+            found.append(
+                (
+                    "signal.fault" if status.grid_fault else "signal.well",
+                    text,
+                    "warning" if status.grid_fault else "info",
+                )
+            )
         lost_count = status.dropped_count - before.dropped_count
         if lost_count > 0:
             found.append(("records_dropped", f"{lost_count} records found no room on the way to the store", "warning"))

@@ -135,23 +135,29 @@ def _ring_row(ring: RingView, max_bytes: int, clock: ClockMap) -> dict[str, Any]
 
 
 def _stamp(ring: str, found: Found | None, clock: ClockMap) -> int | None:
-    """When a record was taken: (mono, wall) as its kind keeps them, and what the clock map makes of it."""
-    times = _TIMES[ring](found.body) if found is not None else None
-    if found is None or times is None:
-        return None
-    return clock.stamp(found.boot, *times).wall_ms
+    """When a record was taken: (boot, mono, wall) as its kind keeps them, and what the clock map makes of it."""
+    times = _TIMES[ring](found) if found is not None else None
+    return None if times is None else clock.stamp(*times).wall_ms
 
 
-def _sample_times(body: bytes) -> tuple[int, int] | None:
-    sample = decode_sample(body)
-    return (sample.mono_ms, sample.wall_ms) if sample is not None else None
+_Times = tuple[bytes, int, int]
 
 
-def _quarter_times(body: bytes) -> tuple[int, int] | None:
-    quarter = decode_quarter(body)
-    return (quarter.first_mono_ms, quarter.first_wall_ms) if quarter is not None else None
+def _sample_times(found: Found) -> _Times | None:
+    sample = decode_sample(found.body)
+    return (found.boot, sample.mono_ms, sample.wall_ms) if sample is not None else None
 
 
-_TIMES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
-    "telemetry": _sample_times, "rollup": _quarter_times, "trace": unpack_first,
+def _quarter_times(found: Found) -> _Times | None:
+    quarter = decode_quarter(found.body)
+    return (quarter.boot, quarter.first_mono_ms, quarter.first_wall_ms) if quarter is not None else None
+
+
+def _chunk_times(found: Found) -> _Times | None:
+    times = unpack_first(found.body)
+    return (found.boot, *times) if times is not None else None
+
+
+_TIMES: dict[str, Callable[[Found], _Times | None]] = {
+    "telemetry": _sample_times, "rollup": _quarter_times, "trace": _chunk_times,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Literal
 from edge.config.options import Rule
 from edge.model import Request
 from edge.plan.invite import Invitation
-from edge.plan.signals.base import IntensityReading
+from edge.plan.signals.base import STEERING, IntensityReading
 from edge.units import show
 
 Phase = Literal["idle", "surge", "clean"]
@@ -79,8 +79,8 @@ def choose_request(rule: Rule, state: RuleState, seen: RuleInput) -> RuleChoice:
     reading = seen.intensity
     if not rule.enabled:
         return RuleChoice(_move(state, "idle", seen.mono_ms), None, None, "idle: rule disabled")
-    if reading.value_mg_per_kwh is None or reading.quality != "measured":
-        word = "unknown" if reading.value_mg_per_kwh is None else "stale"
+    if reading.value_mg_per_kwh is None or reading.quality not in STEERING:
+        word = "unknown" if reading.value_mg_per_kwh is None else reading.quality
         return RuleChoice(_move(state, "idle", seen.mono_ms), None, None, f"idle: grid intensity {word}")
     wanted, why = choose_phase(rule, state.phase, reading.value_mg_per_kwh, seen.load_power_w)
     blind = state.phase == "surge" and rule.load_surge_w > 0 and seen.load_power_w is None

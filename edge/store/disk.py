@@ -13,7 +13,11 @@ class Disk:
     """POSIX files by descriptor and offset; no buffers of our own."""
 
     def make_folder(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        """With its parents, and so that their names outlive a power cut."""
+        if not folder.is_dir():
+            self.make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            self.sync_folder(folder.parent)
 
     def names(self, folder: Path) -> list[str]:
         return sorted(entry.name for entry in folder.iterdir())
@@ -23,12 +27,11 @@ class Disk:
         return os.open(path, mode | (os.O_CREAT | os.O_EXCL if create else 0), 0o640)
 
     def allocate(self, fd: int, size: int) -> None:
-        """Blocks for `size` bytes, zeros written: a full disk shows now, and no later sync has metadata to journal.
-
-        Blocks that are only reserved would be marked as written one by one, each time through the journal of the file
-        system: measured, that is more than writing the zeros (`tests/bench/store.py`).
-        """
+        """Blocks for `size` bytes, read as zeros: a full disk shows now."""
         os.posix_fallocate(fd, 0, size)
+
+    def write_zeros(self, fd: int, size: int) -> None:
+        """So that no later sync has metadata to journal: blocks that are only reserved are marked as written one by one."""
         for offset in range(0, size, ZEROS_BYTES):
             self.write(fd, bytes(min(ZEROS_BYTES, size - offset)), offset)
 

@@ -2,41 +2,46 @@
 
 `append` writes into the page cache at once (survives a crash of the process); `sync_if_due` makes it survive a power
 cut. No disk fault leaves this file as an exception: the log degrades to a bounded ring in RAM, says so in `fault`, and
-tries again once a second and writes what it kept. After a failed write or sync the same file is never tried again (the
-state of its pages is unknown): what was not yet synced is still in RAM and goes into a new segment. Where two segments
-hold the same sequence number, the later one counts. After a power cut numbers are skipped on purpose: records that
-never reached the disk may have been sent already, and a number must not be used twice in one epoch.
+tries again once a second and writes what it kept. After a failed write or sync the same file is never written again but
+for a mark (the state of its pages is unknown): what was not yet synced is still in RAM and goes into a new segment.
+
+A number is never used twice in one epoch, because what it was first given to may have been sent. So numbers are skipped:
+after a power cut, and after an end while records were only in RAM. That the disk is told by a mark; one that takes no
+mark gets numbers of RAM that are far away from its own.
 """
 
 import errno
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.frames import HEADER, MARK, MARK_BODY, RECORD, STREAMS, Header, Walk, pack_record
-from edge.store.recovery import Found, Segment, recover
+from edge.store.ring.frames import (
+    CLOSED,
+    HEADER,
+    IN_MEMORY,
+    MARK,
+    MARK_BODY,
+    RECORD,
+    STREAMS,
+    Header,
+    pack_record,
+)
+from edge.store.ring.recovery import Found, Segment, recover
+from edge.store.ring.shelf import Entry, Shelf
+
+__all__ = ["SEGMENT_BYTES", "Entry", "SegmentLog"]
 
 SEGMENT_BYTES = 1 << 20
 RETRY_MS = 1_000  # after a disk fault
-CLOSED = bytes(MARK_BODY.size)
 MARK_ROOM_BYTES = RECORD.size + MARK_BODY.size
+MEMORY_SKIP_COUNT = 1 << 23  # 97 days of seconds: more than anybody leaves a disk in fault; half of what a search spans
+
+_Record = tuple[int, int, bytes]  # seq, kind, body
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One record as it is read back; `context` is that of its segment."""
-
-    seq: int
-    kind: int
-    body: bytes
-    context: bytes
-    boot: bytes = b""  # id of the boot it was appended in: what its mono time counts from
-
-
-class SegmentLog:
+class SegmentLog(Shelf):
     """One ring in one folder. One thread owns it."""
 
     def __init__(
@@ -49,35 +54,36 @@ class SegmentLog:
         segment_bytes: int = SEGMENT_BYTES,
         sync_ms: int = 10_000,
         ram_max_count: int = 3_600,
+        zero_ahead: bool = True,
         give_room: Callable[[], int] = lambda: 0,
         disk: Disk | None = None,
     ) -> None:
-        """`give_room` is asked for space before the oldest segment of this ring goes: it returns bytes, or 0."""
-        self.folder = Path(folder)
-        self._disk = disk or Disk()
+        """`give_room` is asked for space before the oldest segment of this ring goes: it returns bytes, or 0.
+
+        `zero_ahead` writes a new segment with zeros, which saves some 12 kB of the file system's journal at each sync and
+        costs each byte twice: right for a ring that takes less than a kilobyte a second.
+        """
+        super().__init__(folder, disk)
         self._give_room = give_room
         self._max_bytes = max(max_bytes, 2 * segment_bytes)
         self._segment_bytes = segment_bytes
         self._body_max_bytes = segment_bytes - HEADER.size - len(context) - RECORD.size - MARK_ROOM_BYTES
-        self._sync_ms = sync_ms
+        self._sync_ms, self._zero_ahead = sync_ms, zero_ahead
         self._context = context
         self._stream = STREAMS.index(stream)
-        self._segments: list[Segment] = []
         self._fd = -1
-        self._unsynced: deque[tuple[int, int, bytes]] = deque(maxlen=ram_max_count)
-        self._waiting: deque[tuple[int, int, bytes]] = deque(maxlen=ram_max_count)  # not on disk
+        self._unsynced: deque[_Record] = deque(maxlen=ram_max_count)
+        self._waiting: deque[_Record] = deque(maxlen=ram_max_count)  # not on disk
         self._sync_due_mono_ms: int | None = None
         self._retry_mono_ms: int | None = None
         self._gave_room = False
         self._refused = False  # of a newer version: not touched
         self.fault = ""  # what is wrong now
-        self.notes: list[str] = []  # damage found: what, where
-        self.read_fault = ""  # why the last `read_from` left something out that is perhaps still there
         self.dropped_count = 0  # records lost because neither disk nor RAM would take them
         self.epoch = 0
         self.next_seq = 1
-        self.skipped_count = 0
-        self._boot = self._disk.boot_id()
+        self.skipped_count = 0  # numbers left out on purpose since the log was created
+        self.boot = self._disk.boot_id()
         self._recover()
 
     # ---- what is in it
@@ -94,75 +100,19 @@ class SegmentLog:
         """Records appended since the log was created."""
         return self.next_seq - 1 - self.skipped_count
 
-    @property
-    def bytes_used(self) -> int:
-        return sum(segment.size_bytes for segment in self._segments)
-
     def read_from(self, seq: int) -> Iterator[Entry]:
         """Records from `seq` on, oldest first. What is damaged is passed over and noted."""
-        self.read_fault, segments = "", list(self._segments)
-        starts = [segment.header.first_seq for segment in segments[1:]]
-        starts.append(self._waiting[0][0] if self._waiting else self.next_seq)
-        for segment, until in zip(segments, starts, strict=False):  # without any segment there is one start too many
-            if until > seq:
-                yield from self._read_segment(segment, seq, until)
+        yield from self._read(seq, self._waiting[0][0] if self._waiting else self.next_seq)
         for at, kind, body in list(self._waiting):
             if at >= seq:
-                yield Entry(at, kind, body, self._context, self._boot)
+                yield Entry(at, kind, body, self._context, self.boot)
 
     def newest(self) -> Entry | None:
         """The record with the highest number that can be read."""
         if self._waiting:
             seq, kind, body = self._waiting[-1]
-            return Entry(seq, kind, body, self._context, self._boot)
-        for segment in reversed(self._segments):
-            entries = list(self._read_segment(segment, 0, self.next_seq))
-            if entries:
-                return entries[-1]
-        return None
-
-    def _read_segment(self, segment: Segment, seq: int, until: int) -> Iterator[Entry]:
-        try:
-            fd = self._disk.open(segment.path, write=False)
-        except OSError as error:
-            self._unreadable(segment, error)
-            return
-        try:
-            yield from self._walk_segment(segment, fd, seq, until)
-        except OSError as error:
-            self._unreadable(segment, error)
-        finally:
-            self._disk.close(fd)
-
-    def _walk_segment(self, segment: Segment, fd: int, seq: int, until: int) -> Iterator[Entry]:
-        header = segment.header
-        near = segment.hint if segment.hint[0] and segment.hint[0] <= seq else (0, header.size_bytes, header.boot)
-        at_seq, offset, boot = near
-        end = segment.end
-        walk = Walk(lambda size, at: self._disk.read(fd, size, at), offset, end, header.salt, at_seq)
-        more = True
-        while more:
-            for at, kind, body in walk:
-                if at >= until:
-                    return
-                if kind == MARK and len(body) == MARK_BODY.size and body[:16] != CLOSED[:16]:
-                    boot = body[:16]
-                segment.hint = (walk.next_seq, walk.offset, boot)
-                if at >= seq and kind != MARK:
-                    yield Entry(at, kind, body, header.context, boot)
-            more = walk.find_good()
-            if walk.fault:
-                self._note(f"{segment.path.name}: {walk.fault}; skipped")
-        if segment is not self._segments[-1] and segment.end == end:
-            segment.end = walk.offset  # what follows need not be searched again
-
-    def _unreadable(self, segment: Segment, error: OSError) -> None:
-        self.read_fault = f"{segment.path.name}: cannot be read: {error.strerror or error}"
-        self._note(self.read_fault)
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes and len(self.notes) < 100:
-            self.notes.append(text)
+            return Entry(seq, kind, body, self._context, self.boot)
+        return self._read_newest(self.next_seq)
 
     # ---- writing
 
@@ -170,25 +120,29 @@ class SegmentLog:
         """Takes one record and returns its number. Never raises for a disk fault."""
         if len(body) > self._body_max_bytes or not 0 < kind < MARK:
             raise ValueError(f"kind {kind} with {len(body)} bytes: at most {self._body_max_bytes}")
-        record = (self.next_seq, kind, body)
-        self.next_seq += 1
-        if self._fd < 0:
-            self._wait(record)
-            return record[0]
+        if self._fd < 0 or not self._write(kind, body):
+            self._wait((self.next_seq, kind, body))
+            self.next_seq += 1
+        return self.next_seq - 1
+
+    def _write(self, kind: int, body: bytes) -> bool:
+        """The next record into the segment in hand. False: it did not get there, and its number is not used."""
+        taken = False
         try:
-            self._make_room(record)
-            self._put(record)
-            if not self._sync_ms:
+            self._make_room(len(body))
+            self._put((self.next_seq, kind, body))
+            self.next_seq, taken = self.next_seq + 1, True
+            if not self._sync_ms or len(self._unsynced) == self._unsynced.maxlen:
                 self._sync()
         except OSError as error:
-            self._degrade(error, record)
-        return record[0]
+            self._degrade(error)
+        return taken
 
-    def _wait(self, record: tuple[int, int, bytes]) -> None:
+    def _wait(self, record: _Record) -> None:
         self.dropped_count += len(self._waiting) == self._waiting.maxlen
         self._waiting.append(record)
 
-    def _put(self, record: tuple[int, int, bytes]) -> None:
+    def _put(self, record: _Record) -> None:
         segment = self._segments[-1]
         seq, kind, body = record
         raw = pack_record(segment.header.salt, kind, seq, body)
@@ -196,6 +150,9 @@ class SegmentLog:
         segment.end += len(raw)
         if kind != MARK:
             self._unsynced.append(record)
+
+    def _mark(self, what: bytes) -> None:
+        self._put((self.next_seq, MARK, MARK_BODY.pack(what, self.skipped_count)))
 
     def sync_if_due(self, mono_ms: int) -> None:
         """Call often (each second is enough): syncs every `sync_ms`, and after a fault tries the disk again."""
@@ -225,20 +182,15 @@ class SegmentLog:
         self._disk.sync(self._fd)
         self._unsynced.clear()
 
-    def _degrade(self, error: OSError, record: tuple[int, int, bytes] | None = None) -> None:
-        """The file in hand is not to be trusted any more; what it was given since the last sync is still in RAM."""
-        self.fault = self._in_memory(error)
+    def close(self) -> None:
+        """A clean end: synced and marked, so that the next start need not skip any number."""
+        if self._fd >= 0 and self.sync() and self._has_room(0):
+            try:
+                self._mark(CLOSED)
+                self._disk.sync(self._fd)
+            except OSError as error:
+                self._note(f"close: {error.strerror or error}")
         self._close_fd()
-        kept = list(self._unsynced)
-        if record is not None and (not kept or kept[-1][0] != record[0]):
-            kept.append(record)
-        self._unsynced.clear()
-        for one in kept:
-            self._wait(one)
-        self._retry_mono_ms = None
-
-    def _in_memory(self, error: OSError) -> str:
-        return f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
 
     def _close_fd(self) -> None:
         if self._fd >= 0:
@@ -248,13 +200,46 @@ class SegmentLog:
                 self._note(f"close: {error.strerror or error}")
         self._fd = -1
 
-    def _retry(self) -> None:
-        waiting = list(self._waiting)
-        newest = self._segments[-1].index if self._segments else 0
+    # ---- a disk in fault
+
+    def _degrade(self, error: OSError) -> None:
+        """The file in hand is not to be trusted any more; what it was given since the last sync is still in RAM."""
+        self.fault = self._in_memory(error)
+        if self._segments:
+            self._tell_disk()
+        self._close_fd()
+        for one in self._unsynced:
+            self._wait(one)
+        self._unsynced.clear()
+        self._retry_mono_ms = None
+
+    def _in_memory(self, error: OSError) -> str:
+        return f"store: {error.strerror or error}; keeping the newest {self._waiting.maxlen} records in memory"
+
+    def _tell_disk(self) -> None:
+        """From here on numbers are given that only memory knows."""
         try:
-            self._create(waiting[0][0] if waiting else self.next_seq)
+            if self._fd < 0:
+                self._fd = self._disk.open(self._segments[-1].path)
+            if self._has_room(0):
+                self._mark(IN_MEMORY)
+                return
+        except OSError as error:
+            self._note(f"{self._segments[-1].path.name}: {error.strerror or error}")
+        self._skip(MEMORY_SKIP_COUNT)
+
+    def _skip(self, count: int) -> None:
+        self.next_seq += count
+        self.skipped_count += count
+
+    def _retry(self) -> None:
+        waiting = [*self._hardly_begun(), *self._waiting]
+        newest = self._segments[-1].index if self._segments else 0
+        first_seq = waiting[0][0] if waiting else self.next_seq
+        try:
+            self._create(first_seq)
             for record in waiting:
-                self._make_room(record)
+                self._make_room(len(record[2]), record[0])
                 self._put(record)
             self._disk.sync(self._fd)
         except OSError as error:
@@ -263,21 +248,38 @@ class SegmentLog:
             self._unsynced.clear()
             self._forget(lambda segment: segment.index > newest)  # all they hold is still waiting in memory
             return
-        first_seq = waiting[0][0] if waiting else self.next_seq
         self._forget(lambda segment: segment.index <= newest and segment.header.first_seq >= first_seq)
         self._waiting.clear()
         self._unsynced.clear()
         self.fault, self._gave_room = "", False
 
-    def _make_room(self, record: tuple[int, int, bytes]) -> None:
-        if self._segments[-1].end + RECORD.size + len(record[2]) + MARK_ROOM_BYTES > self._segments[-1].size_bytes:
+    def _hardly_begun(self) -> list[_Record]:
+        """What the file in hand held before, when that is little: a disk that comes and goes must not eat the ring."""
+        last = self._segments[-1] if self._segments else None
+        mine = (self.boot, self._context)
+        if last is None or last.end > self._segment_bytes // 2 or (last.header.boot, last.header.context) != mine:
+            return []
+        self.read_fault = ""
+        until = self._waiting[0][0] if self._waiting else self.next_seq
+        found = [(entry.seq, entry.kind, entry.body) for entry in self._read_segment(last, 0, until)]
+        return found if not self.read_fault else []
+
+    # ---- a new segment
+
+    def _has_room(self, body_bytes: int) -> bool:
+        """For a record of that size, or with 0 for a mark, in the segment in hand."""
+        need_bytes = RECORD.size + body_bytes + MARK_ROOM_BYTES if body_bytes else MARK_ROOM_BYTES
+        return self._segments[-1].end + need_bytes <= self._segments[-1].size_bytes
+
+    def _make_room(self, body_bytes: int, seq: int | None = None) -> None:
+        if not self._has_room(max(1, body_bytes)):
             self._sync()
             self._close_fd()
-            self._create(record[0])
+            self._create(self.next_seq if seq is None else seq)
 
     def _create(self, first_seq: int) -> None:
         """A new newest segment: header on disk, blocks reserved, its name durable. Raises OSError."""
-        while len(self._segments) > 1 and self.bytes_used + self._segment_bytes > self._max_bytes:
+        while self._can_spare and self.bytes_used + self._segment_bytes > self._max_bytes:
             self._delete_oldest()
         try:
             self._create_file(first_seq)
@@ -285,7 +287,7 @@ class SegmentLog:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if not self._give_room():
-                if len(self._segments) < 2 or self._gave_room:
+                if not self._can_spare or self._gave_room:
                     raise
                 self._gave_room = True  # others filled the disk: reuse our own oldest blocks, but only once in a row
                 self._delete_oldest()
@@ -293,15 +295,15 @@ class SegmentLog:
         self._gave_room = False
 
     def _create_file(self, first_seq: int) -> None:
-        index = self._segments[-1].index + 1 if self._segments else 1
-        while self._path(index).exists() or self._path(index).with_suffix(".bad").exists():
-            index += 1
-        path = self._path(index)
-        header = Header(self.epoch, first_seq, self._boot, self.skipped_count, self._context, self._stream)
         self._disk.make_folder(self.folder)
+        index = self._free_index()
+        path = self._path(index)
+        header = Header(self.epoch, first_seq, self.boot, self.skipped_count, self._context, self._stream)
         fd = self._disk.open(path, create=True)
         try:
             self._disk.allocate(fd, self._segment_bytes)
+            if self._zero_ahead:
+                self._disk.write_zeros(fd, self._segment_bytes)
             self._disk.write(fd, header.pack(), 0)
             self._disk.sync(fd)
             self._disk.sync_folder(self.folder)
@@ -312,67 +314,38 @@ class SegmentLog:
         self._segments.append(Segment(index, path, header, self._segment_bytes, header.size_bytes))
         self._fd = fd
 
-    def _path(self, index: int) -> Path:
-        return self.folder / f"{index:010d}.seg"
-
-    def _forget(self, chosen: Callable[[Segment], bool]) -> None:
-        for segment in [one for one in self._segments if chosen(one)]:
-            self._segments.remove(segment)
-            try:
-                self._disk.remove(segment.path)
-            except OSError as error:
-                self._note(f"{segment.path.name}: {error.strerror or error}")
-
-    def give_room(self) -> int:
-        """Deletes the oldest segment for the sake of others; returns the bytes, 0 when only the newest is left."""
-        if len(self._segments) < 2:
-            return 0
-        size_bytes = self._segments[0].size_bytes
-        try:
-            self._delete_oldest()
-        except OSError as error:
-            self._note(f"{self._segments[0].path.name}: {error.strerror or error}")
-            return 0
-        return size_bytes
-
-    def _delete_oldest(self) -> None:
-        self._disk.remove(self._segments[0].path)
-        del self._segments[0]
-
-    def close(self) -> None:
-        """A clean end: synced and marked, so that the next start need not skip any number."""
-        if self._fd >= 0 and self.sync() and self._segments[-1].end + MARK_ROOM_BYTES <= self._segments[-1].size_bytes:
-            try:
-                self._put((self.next_seq, MARK, CLOSED))
-                self._disk.sync(self._fd)
-            except OSError as error:
-                self._note(f"close: {error.strerror or error}")
-        self._close_fd()
-
     # ---- opening
 
     def _recover(self) -> None:
         try:
             self._disk.make_folder(self.folder)
             found = recover(self._disk, self.folder, self._stream)
-            for note in found.notes:
-                self._note(note)
-            if found.newer:
-                self._refuse(found.newer)
-                return
-            self._segments, self._fd, self.epoch = found.segments, found.fd, found.epoch or secrets.randbits(63) | 1
-            self.next_seq, self.skipped_count = found.next_seq, found.skipped_count
-            if found.segments and (found.uncertain_count or found.boot not in (self._boot, CLOSED[:16])):
-                held_max_count = self._segment_bytes // RECORD.size + 1  # of a segment whose end is not known
-                jump = max(1, found.uncertain_count) * held_max_count
-                self.next_seq += jump
-                self.skipped_count += jump
+        except OSError as error:  # what is on disk stays there, what comes gets an epoch of its own
+            self.epoch, self.fault = secrets.randbits(63) | 1, self._in_memory(error)
+            return
+        for note in found.notes:
+            self._note(note)
+        if found.newer:
+            self._refuse(found.newer)
+            return
+        self._segments, self._strangers = found.segments, found.strangers
+        self._fd, self.epoch = found.fd, found.epoch or secrets.randbits(63) | 1
+        self.next_seq, self.skipped_count = found.next_seq, found.skipped_count
+        if found.epoch:
+            self._skip(self._skip_count(found))
+        try:
             self._continue_last(found)
         except OSError as error:
-            self._segments.clear()  # unreadable now: what is on disk stays there, what comes gets an epoch of its own
-            self.epoch, self.next_seq, self.skipped_count = secrets.randbits(63) | 1, 1, 0
-            self.fault = self._in_memory(error)
-            self._close_fd()
+            self._degrade(error)
+
+    def _skip_count(self, found: Found) -> int:
+        """How many numbers may have been given beyond those that were found."""
+        if found.boot == IN_MEMORY:
+            return MEMORY_SKIP_COUNT
+        if not found.uncertain_count and found.boot in (self.boot, CLOSED):
+            return 0
+        held_max_count = self._segment_bytes // RECORD.size + 1  # of a segment whose end is not known
+        return max(1, found.uncertain_count) * held_max_count
 
     def _refuse(self, newer: str) -> None:
         """Not for us to write, nor to delete: everything stays in memory until somebody decides."""
@@ -383,14 +356,16 @@ class SegmentLog:
         )
 
     def _continue_last(self, found: Found) -> None:
+        if found.fault is not None:
+            raise found.fault
         last = None if found.uncertain_count or not self._segments else self._segments[-1]
         if (
             last is None
             or (last.header.context, last.header.stream) != (self._context, self._stream)
-            or last.end + MARK_ROOM_BYTES > last.size_bytes
+            or last.end + 2 * MARK_ROOM_BYTES > last.size_bytes
         ):
             self._close_fd()
             self._create(self.next_seq)
-        elif found.boot != self._boot:
-            self._put((self.next_seq, MARK, MARK_BODY.pack(self._boot, self.skipped_count)))
+        elif found.boot != self.boot:
+            self._mark(self.boot)
             self._disk.sync(self._fd)

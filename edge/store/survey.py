@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.store.disk import Disk
-from edge.store.frames import MARK, MARK_BODY, STREAMS, Header, Newer, Walk, look
+from edge.store.ring.frames import MARK, STREAMS, Header, Newer, Walk, boot_of_mark, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,30 @@ def view_ring(folder: Path, disk: Disk | None = None) -> RingView:
             view.faults.append(f"{path.name}: {header}")
     if kept:
         header = kept[-1][2]
+        strangers = [path.name for path, _, one in kept if one.epoch != header.epoch]
+        if strangers:
+            view.faults.append(f"{strangers[0]}..{strangers[-1]}: {len(strangers)} of an earlier epoch: kept, not sent")
+            kept = [one for one in kept if one[2].epoch == header.epoch]
         view.epoch, view.stream = header.epoch, STREAMS[header.stream] if header.stream < len(STREAMS) else "unknown"
         view.first = next((found for one in kept for found in _records(disk, view, *one, one is kept[-1])), None)
         view.last = _last(disk, view, kept)
     return view
+
+
+def read_ring(folder: Path, disk: Disk | None = None) -> Iterator[Found]:
+    """Every record of the ring of a folder, in the order of its segments; what is damaged is left out."""
+    disk, view = disk or Disk(), RingView(folder.name)
+    try:
+        paths = [folder / name for name in disk.names(folder) if name.endswith(".seg")]
+    except OSError:
+        return
+    for path in paths:
+        try:
+            size_bytes, header = look(disk, path)
+        except OSError:
+            continue  # the owner may just have deleted it: the ring turns
+        if isinstance(header, Header):
+            yield from _records(disk, view, path, size_bytes, header, True)
 
 
 def _last(disk: Disk, view: RingView, kept: list[tuple[Path, int, Header]]) -> Found | None:
@@ -80,13 +100,15 @@ def _records(
         return
     try:
         boot, more = header.boot, True
-        walk = Walk(lambda size, at: disk.read(fd, size, at), header.size_bytes, size_bytes, header.salt)
+        walk = Walk(
+            lambda size, at: disk.read(fd, size, at), header.size_bytes, size_bytes, header.salt, header.first_seq
+        )
         while more:
             for seq, kind, body in walk:
                 if kind != MARK:
                     yield Found(seq, boot, body)
-                elif len(body) == MARK_BODY.size and body[:16].strip(b"\0"):
-                    boot = body[:16]
+                else:
+                    boot = boot_of_mark(body) or boot
             more = walk.find_good()
             if walk.fault and (more or not is_newest):  # at the end of the newest its owner may be writing
                 view.faults.append(f"{path.name}: {walk.fault}")

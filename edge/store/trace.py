@@ -16,7 +16,7 @@ import msgpack
 from edge.errors import DataFault
 from edge.model import CycleRecord
 from edge.store.disk import Disk
-from edge.store.frames import MARK, Header, Walk, read_header
+from edge.store.ring.frames import MARK, Header, Walk, read_header
 from edge.store.segments import SegmentLog
 
 KIND_CHUNK = 1
@@ -123,7 +123,7 @@ class TraceWriter:
         context = pack_context(config, abi_hash, sizes)
         self.log = SegmentLog(
             folder, max_bytes=max_bytes, stream="trace", context=context, sync_ms=sync_ms,
-            ram_max_count=RAM_MAX_COUNT, disk=disk,
+            ram_max_count=RAM_MAX_COUNT, zero_ahead=False, disk=disk,
         )  # fmt: skip
         self._sizes = sizes
         self._chunk: list[CycleRecord] = []
@@ -207,7 +207,7 @@ class TraceReader:
         if context is None:
             raise DataFault(f"{path}: offset 60: expected the context of a trace; this is another kind of segment")
         config, abi_hash, sizes = context
-        walk = Walk(lambda size, at: raw[at : at + size], header.size_bytes, len(raw), header.salt)
+        walk = Walk(lambda size, at: raw[at : at + size], header.size_bytes, len(raw), header.salt, header.first_seq)
         steps: list[Step] = []
         gap = True
         for _, kind, body in walk:

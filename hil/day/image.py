@@ -13,9 +13,9 @@ from edge.control.authority import Authority
 from edge.control.image import UNKNOWN
 from edge.control.kernel import Kernel, Mode, Order
 from edge.control.settings import config_struct
+from edge.mission.second import Mission
 from edge.model import SiteFlows
 from edge.roles import FLAGS
-from edge.uplink import Mission
 from hil.assembly import build_site, unit_specs
 from hil.day.story import Story
 from hil.invariants.watch import Watch

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.config.options import Config
-from edge.uplink import Mission
+from edge.mission.second import Mission
 from hil.invariants.watch import Watch
 from hil.plant.site import Site
 
@@ -82,7 +82,7 @@ def tell(day: Day, cpu_s: float) -> list[str]:
 
 def _sums(day: Day) -> list[str]:
     story, limits, balance = day.story, day.config.limits, day.site.balance()
-    total = day.mission.flow.totals()
+    total = day.mission.account.totals()
     modes = ", ".join(f"{name} {count} s" for name, count in sorted(story.mode_seconds.items(), key=lambda m: -m[1]))
     asks = ", ".join(f"{word} {count} min" for word, count in sorted(story.asks.items(), key=lambda a: -a[1]))
     whole = total.opening_ug + total.grid_ug == total.load_ug + total.export_ug + total.loss_ug + total.stored_ug

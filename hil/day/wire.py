@@ -7,9 +7,9 @@ that a setpoint has to be sent, echoed and read back. Disk and network are not p
 import asyncio
 
 from edge.config.options import Config
+from edge.mission.second import Mission
 from edge.model import Outcome
 from edge.plan.signals.base import IntensitySignal
-from edge.uplink import Mission
 from hil.assembly import unit_specs
 from hil.day.image import MODES, day_config, is_over
 from hil.day.story import Story

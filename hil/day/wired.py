@@ -12,8 +12,8 @@ from edge.config import options
 from edge.config.options import Config
 from edge.cycle import Handover
 from edge.field.line.port import Port
+from edge.mission.second import Mission
 from edge.model import CycleRecord, SiteFlows
-from edge.uplink import Mission
 from hil.assembly import build_site, build_slaves, plant_devices
 from hil.faults import FaultBox
 from hil.plant.site import Site, SiteSpec

@@ -205,7 +205,7 @@ class Demo:
         if self.options.intensity is not None:
             return
         grid = SeededIntensity(self.options.seed, GRID_HOURS_PER_HOUR)
-        link = Link(LinkSettings("127.0.0.1", port, client_id="demo-grid"))
+        link = Link(LinkSettings("127.0.0.1", port, client_id="tw1-demo-grid"))
         topic = Topics(self.config.site.tenant, self.config.site.id).intensity
         due_ms = 0
         while True:

@@ -28,7 +28,8 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
     uplink, top_w = status["uplink"], max(status["import_max_w"], 1)
     soc = status["soc_cpct"]
     grams = uplink["grid_intensity_mg_per_kwh"]
-    site = uplink["site_intensity_mg_per_kwh"]
+    site, now = uplink["site_intensity_mg_per_kwh"], uplink["site_carbon_mg_per_s"]
+    pack = uplink["battery_intensity_mg_per_kwh"]
     late = f"p50 {status['late_p50_us'] / 1e3:.2f}  p99 {status['late_p99_us'] / 1e3:.2f}  "
     late += f"max {status['late_max_us'] / 1e3:.2f} ms  late {status['late_count']} of {status['cycle_count']}"
     loads = "  ".join(f"{port['port']} {port['load_permille'] / 10:.0f} %" for port in status["ports"])
@@ -49,7 +50,9 @@ def draw(status: dict[str, Any], title: str, elapsed_s: float) -> list[str]:
         "",
         f"grid CI   {'?' if grams is None else f'{grams / 1e3:.0f} g/kWh'} ({uplink['grid_quality']})"
         f"   consumed {'?' if site is None else f'{site / 1e3:.0f} g/kWh'}"
-        f"   stored {uplink['stored_carbon_mg'] / 1e6:.2f} kg",
+        f" {'' if now is None else f'{now / 1e3:.2f} g/s'}",
+        f"stored    {'?' if pack is None else f'{pack / 1e3:.0f} g/kWh'} in the battery"
+        f"   {uplink['stored_carbon_mg'] / 1e6:.2f} kg",
         f"rule      {uplink['rule']}",
         f"invited   {show(uplink['invite_w'], 'W')} of compute",
         "",

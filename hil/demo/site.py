@@ -14,7 +14,7 @@ def demo_tables(folder: Path, paths: dict[str, str], broker_port: int, signal: d
     for port in tables["port"]:
         port["path"] = paths[port["name"]]
     tables["store"] = {"path": str(folder / "store"), "sync_ms": 2_000}
-    tables["cloud"] = {"host": "127.0.0.1", "port": broker_port}
+    tables["cloud"] = {"host": "127.0.0.1", "port": broker_port, "reconnect_max_s": 2, "backfill_start_max_s": 0}
     tables["console"] = {"socket": str(folder / "console.sock")}
     tables["signal"] = signal
     return tables

@@ -10,7 +10,7 @@ import time
 from hil.day.image import default_day
 from hil.day.intensity import SeededIntensity
 from hil.day.wire import default_wire_day
-from tests.bench import field, kernel, smoothing, store
+from tests.bench import cloud, field, ingest, kernel, signals, smoothing, store, wire
 from tests.bench.rtu import rtu_cpu_ratio
 
 WIRE_SECONDS, WIRE_ROUNDS = 3_600, 3
@@ -53,6 +53,10 @@ def main() -> int:
         ("simulated day, image level 1 Hz", image_day_s(), 2.0, "s of CPU"),
         ("simulated day, wire level (an hour, times 24)", wire_day_s(), 20.0, "s of CPU"),
         *store.rows(),
+        *wire.rows(),
+        *signals.rows(),
+        *ingest.rows(),
+        *cloud.rows(),
         *field.rows(cpu=rtu),
     ]
     print(f"{'what':<54}{'measured':>12}{'at most':>12}  unit")

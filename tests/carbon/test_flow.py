@@ -143,8 +143,8 @@ def test_meters_that_contradict_each_other_still_balance_and_say_so() -> None:
 def test_a_true_up_moves_energy_only_and_an_empty_pack_expenses_its_rest() -> None:
     pool = StoredPool(1_000, PoolState(500 * UJ_PER_WH, 1_000_000))
     site = SiteFlow(pool)
-    assert site.step(flows(0, 0, 0, soc_cpct=5_100), 1_000, 300_000).true_up_mwh == 0  # within the SOC's resolution
-    assert site.step(flows(0, 0, 0, soc_cpct=6_000), 1_000, 300_000).true_up_mwh == 100_000
+    assert site.step(flows(0, 0, 0, soc_cpct=5_100), 1_000, 300_000).true_up_uj == 0  # within the SOC's resolution
+    assert site.step(flows(0, 0, 0, soc_cpct=6_000), 1_000, 300_000).true_up_uj == 100 * UJ_PER_WH
     assert pool.carbon_ug == 1_000_000
     done = site.step(flows(0, 0, 0, soc_cpct=50), 1_000, 300_000)
     assert (done.loss_ug, pool.carbon_ug) == (1_000_000, 0)

@@ -31,11 +31,11 @@ class Authority:
         self.ca, self._key = folder / "ca.pem", folder / "ca.key"
         self._run("req", "-x509", "-days", "2", "-subj", f"/CN={name}", "-out", self.ca, *_new_key(self._key))
 
-    def issue(self, name: str, alternative: str = "") -> Issued:
-        """`alternative`: what the certificate is for, e.g. IP:127.0.0.1; empty: a client."""
+    def issue(self, name: str, alternative: str = "", subject: str = "") -> Issued:
+        """`alternative`: what the certificate is for, e.g. IP:127.0.0.1; empty: a client. `subject`: else than the name."""
         issued = Issued(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         request, extensions = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
-        self._run("req", "-subj", f"/CN={name}", "-out", request, *_new_key(issued.key))
+        self._run("req", "-subj", f"/CN={subject or name}", "-out", request, *_new_key(issued.key))
         extensions.write_text(f"subjectAltName={alternative}\n" if alternative else "extendedKeyUsage=clientAuth\n")
         self._run("x509", "-req", "-days", "2", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial",
                   "-extfile", extensions, "-out", issued.cert)  # fmt: skip

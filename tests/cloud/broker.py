@@ -1,4 +1,4 @@
-"""Brokers for tests: a real mosquitto (or amqtt) on a random loopback port, and a scripted one that misbehaves.
+"""A broker for tests: a real mosquitto (or amqtt) on a random loopback port. One that misbehaves is in scripted.py.
 
 Reusable by others: `with running(folder) as broker: ... broker.kill(); broker.start()`.
 """
@@ -7,7 +7,6 @@ import contextlib
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,69 +94,3 @@ def running(folder: Path, extra: str = "", name: str | None = None) -> Iterator[
         yield broker
     finally:
         broker.kill()
-
-
-class ScriptedBroker:
-    """Speaks just enough MQTT 5 to misbehave: grants `receive_max`, acks each publish with `puback` or never (None)."""
-
-    def __init__(self, *, receive_max: int = 5, puback: int | None = None, connack: bytes | None = None) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self._puback = puback
-        self._connack = connack or bytes((0x20, 6, 0, 0, 3, 0x21, receive_max >> 8, receive_max & 255))
-        self.connack_v5: bytes | None = None  # to MQTT 5 only; b"" hangs up
-        self.levels: list[int] = []  # protocol level of each CONNECT
-        self.published: list[bytes] = []
-        self.connected_count = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = self._server.accept()
-                self.connected_count += 1
-                threading.Thread(target=self._talk, args=(sock,), daemon=True).start()
-
-    def _talk(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError, EOFError), sock:
-            while True:
-                self._answer(sock, *self._packet(sock))
-
-    def _packet(self, sock: socket.socket) -> tuple[int, bytes]:
-        kind, size, shift = self._take(sock, 1)[0], 0, 0
-        while True:
-            byte = self._take(sock, 1)[0]
-            size |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return kind, self._take(sock, size)
-
-    def _take(self, sock: socket.socket, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            more = sock.recv(size - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-    def _answer(self, sock: socket.socket, kind: int, data: bytes) -> None:
-        match kind >> 4:
-            case 1:
-                self.levels.append(data[6])
-                answer = self._connack if self.connack_v5 is None or data[6] < 5 else self.connack_v5
-                if not answer:
-                    raise EOFError
-                sock.sendall(answer)
-            case 3:
-                self.published.append(data)
-                size = int.from_bytes(data[:2])
-                if self._puback is not None:
-                    sock.sendall(bytes((0x40, 4)) + data[2 + size : 4 + size] + bytes((self._puback, 0)))
-            case 8:
-                sock.sendall(bytes((0x90, 4)) + data[:2] + b"\0\0")
-            case 12:
-                sock.sendall(b"\xd0\0")

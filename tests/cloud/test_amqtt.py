@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cloud.sync import GONE
+from edge.cloud.engine import GONE
 from hil.demo.broker import find_broker
 from tests.cloud.broker import Broker, running, socket_of
 from tests.cloud.test_sync import TOPICS, Gateway, IngestProcess, complete, rows, watch

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from edge.cloud.codec import decode_batch, encode_sample, schema_json
+from edge.cloud.lanes.stretch import READ_PATIENCE_MS
 from edge.cloud.link import Link
-from edge.cloud.sync import READ_PATIENCE_MS, Sync
+from edge.cloud.sync import Sync
 from edge.cloud.topics import Topics
 from edge.model import SAMPLE_FIELDS, Sample
 from edge.store.cursor import CursorFile

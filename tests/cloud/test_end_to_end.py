@@ -81,6 +81,6 @@ def test_all_is_acknowledged_and_held_once_after_broker_and_ingest_were_killed(t
         time.sleep(1.5)  # the ingest commits each second
         assert ingest.end() == 0
     with sqlite3.connect(file) as db:
-        held = db.execute("SELECT epoch, seq FROM sample ORDER BY epoch, seq").fetchall()
+        held = db.execute("SELECT epoch, seq FROM samples ORDER BY epoch, seq").fetchall()
     assert len({epoch for epoch, _ in held}) == 1 and len(held) >= least
     assert [seq for _, seq in held] == list(range(1, len(held) + 1)), "each number once, none missing"

@@ -12,7 +12,8 @@ from paho.mqtt import client as paho
 from edge.cloud.access import Access
 from edge.cloud.dial import Backoff, Dial
 from edge.cloud.link import PUBACK_MAX_MS, WINDOW_MAX, Link, LinkSettings
-from tests.cloud.broker import ScriptedBroker, free_port, wait_until
+from tests.cloud.broker import free_port, wait_until
+from tests.cloud.scripted import ScriptedBroker
 
 pytestmark = pytest.mark.hil
 
@@ -77,7 +78,7 @@ def test_a_refused_message_is_parked_and_counted() -> None:
     token = bench.link.publish("denied", b"x")
     assert wait_until(lambda: bool(bench.link.settled), 2, bench.step)
     assert bench.link.settled[0].token == token and bench.link.settled[0].outcome == "refused"
-    assert bench.link.refused_count == 1 and bench.link.parked[0][0] == "denied"
+    assert bench.link.refused_count == 1 and bench.link.settled[0].topic == "denied"
     assert bench.link.connected and bench.link.room == WINDOW_MAX
     broker.close()
 

@@ -74,7 +74,7 @@ def test_the_status_screen() -> None:
 
 def test_the_columns_of_the_status_screen_are_aligned() -> None:
     numbers = [line for line in screens.status_screen(FakePlant().status())[5:] if line[28:32] == "    "]
-    assert len(numbers) == 11 and {len(line) for line in numbers} == {60}
+    assert len(numbers) == 12 and {len(line) for line in numbers} == {60}
 
 
 def test_the_devices_screen_is_aligned_and_clean() -> None:

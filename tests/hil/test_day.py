@@ -17,7 +17,7 @@ def wire_day(seconds: int = SECONDS) -> WireDay:
 
 def test_ten_minutes_of_frames_keep_the_limits_and_the_balances() -> None:
     day = wire_day()
-    story, balance, total = day.story, day.site.balance(), day.mission.flow.totals()
+    story, balance, total = day.story, day.site.balance(), day.mission.account.totals()
     assert story.seconds == SECONDS and story.mode_seconds["RUN"] > SECONDS - 15
     assert story.over_longest_s <= WIRE_OVER_MAX_S
     assert abs(balance.bus_residual_wh) < 1e-3 and abs(balance.battery_residual_wh) < 1e-3
@@ -42,7 +42,7 @@ def test_both_levels_tell_the_same_site() -> None:
         # A loop whose values are a poll older carries the edges of the load with the battery otherwise: 0.3 % of the load.
         assert abs(seen - expected) < 200.0, "W of an hour's mean"
     assert 1_000 * MISSION_S <= STEP_MAX_MS, "or carbon is lost"
-    seen_ug, expected_ug = wire.mission.flow.totals().load_ug, image.mission.flow.totals().load_ug
+    seen_ug, expected_ug = wire.mission.account.totals().load_ug, image.mission.account.totals().load_ug
     assert abs(seen_ug - expected_ug) < 0.02 * expected_ug
     text = "\n".join(tell(wire, 1.0))
     assert "port fast" in text and "balance exact" in text and len(text.splitlines()) < 40

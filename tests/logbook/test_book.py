@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from edge.__main__ import main
-from edge.cloud.codec import decode_sample
+from edge.cloud.codec import decode_sample, encode_sample
 from edge.config.reader import load_config
 from edge.control.kernel import Kernel, Mode, SiteCause
 from edge.control.settings import config_struct
-from edge.model import AuditEntry, SiteFlows
+from edge.model import AuditEntry, Sample, SiteFlows
 from edge.store.rollup import decode_quarter
+from edge.store.segments import SegmentLog
 from edge.uplink import Uplink, open_trace
 from hil.demo.site import demo_tables, example_config, render
 from tests.logbook.test_transitions import cycle, health
@@ -95,7 +96,7 @@ def test_events_are_kept_over_a_restart_and_shown_newest_last(
     code, rows = told(capsys, "events", "-c", str(file), "--level", "alarm")
     assert code == 0 and {row["level"] for row in rows} == {"alarm"} and "estop" in {row["name"] for row in rows}
     assert [row["name"] for row in told(capsys, "events", "-c", str(file), "--name", "asked")[1]] == ["asked.hold"]
-    assert main(["events", "-c", str(file), "--last", "3"]) == 0
+    assert main(["events", "-c", str(file), "--last", "4"]) == 0
     shown = capsys.readouterr().out
     assert "config.changed" in shown and "2030-03-17" in shown and shown.count("\n") >= 4
 
@@ -145,9 +146,24 @@ def test_samples_before_time_sync_are_sent_with_right_stamps_also_after_a_restar
     entries = list(sync.log.read_from(1))
     assert len(entries) == 61
     raw = [decode_sample(entry.body) for entry in entries]
-    sent = [sync._sample_of(entry) for entry in entries]
+    sent = [
+        sync._stretches.stamp(entry.boot, one)[0] for entry, one in zip(entries, raw, strict=True) if one is not None
+    ]
     assert [one.wall_ms - one.mono_ms - TRUE_MS for one in raw if one] == [off_ms] * 30 + [0] * 31
     assert {one.wall_ms - one.mono_ms - TRUE_MS for one in sent if one} == {0}
+
+
+def test_seconds_of_an_earlier_schema_stop_no_start_and_are_in_no_quarter(tmp_path: Path) -> None:
+    old = SegmentLog(tmp_path / "store" / "telemetry", max_bytes=8 << 20, stream="site", context=b"fewer fields")
+    for second in range(100):
+        old.append(1, encode_sample(Sample(1_000 * second, TRUE_MS, (1, 2, 3))))
+    old.close()
+    site = Site(tmp_path, Clock())
+    site.run(1_000)
+    rollup = site.uplink.logbook.rollup
+    assert rollup is not None
+    found = [decode_quarter(entry.body) for entry in rollup.log.read_from(1)]
+    assert found and found[0] is not None and found[0].first_seq == 101
 
 
 def test_rollups_outlive_the_seconds_and_go_on_after_a_kill(tmp_path: Path) -> None:

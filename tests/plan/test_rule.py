@@ -36,6 +36,9 @@ TABLE = [
     (look(0, 420, soc_cpct=None), None, 0, "surge: 420 g/kWh is high and the IT load 12.0 kW surges; no power, SOC u"),
     (look(0, None), None, 0, "idle: grid intensity unknown"),
     (look(0, 420, quality="stale"), None, 0, "idle: grid intensity stale"),
+    (look(0, 420, quality="substituted"), None, 0, "idle: grid intensity substituted"),
+    (look(0, 200, quality="default"), None, 0, "idle: grid intensity default"),
+    (look(0, 200, quality="estimated_by_source"), -4_000, 20_500, "charge 4.0 kW: 200 g/kWh is low"),
 ]  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from edge.model import AuditEntry, Event
 from edge.store.db.database import Database
 from edge.store.db.journal import BURST_COUNT, COMMIT_MS, FILE, WAITING_MAX_COUNT, Journal
 from edge.store.db.migrations import MIGRATIONS
+from edge.store.db.reserve import Reserve
+from edge.store.disk import Disk
 from tests.store.mounts import fill_up, needs_root, tmpfs
 
 MB = 1 << 20
@@ -64,16 +66,6 @@ def test_a_configuration_is_kept_once_and_a_change_is_told(tmp_path: Path) -> No
     assert again.keep_config(4, 4, "a = 2")
     assert again.flush()
     assert rows(tmp_path, "SELECT seq, text FROM config") == [(1, "a = 1"), (2, "a = 2")]
-
-
-def test_a_nonce_is_taken_once_and_only_when_it_is_kept(tmp_path: Path) -> None:
-    journal = journal_at(tmp_path)
-    taken = [journal.take_nonce("fleet", 7, counter) for counter in (1, 1, 5, 3, 6)]
-    assert taken == [True, False, True, False, True]
-    assert journal.take_nonce("other", 7, 1) and journal.take_nonce("fleet", 8, 1)
-    assert not journal_at(tmp_path).take_nonce("fleet", 7, 6)
-    (tmp_path / "file").write_text("")
-    assert not journal_at(tmp_path / "file").take_nonce("fleet", 7, 9)  # no folder: nothing is taken
 
 
 def test_a_restless_site_commits_each_ten_seconds_only(tmp_path: Path) -> None:
@@ -191,7 +183,6 @@ def test_a_file_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) ->
     again.step(1_000, 0)
     again.step(9_000, 0)
     assert "version 99" in again.fault and "newer" in again.fault and "move the file away" in again.fault
-    assert not again.take_nonce("fleet", 1, 1)
     again.close()
     assert (tmp_path / FILE).read_bytes() == before
 
@@ -247,3 +238,11 @@ def test_on_a_full_disk_the_reserve_then_the_telemetry_make_room(tmp_path: Path)
         assert journal.flush() and not journal.fault
         assert rows(folder, "SELECT COUNT(*), MAX(mono_ms) FROM audit") == [(kept + 2, 400)]
         journal.close()
+
+
+def test_a_reserve_that_a_power_cut_left_empty_is_made_again(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "reserve", Disk(), 1 << 16)
+    assert reserve.hold() and (tmp_path / "reserve").stat().st_size == 1 << 16
+    (tmp_path / "reserve").write_bytes(b"")
+    assert not reserve.is_held and not reserve.release()
+    assert reserve.hold() and reserve.release() == 1 << 16 and not reserve.is_held

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.store.disk import Disk
-from edge.store.frames import Walk, pack_record
+from edge.store.ring.frames import Walk, pack_record
 from tests.store.test_segments import SEGMENT, FailingDisk, OtherBoot, content, fill, log_at
 
 
@@ -112,6 +112,20 @@ def test_a_search_finds_all_that_is_whole_and_nothing_else(data: st.DataObject) 
         found += [(seq, body) for seq, _, body in walk]
         more = walk.find_good()
     assert found == kept
+
+
+def test_a_number_that_is_lower_than_the_one_before_is_an_old_record_and_no_record() -> None:
+    raw = pack_record(7, 1, 5, b"new") + pack_record(7, 1, 3, b"old") + pack_record(7, 1, 4, b"old")
+    walk = Walk(lambda size, offset: raw[offset : offset + size], 0, len(raw), 7, 1)
+    assert [seq for seq, *_ in walk] == [5] and "expected at least 6" in walk.fault
+    assert not walk.find_good()
+
+
+@pytest.mark.parametrize(("kind", "seq"), [(0, 1), (1, 1 << 63)])
+def test_what_is_whole_but_cannot_be_a_record_of_ours_is_damage(kind: int, seq: int) -> None:
+    raw = pack_record(7, kind, seq, b"body")
+    walk = Walk(lambda size, offset: raw[offset : offset + size], 0, len(raw), 7, 1)
+    assert not list(walk) and "CRC" in walk.fault
 
 
 def newer(file: Path) -> None:

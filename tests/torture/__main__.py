@@ -12,9 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.cloud.broker import WHY_NONE
 from tests.torture import clocks, cuts, faults, replay
 from tests.torture.replay import Tally
+from tests.torture.site import disks
+from tests.torture.site import kills as lives
 
+LONG_ONLY = ("EIO at the N-th call of the controller",)  # half a minute each
 Part = tuple[str, str, Callable[[Path], Tally]]  # what it is, why it cannot run here, the run
 
 
@@ -32,6 +36,7 @@ def parts(options: argparse.Namespace) -> list[Part]:
     quick, seed = options.quick, options.seed
     root = "" if os.geteuid() == 0 else "needs root"
     strace = "" if faults.STRACE else "needs strace"
+    sick_s, mounted = (5, {"gone": disks.MOUNTED["gone"]}) if quick else (20, disks.MOUNTED)
     once, ever = (range(1, 3), range(1, 2)) if quick else (range(1, 12), range(1, 8))
     calls = (range(1, 8, 3), range(1, 8, 4)) if quick else (range(1, 40, 2), range(1, 30, 3))
     return [
@@ -41,7 +46,10 @@ def parts(options: argparse.Namespace) -> list[Part]:
             lambda _: replay.replay(100 if quick else 400, 1 if quick else 6),
         ),
         ("kill -9 of the writer", "", lambda folder: cuts.kills(folder, options.kills, seed)),
+        ("kill -9 of controller, broker and ingest", WHY_NONE, lambda folder: lives.kills(folder, options.lives, seed)),
         ("power cut of an ext4 image", root, lambda folder: cuts.power_cuts(folder, options.cuts, seed)),
+        ("full, read-only and dead disks under the controller", root, lambda folder: disks.trials(folder, mounted, sick_s)),
+        ("EIO at the N-th call of the controller", strace, lambda folder: disks.trials(folder, disks.INJECTED, sick_s)),
         ("disk filled up by others, 8 times", root, _with(faults.full_disk)),
         ("start on a full disk", root, _with(faults.full_at_start)),
         ("file system turns read-only", root, _with(faults.read_only)),
@@ -65,15 +73,19 @@ def main() -> int:
     parser.add_argument("what", choices=["store"])
     parser.add_argument("--quick", action="store_true", help="a minute instead of ten")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="how many kill -9 (200, quick 10)")
+    parser.add_argument("--lives", type=int, default=0, metavar="N", help="of the whole controller (200, quick 5)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the rows whose name holds this")
     parser.add_argument("--cuts", type=int, default=0, metavar="N", help="how many power cuts (60, quick 8)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    options.kills = options.kills or (10 if options.quick else 200)
+    options.kills = options.kills or (6 if options.quick else 200)
+    options.lives = options.lives or (4 if options.quick else 200)
     options.cuts = options.cuts or (8 if options.quick else 60)
     logging.disable(logging.CRITICAL)  # the events of the sites that are tortured
     print(f"{'what':<58}{'tries':>8}{'lost':>6}{'wrong':>7}{'failed':>8}{'s':>7}", flush=True)
     bad = 0
-    for name, why_not, run in parts(options):
+    left_out = LONG_ONLY if options.quick else ()
+    for name, why_not, run in [part for part in parts(options) if options.only in part[0] and part[0] not in left_out]:
         if why_not:
             print(f"{name:<58}left out: {why_not}", flush=True)
             continue
@@ -88,6 +100,8 @@ def main() -> int:
             + ("   <-- NOT 0" if any(counts) else ""),
             flush=True,
         )
+        if tally.note:
+            print(f"    {tally.note}", flush=True)
     return 1 if bad else 0
 
 

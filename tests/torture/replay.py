@@ -16,8 +16,8 @@ def body(seq: int) -> bytes:
     return f"record {seq} ".encode() * (seq % 9 + 1)
 
 
-def log_on(disk: MemoryDisk) -> SegmentLog:
-    return SegmentLog(FOLDER, max_bytes=6 * SEGMENT, segment_bytes=SEGMENT, stream="site", context=b"schema", disk=disk)
+def log_on(disk: MemoryDisk, context: bytes = b"schema") -> SegmentLog:
+    return SegmentLog(FOLDER, max_bytes=6 * SEGMENT, segment_bytes=SEGMENT, stream="site", context=context, disk=disk)
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Tally:
     lost_count: int = 0  # records that were synced and are gone
     wrong_count: int = 0  # bodies, order or numbers that are not as they were
     failed_count: int = 0  # starts that could not go on
+    note: str = ""  # what it was made of
 
 
 def play(count: int) -> tuple[MemoryDisk, list[tuple[int, int, int]]]:

@@ -1,1 +1,1 @@
-"""The small records that must not be lost: events, audit, ledger, nonces, configurations, clock marks. SQLite."""
+"""The small records that must not be lost: events, audit, ledger, configurations, clock marks. SQLite."""

@@ -156,7 +156,7 @@ class Database:
                 old.replace(f"{bad}{ending}")
         fresh = self._connect()
         try:
-            count = sum(_copy(bad, fresh, table) for table in (*LOGS, "nonces"))
+            count = sum(_copy(bad, fresh, table) for table in LOGS)
         finally:
             fresh.close()
         self.salvaged = f"{self.path.name} was damaged ({error}): put aside as {bad.name}, {count} rows taken over"

@@ -1,8 +1,8 @@
-"""Events, audit, ledger, nonces, configurations and clock marks: what is noted is on the disk with the next step.
+"""Events, audit, ledger, configurations and clock marks: what is noted is on the disk with the next step.
 
 While the disk will not take it, rows wait in memory and are written later with the same numbers. What gives way when
 there is no room, in this order: the reserve file, the oldest telemetry (`give_room`), the oldest events, the oldest
-audit. The ledger, configurations and nonces never do. Whatever was given up is counted in the table `dropped`.
+audit. The ledger and configurations never do. Whatever was given up is counted in the table `dropped`.
 A restless site must not wear the flash: beyond a burst, commits are 10 s apart.
 """
 
@@ -18,6 +18,7 @@ from edge.store.clockmap import ClockMap, Mark
 from edge.store.db.database import Database, Statement
 from edge.store.db.migrations import LOGS
 from edge.store.db.reserve import Reserve
+from edge.store.db.view import KeptEvent
 from edge.store.disk import Disk
 
 FILE = "journal.db"
@@ -58,6 +59,7 @@ class Journal:
         self._reserve = Reserve(folder / "reserve", disk, **sized)
         self._give_room = give_room
         self._soft_pages = self._db.max_pages * 7 // 8
+        self.events_seq = -1  # the newest event on the disk; -1 while that is not known
         self._waiting: dict[str, deque[_Row]] = {table: deque() for table in LOGS}
         self._next_seq: dict[str, int] = {}  # empty until the file could be read
         self._lost: dict[str, int] = {}  # rows for which memory had no room either
@@ -85,6 +87,11 @@ class Journal:
         """One row of the carbon ledger, opaque here."""
         self._note("ledger", mono_ms, wall_ms, body)
 
+    def ledger_rows(self, count: int) -> list[bytes] | None:
+        """The newest `count` bodies of the ledger that are on the disk, oldest first; None when they cannot be read now."""
+        rows = self._db.read("SELECT body FROM ledger ORDER BY seq DESC LIMIT ?", (count,)) if self._open() else None
+        return None if rows is None else [bytes(row[0]) for row in reversed(rows)]
+
     def note_clock(self, mono_ms: int, wall_ms: int, synced: bool) -> None:
         """The clocks now, once a second; kept when it tells something new."""
         mark = self.clock.note(mono_ms, wall_ms, synced)
@@ -101,14 +108,6 @@ class Journal:
         known, self._config_sha256 = bool(self._config_sha256), sha256
         return changed and known
 
-    def take_nonce(self, source: str, epoch: int, counter: int) -> bool:
-        """True once for a counter above all that were taken of this source and epoch, and only when that is on the disk."""
-        rows = self._db.read("SELECT counter FROM nonces WHERE source=? AND epoch=?", (source, epoch))
-        if rows is None or (rows and counter <= rows[0][0]):
-            return False
-        statement = ("INSERT OR REPLACE INTO nonces VALUES (?,?,?)", (source, epoch, counter))
-        return self._write([statement], self._db.max_pages)
-
     def _note(self, table: str, mono_ms: int, wall_ms: int, *values: Any) -> None:
         waiting = self._waiting[table]
         if len(waiting) == WAITING_MAX_COUNT:
@@ -116,6 +115,18 @@ class Journal:
             self._lost[table] = self._lost.get(table, 0) + 1
         safe = [one.encode(errors="replace").decode() if isinstance(one, str) else one for one in values]
         waiting.append(_Row(table, (self._boot, mono_ms, wall_ms, *safe)))
+
+    def events_after(self, seq: int, max_count: int) -> list[KeptEvent] | None:
+        """The oldest events after number `seq` that are on the disk, stamped as is known now; None: not readable now."""
+        query = "SELECT seq, boot, mono_ms, wall_ms, name, text, level FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows = self._db.read(query, (seq, max_count))
+        if rows is None:
+            return None
+        found = []
+        for number, boot, mono_ms, wall_ms, *words in rows:
+            stamp = self.clock.stamp(boot, mono_ms, wall_ms)
+            found.append(KeptEvent(number, Event(mono_ms, stamp.wall_ms, *words), stamp.sure))
+        return found
 
     # ---- writing
 
@@ -162,6 +173,7 @@ class Journal:
         old = [Event(*row) for row in self._db.read(query, (RECENT_MAX_COUNT,)) or []]
         self.recent.extendleft(old[: RECENT_MAX_COUNT - len(self.recent)])
         self._next_seq = ends
+        self.events_seq = ends["events"] - 1
         if self._db.salvaged:
             self.note_event(Event(*self._now, "store.damaged", self._db.salvaged, "alarm"))
         self._reserve.hold()
@@ -200,6 +212,8 @@ class Journal:
             return False
         for row in rows:
             self._waiting[row.table].popleft()
+            if row.table == "events":
+                self.events_seq = row.seq
         self.written_count += len(rows)
         return True
 

@@ -18,8 +18,6 @@ CREATE TABLE config (seq INTEGER PRIMARY KEY, boot BLOB NOT NULL, mono_ms INTEGE
   sha256 TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE dropped (seq INTEGER PRIMARY KEY, boot BLOB NOT NULL, mono_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL,
   stream TEXT NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE nonces (source TEXT NOT NULL, epoch INTEGER NOT NULL, counter INTEGER NOT NULL,
-  PRIMARY KEY (source, epoch)) WITHOUT ROWID;
 """,
 )
 LOGS = ("audit", "ledger", "config", "clock", "dropped", "events")  # the tables with a number of their own

@@ -15,7 +15,11 @@ class Reserve:
 
     @property
     def is_held(self) -> bool:
-        return self._path.exists()
+        """Whether it is there and whole: a power cut may leave its name without its blocks."""
+        try:
+            return self._path.stat().st_size == self._size_bytes
+        except OSError:
+            return False
 
     def hold(self) -> bool:
         """Takes the space, if thrice as much is free. False: not now."""
@@ -24,22 +28,24 @@ class Reserve:
         try:
             if self._disk.free_bytes(self._path.parent) < 3 * self._size_bytes:
                 return False
+            self._disk.remove(self._path)
             fd = self._disk.open(self._path, create=True)
             try:
                 self._disk.allocate(fd, self._size_bytes)
             finally:
                 self._disk.close(fd)
         except OSError:
-            self.release()
+            self._remove()
             return False
         return True
 
     def release(self) -> int:
         """Gives the space up; returns the bytes."""
-        if not self.is_held:
-            return 0
+        return self._size_bytes if self.is_held and self._remove() else 0
+
+    def _remove(self) -> bool:
         try:
             self._disk.remove(self._path)
         except OSError:
-            return 0
-        return self._size_bytes
+            return False
+        return True

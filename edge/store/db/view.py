@@ -82,6 +82,13 @@ def read_events(path: Path, count: int, levels: tuple[str, ...], name: str = "")
     return found[::-1]
 
 
+def read_ledger(path: Path) -> Iterator[bytes]:
+    """Every body of the ledger, oldest first. Raises DataFault when the file cannot be read."""
+    with _opened(path) as connection:
+        for (body,) in connection.execute("SELECT body FROM ledger ORDER BY seq"):
+            yield bytes(body)
+
+
 def view_journal(path: Path) -> JournalView:
     """Size and content. Raises DataFault when the file cannot be read."""
     with _opened(path) as connection:

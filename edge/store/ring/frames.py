@@ -6,7 +6,7 @@
 
 Little-endian. Every version keeps this header, so that a newer one is told from a damaged one. The seed binds a record to
 its stream and epoch. Numbers only rise inside a segment. The unused rest of a segment is zero. Kind 0 does not exist;
-kind 255 is a mark of the log itself (boot id and skipped count at an opening, empty at a clean close).
+kind 255 is a mark of the log itself: skipped count, and the boot id of an opening, CLOSED, or IN_MEMORY.
 """
 
 import re
@@ -24,6 +24,8 @@ HEADER = struct.Struct("<8sHHIQQ16sQI")
 RECORD = struct.Struct("<IIBQ")
 MARK = 255
 MARK_BODY = struct.Struct("<16sQ")
+CLOSED = bytes(16)  # instead of a boot id: a clean end
+IN_MEMORY = b"\xff" * 16  # numbers were given from here on that did not reach the disk
 CONTEXT_MAX_BYTES = 1 << 16
 SEQ_MAX = (1 << 63) - 1  # SQLite and most databases keep signed 64 bit
 STREAMS = ("", "site", "rollup", "trace")  # what a segment says it holds; "": does not say
@@ -102,6 +104,12 @@ def pack_record(salt: int, kind: int, seq: int, body: bytes) -> bytes:
     return zlib.crc32(body, zlib.crc32(head, salt)).to_bytes(4, "little") + head + body
 
 
+def boot_of_mark(body: bytes) -> bytes:
+    """The boot that a mark opens; empty when it is no opening."""
+    what = body[:16]
+    return what if len(body) == MARK_BODY.size and what not in (CLOSED, IN_MEMORY) else b""
+
+
 class Walk:
     """Iterates (seq, kind, body) from `offset`; afterwards `offset` is the end of the last good record.
 
@@ -109,7 +117,7 @@ class Walk:
     `find_good` goes on behind damage.
     """
 
-    def __init__(self, read: Read, offset: int, end: int, salt: int, next_seq: int = 0) -> None:
+    def __init__(self, read: Read, offset: int, end: int, salt: int, next_seq: int) -> None:
         self._read, self.offset, self._end, self._salt = read, offset, end, salt
         self.next_seq = next_seq
         self.fault = ""

@@ -1,0 +1,1 @@
+"""Taking what the gateways send: decoding, the worker, its writer, and several workers at a time."""

@@ -1,0 +1,1 @@
+"""What the site is for, second by second: between what is known and what is asked for."""

@@ -1,0 +1,1 @@
+"""What an adapter is made of: the description of a source, strict reading of an answer, a table of intervals."""

@@ -1,0 +1,1 @@
+"""The torture of the whole controller: the real process, its devices simulated on PTYs, judged from outside."""
