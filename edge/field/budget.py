@@ -14,9 +14,10 @@ from typing import Any
 
 from edge.config.options import Config, Port
 from edge.errors import Problem
-from edge.field.device import BusDevice, WriteBox
+from edge.field.device import BusDevice
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
+from edge.field.schedule.mailbox import WriteBox
 from edge.field.schedule.poll import Poll
 from edge.field.upkeep import rearm_s
 

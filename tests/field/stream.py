@@ -127,7 +127,7 @@ class BadLine:
         now_s, rng = self._loop.time(), self._rng
         address, before = frame[0], dict(self.registers)
         reply = self._answer(frame, int(now_s * 1000 + 1e-6))
-        latency_s, fault = 0.004, ""
+        latency_s = 0.004
         if rng.random() < self._chance:
             fault = rng.choice(FAULTS)
             self._result.faults[fault] += 1
@@ -136,7 +136,11 @@ class BadLine:
             if fault == "wrong echo" and frame[1] == 6:  # it takes nothing and says what it has
                 self.registers = before
                 reply = sealed(frame[:4] + before[int.from_bytes(frame[2:4], "big")].to_bytes(2, "big"))
-            if fault == "another's" and self._last[:3] == reply[:3]:
+            if fault == "wrong unit" and now_s < self._free_s[address]:
+                # Late as well. In the name of one that is on the line it could be the very answer that one is asked for
+                # then, which no receiver can tell; so it comes in the name of one that is not.
+                pieces = [sealed(b"\x09" + reply[1:-2])]
+            elif fault == "another's" and self._last[:3] == reply[:3]:
                 pieces = []  # it would be right, but for its time: that is what "late" is for
             else:
                 pieces = SPOILT[fault](rng, frame, reply) if fault in SPOILT else [self._last]
@@ -145,8 +149,6 @@ class BadLine:
         at_s = self._free_s[address] = max(now_s, self._free_s[address]) + latency_s
         if pieces and pieces[0] is not reply and pieces[0] is self._last:
             at_s = now_s + latency_s  # a frame of somebody else's is on the line now or never: no device keeps one
-        elif fault == "wrong unit":
-            at_s = now_s + 0.004  # late as well it would be the right answer of the one it names: nobody could tell
         for piece in pieces:
             if piece:
                 self._loop.call_at(at_s, self._deliver, piece)

@@ -123,6 +123,23 @@ def test_where_nobody_answers_an_echo_is_no_answer_and_only_a_stop_goes_out(valu
     run(script)
 
 
+def test_a_refused_read_shows_the_echo_of_the_line_as_well() -> None:
+    """The refusal is shorter than the answer would be: request and refusal together look like no more than one."""
+
+    async def script(bench: Bench, loop: VirtualLoop) -> None:
+        def refuse(request: bytes, reply: bytes) -> list[tuple[float, bytes]]:
+            refused = with_crc(bytes((request[0], request[1] | 0x80, 4)))
+            return [(0.001, request), *([(0.006, refused)] if request[1] in (3, 4) else [])]
+
+        bench.line.spoil = refuse
+        bench.bus.set_value("pcs", "power_set", 5_000)
+        await asyncio.sleep(3)
+        assert bench.bus.port_health().hears_itself
+        assert bench.bus.device("pcs").boxes["power_set"].sent_raw is None, "nobody has answered it"
+
+    run(script)
+
+
 def test_a_write_heard_twice_on_a_line_not_known_yet_was_echoed_and_answered() -> None:
     async def script(bench: Bench, loop: VirtualLoop) -> None:
         bench.line.spoil = lambda request, reply: [(0.001, request), *([(0.006, reply)] if request[1] == 6 else [])]

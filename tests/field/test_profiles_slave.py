@@ -177,7 +177,7 @@ def test_a_device_that_was_lost_is_probed_with_answers_that_look_like_no_other_w
     sizes |= {(i.fc, 2 * i.count) for i in (profile.identify,) if i} | {(3, 2) for _ in (profile.watchdog,) if _}
     free = {(b.fc, size_of(b.fc, count)) for b in profile.blocks for count in range(1, b.count)} - sizes
     device = BusDevice(options.Device(name="x", profile=name, port="p", address=ADDRESS, use="poc"), profile)
-    probe = next(device.probes)
+    probe = device.probes.take(0.0)
     assert (probe.request[1], probe.size_bytes - 5) in (free or sizes)
 
 

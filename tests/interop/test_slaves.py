@@ -98,7 +98,7 @@ def test_no_damaged_request_is_believed_and_what_a_careless_slave_made_of_it_is_
             played.words()
         )
         assert len(tally.wrong) <= (damaged if name == "modbus-serial" else 0), played.words()
-        assert tally.device.failed_count == 0 and not tally.device.write_failed
+        assert tally.device.trust.failed_count == 0 and not tally.device.write_failed
 
     played: Rounds
     writes = damaged = 0

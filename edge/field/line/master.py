@@ -152,16 +152,16 @@ class Master:
             answer = expect.match(heard) if len(heard) >= SHORTEST_REPLY_BYTES else None
             if answer is not None:
                 if not hears:
-                    self._note_heard(expect, received)
+                    self._note_heard(expect, received, answer)
                 self._settle(answer)
             elif received is data:
                 buffer += data
 
-    def _note_heard(self, expect: Expect, received: bytes) -> None:
+    def _note_heard(self, expect: Expect, received: bytes, answer: bytes | int) -> None:
         """What a whole answer says of the adapter: our own request ahead of it, or nothing but the answer."""
-        if len(received) > expect.size_bytes and received.startswith(expect.request):
+        if len(expect.beyond_echo(received)) not in (0, len(received)):
             self.hears_itself = True
-        elif self.hears_itself is None and not expect.is_mirrored and len(received) <= expect.size_bytes:
+        elif self.hears_itself is None and not expect.is_mirrored and len(received) == expect.length_of(answer):
             self.hears_itself = False
 
     def _settle(self, answer: Answer) -> None:

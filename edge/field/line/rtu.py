@@ -1,7 +1,8 @@
 """The strict RTU transaction, without any I/O: request frames out, bytes in, one verdict out.
 
 Rules. A reply counts only if its CRC is right and its address, function and byte count (for writes: the whole echo) are
-those of the request. A right frame may be found after noise, after the echo of our own request, or glued to another.
+those of the request. A right frame may be found after noise, after the echo of our own request, or glued to another's;
+but not behind a frame of the same device that answers something else: that one is late, and so may this one be.
 Whatever else arrives is classified when the time is over: CRC (bytes but no frame) or MISMATCH (a frame, but not ours).
 A broadcast (unit 0) has no answer, so nobody knows who has heard it: no setpoint is ever sent that way.
 Who waits how long, and what is sent next, is the bus's business.
@@ -100,21 +101,27 @@ class Expect:
         return self._search(received)
 
     def _search(self, received: bytes | bytearray) -> bytes | int | None:
-        found = self._find(received, self._head, self.size_bytes)
-        if found is not None:
-            return found[self._body_bytes : self.size_bytes - 2]
-        refused = self._find(received, self._exception_head, _EXCEPTION_BYTES)
-        return None if refused is None else refused[2]
+        at, size = self._find(received, self._head, self.size_bytes), self.size_bytes
+        if at < 0:
+            at, size = self._find(received, self._exception_head, _EXCEPTION_BYTES), _EXCEPTION_BYTES
+        if at < 0 or _holds_a_frame(received[:at], self.request, self.request[0]):
+            return None  # a device that answers an older question first is not believed in what follows
+        frame = bytes(received[at : at + size])
+        return frame[2] if frame[1] & 0x80 else frame[self._body_bytes : -2]
 
-    def _find(self, received: bytes | bytearray, head: bytes, size: int) -> bytes | None:
-        """A right frame with this head. An FC6 answer cannot be told from a line echo: hence the read-back."""
+    def _find(self, received: bytes | bytearray, head: bytes, size: int) -> int:
+        """Where a right frame with this head begins, or -1. An FC6 answer cannot be told from a line echo."""
         at = received.find(head)
         while at >= 0:
             frame = bytes(received[at : at + size])
             if len(frame) == size and not crc16(frame):
-                return frame
+                return at
             at = received.find(head, at + 1)
-        return None
+        return -1
+
+    def length_of(self, answer: bytes | int) -> int:
+        """Bytes of the frame that held this answer."""
+        return self.size_bytes if isinstance(answer, bytes) else _EXCEPTION_BYTES
 
     def beyond_echo(self, received: bytes) -> bytes:
         """What comes behind our own request, where the adapter hands that back too."""
@@ -146,10 +153,12 @@ class Broadcast(Expect):
         return b""
 
 
-def _holds_a_frame(received: bytes | bytearray, request: bytes) -> bool:
-    """Is there any well-formed frame that is not our own request? Bounded: at most 600 starts, two lengths each."""
+def _holds_a_frame(received: bytes | bytearray, request: bytes, address: int | None = None) -> bool:
+    """Is there any well-formed frame (of this address) that is not our own request? At most 600 starts, two lengths each."""
     data = bytes(received[-BUFFER_MAX_BYTES:])
     for at in range(len(data) - _EXCEPTION_BYTES + 1):
+        if address is not None and data[at] != address:
+            continue
         for size in _sizes(data, at):
             frame = data[at : at + size]
             if len(frame) == size and frame != request and not crc16(frame):

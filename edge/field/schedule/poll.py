@@ -18,7 +18,8 @@ from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
 
 if TYPE_CHECKING:
-    from edge.field.device import BusDevice, WriteBox
+    from edge.field.device import BusDevice
+    from edge.field.schedule.mailbox import WriteBox
     from edge.field.upkeep import Unchanged
 
 FOREVER_S = float("inf")
@@ -136,7 +137,7 @@ def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
     for poll in polls:
         ready_s = poll.due_s
         if ready_s <= now_s:
-            quiet_s = poll.device.quiet_until_s
+            quiet_s = poll.device.trust.quiet_until_s
             if quiet_s <= now_s:
                 since_s = quiet_s if quiet_s > ready_s else ready_s
                 rank = poll.priority - (now_s - since_s) / poll.period_s
@@ -145,7 +146,7 @@ def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
                 continue
             ready_s = quiet_s
         elif poll.hope_s < ready_s:
-            ready_s = max(poll.hope_s, poll.device.quiet_until_s)
+            ready_s = max(poll.hope_s, poll.device.trust.quiet_until_s)
             if ready_s <= now_s:
                 hoped = poll
         next_s = ready_s if ready_s < next_s else next_s
