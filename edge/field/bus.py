@@ -73,7 +73,7 @@ class Bus:
     def ask(self, device: str, expect: Expect) -> "asyncio.Future[Answer]":
         """One transaction of a technician, behind all others. Raises AskFault for one that would make others late.
 
-        To the gate a write is the unsigned number of its registers. A broadcast (unit 0) is answered by b"" in its time.
+        A write passes the gate like any other (`Expect.write`). A broadcast (unit 0) is answered by b"" in its time.
         """
         answer = self._asks.put(self._devices[device], expect, self._master.now_s())
         self._master.steps.wake()

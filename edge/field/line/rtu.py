@@ -55,11 +55,14 @@ class Expect:
     """What the answer to one request must look like; reusable for every repetition of that request."""
 
     __slots__ = (
-        "_body_bytes", "_exception_head", "_head", "is_mirrored", "request", "size_bytes", "turnaround_s", "wire_chars",
+        "_body_bytes", "_exception_head", "_head", "_raw", "is_mirrored", "request", "size_bytes", "turnaround_s",
+        "wire_chars",
     )  # fmt: skip
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, raw: int | None = None) -> None:
+        """`raw`: the number that a write of the profile puts into its registers; only the profile knows its sign."""
         self.request = request
+        self._raw = raw
         self.turnaround_s: float | None = None  # what is waited for when no answer is expected
         address, fc = request[0], request[1]
         self.is_mirrored = fc in MIRRORED
@@ -83,13 +86,16 @@ class Expect:
 
     @property
     def write(self) -> tuple[int, int, int, int, int] | None:
-        """(address, function, register, count, unsigned value) of a write, as the gate is asked; None for a read."""
+        """(address, function, register, count, number) of a write, as the gate is asked; None for a read.
+
+        The number is the one it was made with, else that of its registers, without a sign.
+        """
         address, fc = self.request[:2]
         if fc in (1, 2, 3, 4):
             return None
         values = self.request[4:6] if fc in (5, 6) else self.request[7:-2]
-        count = self.register_count
-        return address, fc, int.from_bytes(self.request[2:4], "big"), count, int.from_bytes(values, "big")
+        raw = int.from_bytes(values, "big") if self._raw is None else self._raw
+        return address, fc, int.from_bytes(self.request[2:4], "big"), self.register_count, raw
 
     def match(self, received: bytes | bytearray) -> bytes | int | None:
         """The payload when a right answer is in `received`, the exception code of a right refusal, or None so far."""
