@@ -43,7 +43,7 @@ def add_words(
     read.add_argument("points", metavar="POINT", nargs="*", help="names of its profile's points; none: all")
     read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
     read.add_argument("--json", action="store_true", help="for machines")
-    read.set_defaults(act=_read, open_port=open_port)
+    read.set_defaults(act=_read, open_port=open_port, undone="nothing was asked")
     text = "one value of a profile's writes; through the running controller, in SERVICE only"
     write = words.add_parser("write", help=text, description=text)
     write.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
@@ -52,7 +52,7 @@ def add_words(
     write.add_argument("value", metavar="VALUE", help="a number")
     write.add_argument("unit", metavar="UNIT", help="such as W or kW")
     write.add_argument("--json", action="store_true", help="for machines")
-    write.set_defaults(act=_write)
+    write.set_defaults(act=_write, undone="nothing was written")
 
 
 def _read(given: argparse.Namespace) -> int:

@@ -65,7 +65,9 @@ class Desk:
             0, settings, TtyPort(settings), [device], clock, lambda _: None,
             lambda *write: gate.allowed(*write, clock.mono_ms()),
         )  # fmt: skip
-        self._bench = Bench(config, {"pv1": device}, self._ask, kernel, Authority(auto_run=False), clock, str, rules, 16)
+        self._bench = Bench(
+            config, {"pv1": device}, self._ask, kernel, Authority(auto_run=False), clock, str, rules, 16
+        )
 
     async def _ask(self, device: BusDevice, expect: Expect) -> Heard:
         return Heard(await self.bus.ask(device.name, expect))

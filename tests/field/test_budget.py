@@ -269,4 +269,4 @@ def test_check_refuses_with_the_arithmetic(tmp_path: Path, capsys: pytest.Captur
     assert main(["check", "-c", str(file)]) == 2
     said = capsys.readouterr().err
     assert "is busy 137 % of the time; at most 90 %" in said and "19200 baud would do" in said
-    assert "nothing was started" in said
+    assert "3 problems; the site cannot be run like this" in said
