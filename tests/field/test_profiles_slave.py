@@ -143,7 +143,8 @@ def test_the_gate_lists_what_the_profile_writes_and_nothing_else(name: str) -> N
     rows = list(_rows(device))
     wanted = {(w.fc, w.addr) for w in profile.writes}
     wanted |= {(c.fc, addr) for c in profile.commands for addr, _ in c.writes}
-    wanted |= {(profile.watchdog.fc, profile.watchdog.addr)} if profile.watchdog else set()
+    if profile.watchdog:
+        wanted |= {(profile.watchdog.fc, profile.watchdog.addr), *((16, addr) for addr, _ in profile.watchdog.first)}
     assert {(row["function"], row["reg"]) for row in rows} == wanted
     for write in profile.writes:
         mine = [row for row in rows if (row["function"], row["reg"]) == (write.fc, write.addr)]
