@@ -178,6 +178,7 @@ def test_a_register_that_wears_out_may_be_written_once_a_minute() -> None:
     [
         (["profile", "check", "none.toml"], "1 problem; no site can use it like this"),
         (["profile", "new", "pcs", "--id", "A B"], "1 problem; nothing was written"),
+        (["profile", "new", "bms", "--id", "soltaro-rack-c"], "1 problem; nothing was written"),
         (["run", "-c", "none.toml"], "1 problem; nothing was started"),
         (["check", "-c", "none.toml"], "1 problem; the site cannot be run like this"),
         (["read", "-c", "none.toml", "pcs1"], "1 problem; nothing was asked"),

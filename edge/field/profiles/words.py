@@ -56,6 +56,10 @@ def _new(options: argparse.Namespace) -> int:
     profile_id = options.id or f"new-{options.kind}"
     if not ID.fullmatch(profile_id):
         raise ConfigFault([Problem("profile new", "--id", profile_id, "must be of a-z, 0-9 and -")])
+    if profile_id in shipped():
+        raise ConfigFault(
+            [Problem("profile new", "--id", profile_id, "ships with the program", "give yours another name")]
+        )
     path = Path(f"{profile_id}.toml")
     text = blueprint(options.kind, profile_id)
     try:
