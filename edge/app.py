@@ -39,6 +39,7 @@ from edge.field.quality import SiteWatch
 from edge.field.rules import gate_rules
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
 from edge.field.schedule.registers import Registers
+from edge.logbook.standstill import restore
 from edge.model import AuditEntry, Outcome, Reading
 from edge.ops.process import ServiceNotice, fine_loop, tune_interpreter
 from edge.uplink import Uplink, open_trace
@@ -252,6 +253,7 @@ def serve(config: Config) -> int:
     devices = bus_devices(config)
     uplink = Uplink(config, clock)
     controller = Controller(config, devices, clock, open_port, uplink)
+    restore(uplink.logbook.standstill, config, controller.kernel, controller.authority, clock.mono_ms())
     uplink.trace = open_trace(config, controller.kernel)
     uplink.offer, uplink.announce = controller.authority.offer, controller.forecast.offer
     ended = threading.Event()

@@ -60,9 +60,14 @@ def _help(call: Call) -> Answer:
     found = [word for word in WORDS if word.name.startswith(wanted)]
     if not found:
         return refuse(f"no word begins with '{wanted}'")
-    rows = [(f"{w.name} {w.args}".strip(), ("(login) " if w.login else "") + w.help) for w in found]
+    texts = {f"{w.name} {w.args}".strip(): ("(login) " if w.login else "") + w.help for w in found}
+    width = max(map(len, texts)) + 2
+    lines = [f"{'word':<{width}}what it does"]
+    for name, text in texts.items():
+        head, rest = f"{name:<{width}}", " " * width
+        lines += textwrap.wrap(text, screens.WIDTH, initial_indent=head, subsequent_indent=rest)
     data = [{"name": w.name, "args": w.args, "help": w.help, "login": w.login} for w in found]
-    return Answer([line.rstrip() for line in screens.table(("word", "what it does"), rows)], data)
+    return Answer(lines, data)
 
 
 def _screen(draw: Callable[[StatusView], list[str]], keys: tuple[str, ...]) -> Callable[[Call], Answer]:

@@ -132,7 +132,7 @@ PCS_STOPPED: the PCS is not running
 BMS_OPEN: the battery contactor is open
     0 kW | it is closed when the site is asked to run
 UNGUARDED: the device's own comm-loss timer is not armed
-    0 kW, no start | `show devices`; it refused the timer write
+    0 kW, no start | `show devices` says whether it took the timer
 WRITE_FAILED: the PCS did not take the setpoint three times
     PCS stopped; latched at the third time in an hour | check that remote control is enabled
 BMS_ALARM: the BMS asks for a stop (level 1)

@@ -15,7 +15,7 @@ STAGE_TEXT = {
     Stage.DROOP: "frequency support",
     Stage.SMOOTHED: "smoothing of the grid power",
     Stage.WISH: "all site functions together",
-    Stage.FADE: "the POC meter is late: fading out",
+    Stage.FADE: "the site forbids, or its POC meter is late: fading out",
     Stage.RAMP: "the battery's own ramp",
     Stage.SITE_BAND: "import, fuse and export limits",
     Stage.UNIT_BAND: "what the units may do now",

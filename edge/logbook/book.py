@@ -13,6 +13,7 @@ from edge.cloud.codec import decode_sample, schema_json
 from edge.config.options import Config
 from edge.logbook.damper import Damper
 from edge.logbook.health import HealthWatch, StatusWatch
+from edge.logbook.standstill import Standstill, StandstillFile
 from edge.logbook.transitions import Transitions
 from edge.model import AuditEntry, CycleRecord, Event, Sample, SiteHealth, UplinkStatus
 from edge.ops.timesync import is_synchronised
@@ -50,8 +51,10 @@ class Logbook:
         self._second_mono_ms = 0
         self.journal: Journal | None = None
         self.rollup: Rollup | None = None
+        self._standstill: StandstillFile | None = None
         if telemetry is not None:
             store, folder = config.store, Path(config.store.path)
+            self._standstill = StandstillFile(config, folder)
             self.journal = Journal(folder, max_bytes=store.journal_max_bytes, give_room=give_room, disk=disk)
             ring = SegmentLog(
                 folder / "rollup", max_bytes=store.rollup_max_bytes, stream="rollup", context=schema_json(),
@@ -64,10 +67,15 @@ class Logbook:
         return self.journal.clock if self.journal is not None else None
 
     @property
+    def standstill(self) -> Standstill:
+        """What an earlier life left standing, for before the first cycle."""
+        return self._standstill.before if self._standstill is not None else Standstill()
+
+    @property
     def fault(self) -> str:
-        if self.journal is None or self.rollup is None:
+        if self.journal is None or self.rollup is None or self._standstill is None:
             return ""
-        return self.journal.fault or self.rollup.log.fault
+        return self.journal.fault or self.rollup.log.fault or self._standstill.fault
 
     def start(self, mono_ms: int, wall_ms: int) -> None:
         """What was kept comes back. Before anything is noted; a second call does nothing."""
@@ -80,6 +88,8 @@ class Logbook:
             if changed:
                 self.note_event(Event(mono_ms, wall_ms, "config.changed", f"{self._config.file} is not as before"))
         self.note_event(Event(mono_ms, wall_ms, "start", f"site {self._config.site.id}"))
+        if standing := self.standstill.text():
+            self.note_event(Event(mono_ms, wall_ms, "standstill", f"as before this start: {standing}", "warning"))
         if self._telemetry is not None and self.rollup is not None:
             for note in (*self._telemetry.notes, *self.rollup.log.notes):
                 self.note_event(Event(mono_ms, wall_ms, "store.damaged", note, "warning"))
@@ -88,6 +98,8 @@ class Logbook:
     # ---- what is seen
 
     def note_record(self, record: CycleRecord) -> None:
+        if self._standstill is not None:
+            self._standstill.note(record)
         for event in self._transitions.note(record):
             self.note_event(event)
 

@@ -12,6 +12,7 @@ from edge.config import options
 from edge.config.options import Config
 from edge.cycle import Handover
 from edge.field.line.port import Port
+from edge.logbook.standstill import restore, standstill_of
 from edge.mission.second import Mission
 from edge.model import CycleRecord, SiteFlows
 from hil.assembly import build_site, build_slaves, plant_devices
@@ -30,8 +31,10 @@ class InlineUplink(Handover):
         self.mission: Mission | None = None
         self.controller: Controller | None = None
         self.records: list[CycleRecord] | None = None
+        self.last: CycleRecord | None = None
 
     def note_record(self, record: CycleRecord) -> None:
+        self.last = record
         if self.records is not None:
             self.records.append(record)
 
@@ -63,8 +66,11 @@ class WiredSite:
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
-        """The control side as a new process would build it: nothing remembered."""
+        """The control side as a new process would build it; what must outlive a process is taken from the last cycle."""
         self.controller = Controller(self.config, bus_devices(self.config), self.clock, self._open_port, self.uplink)
+        if self.uplink.last is not None:
+            standing, kernel = standstill_of(self.config, self.uplink.last), self.controller.kernel
+            restore(standing, self.config, kernel, self.controller.authority, self.clock.mono_ms())
         self.uplink.controller = self.controller
         self.uplink.mission = Mission(self.config, self.clock)
         return self.controller

@@ -220,12 +220,9 @@ class Demo:
             await asyncio.sleep(0.1)
 
     def _ingested(self, folder: Path) -> tuple[int, int]:
-        """(rows, distinct rows) the ingest committed."""
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(folder / "ingest.sqlite")) as base:
-            tables = [row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-            name = next((table for table in tables if table.startswith("sample")), "")
-            if name:
-                rows = base.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]
-                distinct = base.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT gw, stream, epoch, seq FROM {name})")
-                return rows, distinct.fetchone()[0]
-        return 0, 0
+        """(rows, distinct rows) the ingest committed; (0, 0) when it never got as far as its tables."""
+        distinct = "SELECT COUNT(*) FROM (SELECT DISTINCT tenant, gateway, stream, epoch, seq FROM samples)"
+        with contextlib.closing(sqlite3.connect(folder / "ingest.sqlite")) as base:
+            if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'samples'").fetchone():
+                return 0, 0
+            return base.execute("SELECT COUNT(*) FROM samples").fetchone()[0], base.execute(distinct).fetchone()[0]

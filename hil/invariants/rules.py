@@ -138,7 +138,7 @@ def latch_never_clears_by_itself(config: Any, before: Any, tw_input: Any, after:
 
 
 def ramp_kept_unless_forbidden(config: Any, before: Any, tw_input: Any, after: Any, output: Any) -> list[str]:
-    """The battery moves by no more than its ramp, or, while it fades, by no more than the fade.
+    """The battery keeps to its ramp, or, while it fades, to the fade.
 
     From where it was, as far as the bands still allow that.
     """

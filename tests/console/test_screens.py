@@ -142,6 +142,13 @@ def test_why_the_cloud_is_away_is_on_the_status_screen() -> None:
     assert any(line.startswith("cloud     broker: refused: Not authorized") for line in screens.status_screen(away))
 
 
+def test_help_says_every_word_whole_in_eighty_columns() -> None:
+    answer, _ = words.run_line(FakePlant(), "help")
+    assert max(map(len, answer.lines)) <= 80 and not any(line.endswith("~") for line in answer.lines)
+    shown = " ".join(" ".join(answer.lines).split())
+    assert all(" ".join(word.help.split()) in shown for word in words.WORDS)
+
+
 def test_names_are_unique_and_helped() -> None:
     names = [word.name for word in words.WORDS]
     assert len(set(names)) == len(names) and all(word.help for word in words.WORDS)

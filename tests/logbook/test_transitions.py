@@ -1,5 +1,7 @@
 """Events out of cycles and pictures: every change once, what flaps is held back and counted."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from edge._kernel import ffi
 from edge.control.kernel import Level, Mode, SiteCause, UnitCause, site_row, unit_row
 from edge.logbook.damper import BURST_COUNT, Damper
 from edge.logbook.health import HealthWatch, StatusWatch
-from edge.logbook.transitions import Transitions
+from edge.logbook.transitions import SETTLE_MS, Transitions
 from edge.model import CycleRecord, DeviceHealth, Event, PortHealth, SiteHealth, UplinkStatus
 from hil.demo.site import example_config
 
@@ -20,7 +22,8 @@ def cycle(mode: Mode = Mode.RUN, why: int = 0, unit_why: int = 0, unit_mode: Mod
     output = ffi.new("tw_output_t *")
     output.mode, output.why = mode, why
     output.unit[0].mode, output.unit[0].why = unit_mode, unit_why
-    return CycleRecord(1, 1_000, 2_000, 0, b"", b"", bytes(ffi.buffer(output)))
+    blank = (bytes(ffi.sizeof("tw_input_t")), bytes(ffi.sizeof("tw_state_t")))
+    return CycleRecord(1, 1_000, 2_000, 0, *blank, bytes(ffi.buffer(output)))
 
 
 def names(events: list[Event]) -> list[str]:
@@ -42,6 +45,37 @@ def test_modes_and_interlocks_are_told_when_they_change_and_not_otherwise() -> N
     gone = watch.note(cycle(Mode.RUN))
     assert names(gone) == ["poc_stale.clear", f"bms_trip.{UNIT}.clear", "mode"]
     assert {event.level for event in gone} == {"info"}
+
+
+def later(record: CycleRecord, mono_ms: int) -> CycleRecord:
+    return dataclasses.replace(record, mono_ms=mono_ms)
+
+
+def test_what_a_start_has_not_read_yet_is_no_news_but_a_device_that_stays_silent_is() -> None:
+    stale = cycle(Mode.BOOT, 1 << SiteCause.POC_STALE, 1 << UnitCause.BMS_STALE, Mode.BOOT)
+    watch = Transitions(CONFIG)
+    assert names(watch.note(stale)) == [f"mode.{UNIT}", "mode"]
+    assert watch.note(later(stale, 1_000 + SETTLE_MS - 1)) == []
+    told = watch.note(later(stale, 1_000 + SETTLE_MS))
+    assert names(told) == ["poc_stale", f"bms_stale.{UNIT}"] and {event.level for event in told} == {"alarm"}
+
+
+def test_what_stands_when_the_boot_is_over_is_told_at_once() -> None:
+    watch = Transitions(CONFIG)
+    watch.note(cycle(Mode.BOOT, 1 << SiteCause.POC_STALE, unit_mode=Mode.BOOT))
+    told = watch.note(cycle(Mode.INIT, 1 << SiteCause.POC_STALE, unit_mode=Mode.INIT))
+    assert names(told) == ["poc_stale", f"mode.{UNIT}", "mode"] and told[0].level == "alarm"
+
+
+@pytest.mark.parametrize("cause", [UnitCause.PCS_STOPPED, UnitCause.BMS_OPEN, UnitCause.CHARGE_FORBIDDEN])
+def test_a_unit_at_rest_is_an_alarm_only_when_it_was_running(cause: UnitCause) -> None:
+    resting = Transitions(CONFIG)
+    resting.note(cycle(Mode.STANDBY, unit_mode=Mode.STANDBY))
+    assert [e.level for e in resting.note(cycle(Mode.STANDBY, 0, 1 << cause, Mode.STANDBY))] == ["info"]
+    running = Transitions(CONFIG)
+    running.note(cycle())
+    level = running.note(cycle(Mode.STANDBY, 0, 1 << cause, Mode.STANDBY))[0].level
+    assert level == ("alarm" if unit_row(cause).level >= Level.ZERO else "warning")
 
 
 @pytest.mark.parametrize("cause", [*SiteCause, *UnitCause], ids=lambda cause: f"{type(cause).__name__}.{cause.name}")
