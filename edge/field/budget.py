@@ -140,8 +140,10 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
         yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
     timer = device.watchdog()
     again_s = None if timer is None else rearm_s(*timer)
-    if again_s is not None:  # written and read back
-        yield job(TIMER, write_bytes(16, 1), 1000 * again_s, URGENT, 2)
+    if again_s is not None:  # with all that goes ahead of it, one after the other, each written and read back
+        arming = device.arming()
+        widest_count = max(len(registers) for _, _, registers, _ in arming)
+        yield job(TIMER, write_bytes(16, widest_count), 1000 * again_s, URGENT, 2 * len(arming))
     if device.beat is not None:
         heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
         yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)
