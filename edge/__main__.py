@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in fault.problems:
             print(problem, file=sys.stderr)
         count = len(fault.problems)
-        print(f"{count} problem{'s' * (count != 1)}; nothing was started", file=sys.stderr)
+        undone = getattr(options, "undone", "")
+        print(f"{count} problem{'s' * (count != 1)}{undone and f'; {undone}'}", file=sys.stderr)
     except EdgeError as fault:
         print(fault, file=sys.stderr)
     return EXIT_BAD_INPUT
@@ -72,10 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="edge", description="Tidewatt Edge: the controller of one AI data-centre site"
     )
     words = parser.add_subparsers(required=True, metavar="WORD")
-    _word(words, "run", "run the controller of a site until told to stop", _run, config=True)
+    run = _word(words, "run", "run the controller of a site until told to stop", _run, config=True)
+    run.set_defaults(undone="nothing was started")
     check = _word(
         words, "check", "say everything that is wrong with a site file, and show the bus plan", _check, config=True
     )
+    check.set_defaults(undone="the site cannot be run like this")
     check.add_argument("--effective", action="store_true", help="print every option with its value, defaults included")
     check.add_argument("--json", action="store_true", help="for machines")
     add_options(check)

@@ -98,7 +98,9 @@ class Uplink(Handover):
         ring = telemetry_log(config.store) if config.store.path else None
         self.logbook = Logbook(config, ring, self._give_room)
         journal = self.logbook.journal if config.evidence.enabled else None
-        self.ledger = ledger_of(config, journal) if journal is not None else None
+        self.ledger: Ledger | None = None
+        if journal is not None:
+            self.ledger = ledger_of(config, journal.ledger_rows, journal.append_ledger, journal.has_ledger_room)
         self._inbox = Inbox(Path(config.store.path))
         self._store = config.store.path
         self._begun = False  # the account knows how far the ledger got, the clock's floor how late it is at least

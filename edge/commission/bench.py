@@ -133,7 +133,8 @@ class Bench:
         if isinstance(value, str):
             return refusal(value)
         encoded = encode(write, value)
-        expect = Expect(write_request(device.settings.address, write.fc, write.addr, encoded.registers))
+        request = write_request(device.settings.address, write.fc, write.addr, encoded.registers)
+        expect = Expect(request, encoded.raw)
         answer = (await self._ask(device, expect)).answer
         if answer is Outcome.GATE and expect.write is not None:
             port_index = list(self._ports).index(device.settings.port)

@@ -59,4 +59,4 @@ class Hand:
 
     async def ask(self, device: BusDevice, expect: Expect) -> Heard:
         """One question to one device, with the patience that its profile asks for."""
-        return await self._lines[device.settings.port].ask(expect, device.timeout_s)
+        return await self._lines[device.settings.port].ask(expect, device.trust.timeout_s)

@@ -6,6 +6,7 @@ Times are the loop's, so it runs in virtual time as well.
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.config import options
 from edge.errors import EdgeError
@@ -18,6 +19,13 @@ SCAN_FUNCTIONS = (3, 4)  # a device of which nothing is known is asked for regis
 READ_FUNCTIONS = (1, 2, 3, 4)
 CONNECT_MAX_S, CONNECT_LOOK_S = 4.0, 0.05  # over TCP: a little longer than the port itself tries
 TTY_HINT = "is it the right path, may you use it, and is the edge service or another program on it?"
+TTY_PATTERNS = (
+    "edge/*",
+    "serial/by-id/*",
+    "ttyUSB*",
+    "ttyACM*",
+    "ttyAMA*",
+)  # ours by name, adapters, UARTs of a gateway
 TCP_HINT = "is it the right address, is Modbus TCP switched on, and does it take another client?"
 GAP_S = 0.02  # after an answer, before the next question: what a shared bus of mixed makes needs
 
@@ -76,8 +84,15 @@ class ReadLine:
                 return
             except OSError as error:
                 if loop.time() >= end_s:
-                    raise LineFault(f"{error}: the line cannot be opened; {self._hint}") from error
+                    raise LineFault(f"{error}: the line cannot be opened; {self._hint}{self._others()}") from error
             await asyncio.sleep(CONNECT_LOOK_S)
+
+    def _others(self) -> str:
+        """The lines that there are, when this one is not: a name mistyped, an adapter plugged in elsewhere."""
+        if self._is_tcp or Path(self._where).exists():
+            return ""
+        there = [str(path) for pattern in TTY_PATTERNS for path in sorted(Path("/dev").glob(pattern))]
+        return f" There are: {', '.join(there) or 'no serial adapters in /dev'}"
 
     def close(self) -> None:
         self._port.close()

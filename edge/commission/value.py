@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.config.options import Device
 from edge.console.screens import clean, duration, table
 from edge.field.line.rtu import Answer
 from edge.field.profile import COILS, REGISTERS, Block, Point, Profile
@@ -48,6 +49,11 @@ def failure_text(answer: Answer) -> str:
             Outcome.PORT: "port is gone",
         }.get(answer, answer.name.lower())
     return f"refused (exception {answer})" if isinstance(answer, int) else GOOD
+
+
+def mute_hint(settings: Device) -> str:
+    """What to look at when a device says nothing."""
+    return f"supply, address {settings.address}, A/B, baud and parity of port {settings.port}"
 
 
 def missing_text(point: Point, registers: bytes) -> str:

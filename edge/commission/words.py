@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 
 from edge.clock import SystemClock
@@ -16,10 +17,11 @@ from edge.commission.hand import Hand, site_devices
 from edge.commission.points import known_names, read_points
 from edge.commission.progress import interruptible
 from edge.commission.scan import command
-from edge.commission.value import GOOD, Value, values_screen
+from edge.commission.value import GOOD, Value, mute_hint, values_screen
 from edge.config import options
 from edge.config.options import Config
 from edge.config.reader import load_config
+from edge.console.screens import WIDTH
 from edge.errors import EdgeError
 from edge.field.device import BusDevice
 from edge.field.line.port import Port
@@ -43,7 +45,7 @@ def add_words(
     read.add_argument("points", metavar="POINT", nargs="*", help="names of its profile's points; none: all")
     read.add_argument("--watch", action="store_true", help="every second, until Ctrl-C")
     read.add_argument("--json", action="store_true", help="for machines")
-    read.set_defaults(act=_read, open_port=open_port)
+    read.set_defaults(act=_read, open_port=open_port, undone="nothing was asked")
     text = "one value of a profile's writes; through the running controller, in SERVICE only"
     write = words.add_parser("write", help=text, description=text)
     write.add_argument("-c", "--config", required=True, metavar="FILE", help="the site file (TOML)")
@@ -52,7 +54,7 @@ def add_words(
     write.add_argument("value", metavar="VALUE", help="a number")
     write.add_argument("unit", metavar="UNIT", help="such as W or kW")
     write.add_argument("--json", action="store_true", help="for machines")
-    write.set_defaults(act=_write)
+    write.set_defaults(act=_write, undone="nothing was written")
 
 
 def _read(given: argparse.Namespace) -> int:
@@ -78,7 +80,7 @@ def _read_on(given: argparse.Namespace, config: Config, device: BusDevice) -> in
             if refused(answer):
                 print(refused(answer), file=sys.stderr)
                 return 1
-            code = _show([Value(**value) for value in answer["data"]], as_json=given.json)
+            code = _show([Value(**value) for value in answer["data"]], device, as_json=given.json)
             if not given.watch:
                 return code
             asyncio.run(asyncio.sleep(WATCH_S))
@@ -105,15 +107,18 @@ async def _read_line(given: argparse.Namespace, config: Config, device: BusDevic
     async with Hand(config.port, [device], given.open_port) as hand:
         while True:
             values = await read_points(hand.ask, device, given.points, SystemClock())
-            code = _show(values, as_json=given.json)
+            code = _show(values, device, as_json=given.json)
             if not given.watch:
                 return code
             await asyncio.sleep(WATCH_S)
 
 
-def _show(values: list[Value], *, as_json: bool) -> int:
+def _show(values: list[Value], device: BusDevice, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([dataclasses.asdict(value) for value in values]), flush=True)
     else:
         print("\n".join(values_screen(values, SystemClock().mono_ms())), flush=True)
+        if values and not any(value.raw for value in values):
+            hint = f"look at: {mute_hint(device.settings)}; `edge scan` finds who answers there"
+            print("\n".join(textwrap.wrap(hint, WIDTH)), file=sys.stderr)
     return 0 if all(value.quality == GOOD for value in values) else 1

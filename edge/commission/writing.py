@@ -54,7 +54,7 @@ def why_refused(rules: Sequence[Rule], port_index: int, asked: tuple[int, int, i
     ranged = [rule for rule in rows if rule["value_min"] <= value <= rule["value_max"]]
     if not ranged:
         ranges = ", ".join(f"{rule['value_min']}..{rule['value_max']}" for rule in rows)
-        return f"the gate lets the numbers {ranges} pass, and the registers hold {value}"
+        return f"the gate lets the numbers {ranges} pass, and this is {value}"
     return "; or: ".join(dict.fromkeys(_row_text(rule, value, out) for rule in ranged))
 
 

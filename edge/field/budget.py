@@ -14,9 +14,10 @@ from typing import Any
 
 from edge.config.options import Config, Port
 from edge.errors import Problem
-from edge.field.device import BusDevice, WriteBox
+from edge.field.device import BusDevice
 from edge.field.line.timing import chars_us, gap_us, hole_max_count, read_bytes, silence_us, transaction_us, write_bytes
 from edge.field.schedule.asks import ASK_REGISTERS_MAX
+from edge.field.schedule.mailbox import WriteBox
 from edge.field.schedule.poll import Poll
 from edge.field.upkeep import rearm_s
 
@@ -139,8 +140,10 @@ def _device_jobs(port: Port, gap: int, device: BusDevice, cycle_ms: int) -> Iter
         yield job(f"command {command.name}", write_bytes(command.fc, 1), COMMAND_PERIOD_MS, URGENT, len(command.writes))
     timer = device.watchdog()
     again_s = None if timer is None else rearm_s(*timer)
-    if again_s is not None:  # written and read back
-        yield job(TIMER, write_bytes(16, 1), 1000 * again_s, URGENT, 2)
+    if again_s is not None:  # with all that goes ahead of it, one after the other, each written and read back
+        arming = device.arming()
+        widest_count = max(len(registers) for _, _, registers, _ in arming)
+        yield job(TIMER, write_bytes(16, widest_count), 1000 * again_s, URGENT, 2 * len(arming))
     if device.beat is not None:
         heartbeat, registers = device.beat.heartbeat, device.beat.wanted.registers
         yield job("heartbeat", write_bytes(heartbeat.fc, len(registers)), heartbeat.period_ms, URGENT)

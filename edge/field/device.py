@@ -4,16 +4,17 @@ Times are loop times in seconds (monotonic, also in virtual time); ages and stam
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from edge.config import options
 from edge.config.option import UNTOLD
-from edge.field.encode import Encoded, encode, raw_reader
+from edge.field.encode import raw_reader
 from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import REGISTERS, Command, Constant, Profile, Verify, Watchdog, Write
 from edge.field.quality import DeviceWatch
-from edge.field.schedule.poll import FOREVER_S, NEVER_S, Part, Poll, groups, polls_of
+from edge.field.schedule.mailbox import WriteBox
+from edge.field.schedule.poll import FOREVER_S, Part, Poll, groups, polls_of
 from edge.field.schedule.probes import answer_shape, probes_of
+from edge.field.schedule.trust import Trust
 from edge.field.upkeep import (
     BEATS_MISSED_MAX,
     CONSTANT_PERIOD_S,
@@ -32,84 +33,9 @@ from edge.model import DeviceHealth, Outcome, Quality, Reading
 from edge.roles import FLAGS
 
 OK = Outcome.OK  # looked up once: a member of an enum is not cheap before Python 3.12
-LOST_COUNT = 3  # failures in a row after which a device may be another, or restarted: it is identified and armed again
-WRITE_FAILED_COUNT = 3  # read-backs in a row that differ
-COMMAND_INTERVAL_S = 1.0
-WRITE_RETRY_MS = 1_000
 REPEATS_PER_WATCHDOG = 4  # planned, so that three are sure
-GUARD_RETRY_S = 2.0
 VERIFY_S, VERIFY_PRIORITY = 1.0, 2  # a read-back that no block contains is read for itself
 IDENTITY_RETRY_S = 5.0  # a wrong device is asked again this often: somebody may have put the right one back
-# How long a device that does not answer is left alone, at most: what control needs must come back quickly.
-BACKOFF_MAX_S = {"poc": 1.0, "pcs": 1.0, "bms": 1.0, "io": 1.0, "load": 5.0, "genset": 5.0, "pv": 10.0}
-# Before the kernel stops the plant for it (5 s) it is tried oftener; one that never was there nobody waits for.
-QUICK_S, QUICK_BACKOFF_MAX_S, UNSEEN_BACKOFF_MIN_S = 5.0, 0.5, 2.0
-# Every try at a lost device costs the others the time it is waited for: mostly no longer than it ever needed.
-PATIENCE_MIN_S, PATIENCE_FACTOR, PATIENCE_FULL_EVERY = 0.02, 2, 4
-
-
-@dataclass(slots=True)
-class WriteBox:
-    """A mailbox of size one: the newest value wins; what was sent is read back."""
-
-    device: "BusDevice"
-    write: Write
-    repeat_ms: int  # an old value goes out again
-    value: int | None = None  # canonical, as asked for
-    wanted: Encoded | None = None
-    sent_raw: int | None = None  # echoed; None: to be sent again
-    tried_raw: int | None = None  # put on the wire, echoed or not: what a read-back must show
-    sent_s: float = NEVER_S
-    differ_count: int = 0
-    missed_count: int = 0  # attempts in a row that were not echoed
-
-    @property
-    def safe(self) -> Encoded:
-        return encode(self.write, self.write.safe)
-
-    def _wait_ms(self) -> int:
-        """From one attempt to the next. Who ignores writes must still be read between them."""
-        if self.wanted is not None and self.wanted.raw == self.sent_raw:
-            return self.repeat_ms
-        return self.write.min_interval_ms if self.missed_count < 2 else max(self.write.min_interval_ms, WRITE_RETRY_MS)
-
-    def urgency(self, now_s: float) -> int | None:
-        """0: a new value is due, 1: the old one must be repeated, None: nothing to send now."""
-        if self.wanted is None or not self.device.identity.proven:
-            return None
-        if (now_s - self.sent_s) * 1000 < self._wait_ms():
-            return None
-        return 0 if self.wanted.raw != self.sent_raw else 1
-
-    def next_due_s(self) -> float:
-        """When `urgency` may become a number without a new value."""
-        if self.wanted is None or not self.device.identity.proven:
-            return FOREVER_S
-        return self.sent_s + self._wait_ms() / 1000
-
-    def note_sent(self, encoded: Encoded, answer: "bytes | int | Outcome", now_s: float) -> bool:
-        """What became of one attempt. True when it was echoed; the read-back is judged in either case."""
-        self.sent_s = now_s
-        echoed = isinstance(answer, bytes)
-        self.sent_raw = encoded.raw if echoed else None
-        if answer in (Outcome.GATE, Outcome.PORT):
-            return False  # it never left
-        self.tried_raw = encoded.raw
-        self.missed_count = 0 if echoed else self.missed_count + 1
-        if self.write.verify is None:  # the echo is all there is to judge by
-            self.differ_count = 0 if echoed else self.differ_count + 1
-        return echoed
-
-    def note_read_back(self, raw: float, read_s: float) -> None:
-        """Compares what the device says now with what it was sent, once it has had time to take it."""
-        verify = self.write.verify
-        if verify is None or self.tried_raw is None or (read_s - self.sent_s) * 1000 < verify.delay_ms:
-            return
-        if abs(raw - self.tried_raw) <= verify.tol:
-            self.differ_count = 0
-        else:
-            self.differ_count += 1
-            self.sent_raw = self.tried_raw = None  # send it again, and judge only that
 
 
 class BusDevice:
@@ -120,8 +46,7 @@ class BusDevice:
         self.name = settings.name
         self.settings = settings
         self.profile = profile
-        self._timeout_s = self.timeout_s = profile.link.timeout_ms / 1000  # the second: of the next request
-        self._late_s = max(profile.link.timeout_ms, profile.link.latency_max_ms) / 1000  # what is late has come by then
+        self.trust = Trust(profile.link, settings.use)
         self.averaging_ms = profile.link.averaging_ms if settings.averaging_ms == UNTOLD else settings.averaging_ms
         self.lag_ms = (self.averaging_ms or 0) // 2  # a mean is of the middle of its time: that is when it was taken
         runs = constant_runs(profile.constants, profile.link)
@@ -144,16 +69,12 @@ class BusDevice:
         self.answered = False  # and is the one the profile is about
         self.armed = profile.watchdog is None and (self.beat is not None or settings.use not in ("pcs", "bms"))
         self.guard_due_s = 0.0 if profile.watchdog else FOREVER_S
-        self.suspect = False  # it failed, and what it says next may be the late answer to an older question
         self.probes = probes_of(
             settings.address, profile, {answer_shape(3, run[-1].addr - run[0].addr + 1) for run in runs}, self.polls
         )
-        self.quiet_until_s = 0.0
-        self.failed_count = 0
-        self._failed_since_s = NEVER_S
         self.sent_count = 0
         self.outcome_counts = [0] * len(Outcome)
-        self.latency_us = self._latency_max_us = 0
+        self.latency_us = 0
         self.exception_code = 0
 
     def _attach(self, box: WriteBox, verify: Verify | None) -> None:
@@ -231,7 +152,7 @@ class BusDevice:
 
     @property
     def write_failed(self) -> bool:
-        return bool(self.boxes) and any(box.differ_count >= WRITE_FAILED_COUNT for box in self.boxes.values())
+        return any(box.failed for box in self.boxes.values())
 
     def watchdog(self) -> tuple[Watchdog, int] | None:
         """The device's comm-loss timer and the counts to write: the site may shorten it, never lengthen it."""
@@ -271,11 +192,7 @@ class BusDevice:
 
     def set_value(self, write: str, value: int) -> bool:
         """Puts the newest value into the mailbox. False: it is there already. Raises KeyError for an unknown write."""
-        box = self.boxes[write]
-        if value == box.value:
-            return False
-        box.value, box.wanted = value, encode(box.write, value)
-        return True
+        return self.boxes[write].want(value)
 
     def already_there(self, command: Command) -> bool:
         """Is its `unless` flag what it would bring about? Also while that is not known: such a command may do harm."""
@@ -303,24 +220,8 @@ class BusDevice:
     def note_ok(self, latency_us: int) -> None:
         self.answered = self.identity.proven
         self.latency_us = latency_us
-        self._latency_max_us = max(self._latency_max_us, latency_us)
         self.outcome_counts[OK] += 1
-        if not self.suspect:
-            self.failed_count = 0
-
-    def note_probe(self, answer: bytes | int | Outcome, now_s: float) -> None:
-        """A device answers in order: behind the answer to a probe no older answer can follow, so reads count again."""
-        if isinstance(answer, bytes):
-            self.suspect, self.failed_count, self.timeout_s = False, 0, self._timeout_s
-        elif isinstance(answer, int) and not isinstance(
-            answer, Outcome
-        ):  # it reads its blocks only whole: wait instead
-            self.suspect, self.failed_count, self.timeout_s = False, 0, self._timeout_s
-            self.quiet_until_s = now_s + BACKOFF_MAX_S[self.settings.use]
-
-    def note_stray(self, now_s: float) -> None:
-        """It speaks unasked: a late answer. Nothing is sent to it until it has been silent for a while."""
-        self.quiet_until_s = max(self.quiet_until_s, now_s + self._late_s)
+        self.trust.note_ok(latency_us)
 
     def note_refusal(self, code: int) -> None:
         """It is there and says no: nothing to wait for."""
@@ -328,47 +229,25 @@ class BusDevice:
         self.outcome_counts[Outcome.EXCEPTION] += 1
 
     def note_failure(self, outcome: Outcome, now_s: float) -> None:
-        """Counts it; a device that did not answer rightly is left alone until a late reply must have passed."""
+        """No right answer, or none was asked for: the gate said no."""
         self.outcome_counts[outcome] += 1
-        if outcome is Outcome.GATE:
-            return
-        self.failed_count += 1
-        self.suspect = True
-        if self.failed_count == 1:
-            self._failed_since_s = now_s
-        backoff_s = self._late_s * 2 ** min(self.failed_count - 1, 6)
-        self.quiet_until_s = now_s + max(self._late_s, min(backoff_s, self._backoff_max_s(now_s)))
-        self.timeout_s = self._patience_s()
-        if self.failed_count >= LOST_COUNT:
+        if outcome is not Outcome.GATE and self.trust.note_failure(now_s):
             self.identity.forget()
             self._disarm()
-
-    def _backoff_max_s(self, now_s: float) -> float:
-        usual_s = BACKOFF_MAX_S[self.settings.use]
-        if not self._latency_max_us:
-            return max(usual_s, UNSEEN_BACKOFF_MIN_S)
-        return min(usual_s, QUICK_BACKOFF_MAX_S) if now_s - self._failed_since_s < QUICK_S else usual_s
-
-    def _patience_s(self) -> float:
-        """How long the next answer is waited for. An answer that comes later is late, as any other."""
-        usual_s = PATIENCE_FACTOR * self._latency_max_us / 1_000_000
-        if self.failed_count < LOST_COUNT or not usual_s or self.failed_count % PATIENCE_FULL_EVERY == 0:
-            return self._timeout_s
-        return min(self._timeout_s, max(PATIENCE_MIN_S, usual_s))
 
     def note_identity(self, answer: bytes | int | Outcome, now_s: float) -> bool:
         """True when it is the device of the profile; one that is not is left alone for a while."""
         if self.identity.note(answer):
             return True
         if not isinstance(answer, Outcome) and self.identity.step == 0:  # not the next question: a wrong answer
-            self.quiet_until_s = now_s + IDENTITY_RETRY_S
+            self.trust.leave_alone(now_s, IDENTITY_RETRY_S)
             self._disarm()
         return False
 
     def note_changed(self, constant: Constant, raw: int, now_s: float) -> None:
         """What its values mean has changed: none counts, not even those of the read that shows it."""
         self.identity.refute(changed_text(constant, raw))
-        self.quiet_until_s = now_s + IDENTITY_RETRY_S
+        self.trust.leave_alone(now_s, IDENTITY_RETRY_S)
         self._disarm()
 
     def note_guard(self, value: int, read: bytes | int | Outcome, now_s: float) -> None:
@@ -390,10 +269,10 @@ class BusDevice:
         quality, fault = self.watch.quality(now_mono_ms)
         if self.identity.fault:
             quality, fault = Quality.BAD, self.identity.kind_of_fault
-        elif self.failed_count and quality is Quality.GOOD:
-            quality, fault = Quality.HELD, f"no right answer {self.failed_count} times"
+        elif self.trust.failed_count and quality is Quality.GOOD:
+            quality, fault = Quality.HELD, f"no right answer {self.trust.failed_count} times"
         return DeviceHealth(
-            self.name, port, self.settings.address, self.sent_count, self.outcome_counts[Outcome.OK], self.failed_count,
+            self.name, port, self.settings.address, self.sent_count, self.outcome_counts[OK], self.trust.failed_count,
             tuple(self.outcome_counts), self.latency_us, self.watch.age_ms(now_mono_ms), self.guarded,
             self.write_failed, self.identity.fault, quality, fault, self.exception_code, self.acceptance,
         )  # fmt: skip

@@ -119,15 +119,10 @@ class Site:
     """The plant. `version` changes with every step; who caches encoded values compares it."""
 
     __slots__ = (
-<<<<<<< HEAD
-        "_irradiance", "_it", "_overhead", "ambient_c", "battery_power_w", "contacts", "frequency_hz", "genset_power_w",
-        "genset_wh", "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh",
-        "poc_power_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
-=======
         "_irradiance", "_it", "_overhead", "_poc_mean", "ambient_c", "battery_power_w", "contacts", "frequency_hz",
-        "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w", "overhead_w", "overhead_wh",
-        "poc_power_w", "poc_shown_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s", "units", "version", "voltage_v",
->>>>>>> average
+        "genset_power_w", "genset_wh", "grid_export_wh", "grid_import_wh", "it_power_w", "it_wh", "load_power_w",
+        "overhead_w", "overhead_wh", "poc_power_w", "poc_shown_w", "pv", "pv_power_w", "pv_wh", "seed", "spec", "t_s",
+        "units", "version", "voltage_v",
     )  # fmt: skip
 
     def __init__(self, spec: SiteSpec | None = None, seed: int = 1) -> None:
@@ -152,15 +147,10 @@ class Site:
         self.frequency_hz, self.voltage_v = spec.grid_frequency_hz, spec.grid_voltage_v
         self.t_s, self.version = spec.start_s, 0
         self.poc_power_w = self.it_power_w = self.load_power_w = self.overhead_w = 0.0
-<<<<<<< HEAD
-        self.pv_power_w = self.battery_power_w = 0.0
-        self.genset_power_w = self.genset_wh = (
-            0.0  # set from outside: one that feeds the bus is seldom, and never by day
-        )
-=======
         self.pv_power_w = self.battery_power_w = self.poc_shown_w = 0.0
         self._poc_mean = MovingMean(spec.poc_averaging_s) if spec.poc_averaging_s else None
->>>>>>> average
+        # Set from outside: a genset that feeds the bus is seldom, and never by day.
+        self.genset_power_w = self.genset_wh = 0.0
         self.grid_import_wh = self.grid_export_wh = self.it_wh = self.overhead_wh = self.pv_wh = 0.0
 
     def step(self, dt_s: float) -> None:

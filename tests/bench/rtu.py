@@ -86,7 +86,7 @@ async def ours(path: str, silence_s: float) -> float:
     settings = options.Port(name="bench", path=path, baud=115_200)
     device = BusDevice(options.Device(name="bms", profile="x", port="bench", address=1, use="bms"), profile())
     bus = Bus(0, settings, TtyPort(settings), [device], SystemClock(), note, lambda *_: True)
-    bus._gap_s = silence_s
+    bus._master.gap_s = silence_s
     device.polls[0].period_s = 1e-7
     before_s = time.process_time()
     task = asyncio.create_task(bus.run())

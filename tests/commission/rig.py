@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Progress, Result, Search
 from edge.commission.scan.settings import Plan, Setting, make_plan
 from edge.field.line.port import OnBytes
+from edge.field.profiles.loader import all_profiles
 from hil.slave import Slave
 from hil.virtual import run
 from hil.wire import Spoil, WirePort
@@ -54,7 +54,7 @@ def scan(line: Line, plan: Plan | None = None, note: Callable[[Progress], None] 
     """The whole scan, in virtual time."""
 
     async def main() -> Result:
-        return await Search(plan or make_plan("/dev/bus"), line.port, all_profiles(), note).run()
+        return await Search(plan or make_plan("/dev/bus"), line.port, all_profiles()[0], note).run()
 
     return run(main())
 

@@ -15,13 +15,12 @@ from edge.__main__ import main as edge_main
 from edge.commission.line import Heard
 from edge.commission.live.measure import measure
 from edge.commission.points import NoPoint, names_of, pieces, read_back, read_points
-from edge.commission.scan.command import all_profiles
 from edge.commission.value import Value, point_text, registers_of, values_screen
 from edge.config import options
 from edge.field.device import BusDevice
 from edge.field.line.rtu import Expect, with_crc
 from edge.field.profile import COILS, REGISTERS, Verify
-from edge.field.profiles.loader import load_profile
+from edge.field.profiles.loader import all_profiles, load_profile
 from edge.model import Outcome
 from hil.demo.site import demo_tables, render
 from hil.plant.faces import Face
@@ -61,7 +60,7 @@ def test_every_point_and_every_readable_write_of_every_device_of_the_site_can_be
 
 @given(st.integers(4, 125), st.integers(0, 3))
 def test_pieces_hold_every_point_once_uncut_and_are_as_short_as_asked(registers_max: int, skip: int) -> None:
-    for block in (block for profile in all_profiles() for block in profile.blocks if block.fc not in COILS):
+    for block in (block for profile in all_profiles()[0] for block in profile.blocks if block.fc not in COILS):
         wanted = block.points[skip:]
         found = pieces(block, wanted, registers_max)
         assert all(piece.count <= registers_max for piece in found) or block.count <= registers_max
@@ -127,7 +126,7 @@ def test_what_a_device_marks_as_missing_and_what_is_outside_its_range_are_told_a
     assert voltage.quality == "device says: not available"
 
 
-@pytest.mark.parametrize("name", [profile.id for profile in all_profiles()])
+@pytest.mark.parametrize("name", [profile.id for profile in all_profiles()[0]])
 def test_every_profile_that_ships_is_read_point_by_point_and_measured(name: str) -> None:
     """Inputs that are bits, ratios that multiply, timers of two registers: whatever a profile may have."""
     profile = load_profile(name)

@@ -135,3 +135,23 @@ def test_without_a_controller_a_write_and_a_sign_test_say_what_to_do(tmp_path: P
             bus.stop()
 
     asyncio.run(main())
+
+
+def test_a_mute_line_says_what_to_look_at_and_a_missing_one_which_there_are(tmp_path: Path) -> None:
+    async def main() -> None:
+        running = Running(tmp_path)
+        for bus in running.buses:
+            bus.slaves.clear()
+            bus.start()
+        running.write_site()
+        code, out, error = await running.edge("read", "-c", running.file, "bms1", "soc")
+        assert code == 1 and "no answer" in out
+        assert "look at: supply, address 1, A/B, baud and parity" in error and "edge scan" in error
+        code, out, _ = await running.edge("check", "--live", "--tries", "1", "-c", running.file)
+        assert code == 1 and "nobody answered to measure it" in out and "as measured" not in out
+        code, _, error = await running.edge("scan", str(tmp_path / "none"))
+        assert code == 2 and "There are: " in error
+        for bus in running.buses:
+            bus.stop()
+
+    asyncio.run(main())

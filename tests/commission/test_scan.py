@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from edge.commission.line import LineFault, ReadLine, right_frames
 from edge.commission.scan import report
-from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Progress, Search
 from edge.commission.scan.settings import LIKELY, Setting, make_plan, probe_s
 from edge.errors import ConfigFault
 from edge.field.line.port import OnBytes
 from edge.field.line.rtu import Expect, read_request, with_crc, write_request
-from edge.field.profiles.loader import parse_profile
+from edge.field.profiles.loader import all_profiles, parse_profile
 from hil.lan.sunspec import Map, SunSpecSlave
 from hil.slave import Slave
 from hil.virtual import run
@@ -25,7 +24,7 @@ from tests.field.sunspec_kit import DEVICES
 from tests.hil.site_kit import Kit
 
 SLOW = Setting(19_200, "N")
-PROFILES = all_profiles()
+PROFILES = all_profiles()[0]
 
 
 def test_the_three_devices_of_a_bus_are_found_at_their_setting_and_its_snippet_is_toml() -> None:

@@ -12,11 +12,10 @@ from edge.__main__ import main as edge_main
 from edge.app import open_port
 from edge.commission.line import LineFault
 from edge.commission.scan import report
-from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Result, Search
 from edge.commission.scan.settings import make_plan
 from edge.errors import ConfigFault
-from edge.field.profiles.loader import parse_profile
+from edge.field.profiles.loader import all_profiles, parse_profile
 from hil.framing import refusal, sealed
 from hil.lan.sunspec import Map, SunSpecSlave
 from hil.lan.tcp import TcpServer
@@ -43,7 +42,7 @@ async def scan_tcp(server: TcpServer, units: str, turnaround_ms: int = 100) -> R
     path = f"tcp:127.0.0.1:{server.port}"
     plan = make_plan(path, units=units, turnaround_ms=turnaround_ms)
     try:
-        search = Search(plan, lambda setting: open_port(setting.port(path)), all_profiles())
+        search = Search(plan, lambda setting: open_port(setting.port(path)), all_profiles()[0])
         return await asyncio.wait_for(search.run(), 30)
     finally:
         server.stop()
@@ -56,7 +55,7 @@ def test_units_behind_a_gateway_are_found_and_the_snippet_has_the_host() -> None
     result = asyncio.run(scan_tcp(TcpServer(units), "1-6"))
     assert [found.unit for found in result.found] == [1, 2, 3, 5] and not result.deaf
     assert [found.identity.how for found in result.found] == ["guess", "guess", "guess", "sunspec"]
-    site = tomli.loads("\n".join(report.snippet("tcp:10.0.0.7:1502", result, all_profiles())))
+    site = tomli.loads("\n".join(report.snippet("tcp:10.0.0.7:1502", result, all_profiles()[0])))
     assert site["port"] == [{"name": "line1", "kind": "tcp", "host": "10.0.0.7", "tcp_port": 1502}]
 
 
@@ -80,7 +79,7 @@ def test_a_device_that_takes_any_address_is_one_device() -> None:
 
     result = asyncio.run(scan_tcp(TcpServer([Any(unit) for unit in range(1, 5)]), "1-4"))
     assert len(result.found) == 1 and result.deaf
-    shown = report.screen(make_plan("tcp:x"), result, all_profiles())
+    shown = report.screen(make_plan("tcp:x"), result, all_profiles()[0])
     assert any("one device" in line for line in shown)
 
 

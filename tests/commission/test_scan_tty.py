@@ -5,18 +5,21 @@ import json
 import os
 import sys
 import tty
+from pathlib import Path
 
 import pytest
 import tomli
 
 from edge.commission.line import LineFault
-from edge.commission.scan.command import all_profiles
 from edge.commission.scan.search import Result, Search
 from edge.commission.scan.settings import make_plan
 from edge.config import options
 from edge.field.line.port import TtyPort
 from edge.field.line.rtu import read_request
+from edge.field.profiles.loader import FOLDER, all_profiles, load_profile
+from hil.plant.faces import pcs_face
 from hil.pty import PtyBus
+from hil.slave import Slave
 from tests.hil.site_kit import Kit
 
 pytestmark = pytest.mark.hil
@@ -26,7 +29,7 @@ LIMIT_S = 30.0
 async def scan_tty(path: str, **words: str) -> Result:
     plan = make_plan(path, **words)
     return await asyncio.wait_for(
-        Search(plan, lambda setting: TtyPort(setting.port(path)), all_profiles()).run(), LIMIT_S
+        Search(plan, lambda setting: TtyPort(setting.port(path)), all_profiles()[0]).run(), LIMIT_S
     )
 
 
@@ -111,3 +114,49 @@ def test_the_command_prints_json_on_stdout_and_progress_on_stderr_and_ends_with_
     assert data["devices"][0]["how"] == "identified" and data["devices"][0]["profiles"] == ["abb-b23"]
     site = tomli.loads(data["site_file"])
     assert site["port"][0]["baud"] == 115_200 and [device["address"] for device in site["device"]] == [1, 2]
+
+
+OWN = """
+[identify]
+addr = 1
+fc = 3
+count = 16
+type = "str"
+match = "^Tidewatt"
+example = "Tidewatt HX-9"
+"""
+
+
+def test_the_profiles_beside_the_site_file_are_used_and_a_broken_one_is_named_and_left_out(tmp_path: Path) -> None:
+    """As the configuration finds them: profiles/ID.toml beside the site file, which need not be there yet."""
+    folder, site = tmp_path / "profiles", tmp_path / "site.toml"
+    folder.mkdir()
+    whole = (FOLDER / "sinexcel-pcs-30.toml").read_text()
+    (folder / "own-pcs.toml").write_text(whole + OWN)
+    (folder / "broken.toml").write_text(whole.replace('kind = "pcs"', 'kind = "pc"'))
+    (folder / "abb-b23.toml").write_text((FOLDER / "abb-b23.toml").read_text())
+
+    async def main() -> list[tuple[int, bytes, bytes]]:
+        kit = Kit()
+        slave = Slave(load_profile("own-pcs", str(site)), 2, pcs_face(kit.site, kit.unit), "pcs1")
+        bus = PtyBus("fast", 115_200, [slave])
+        bus.start()
+        told = []
+        for where in (["-c", str(site)], []):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "edge", "scan", bus.path, "--baud", "115200", "--units", "2", "--json", *where,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            out, error = await asyncio.wait_for(process.communicate(), LIMIT_S)
+            told.append((process.returncode or 0, out, error))
+        bus.stop()
+        return told
+
+    (code, out, error), (_, unaided, silence) = asyncio.run(main())
+    data = json.loads(out)
+    assert code == 0 and data["devices"][0]["how"] == "identified" and data["devices"][0]["profiles"] == ["own-pcs"]
+    assert tomli.loads(data["site_file"])["device"][0]["profile"] == "own-pcs"
+    said = error.decode()
+    assert "broken.toml: profile.kind = 'pc'" in said and "ships with the program" in said
+    assert "1 profile of the site is used too" in said and b"of the site" not in silence
+    assert json.loads(unaided)["devices"][0]["profiles"] != ["own-pcs"]

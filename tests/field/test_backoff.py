@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from edge.field.device import BACKOFF_MAX_S, QUICK_S
 from edge.field.line.rtu import with_crc
+from edge.field.schedule.trust import BACKOFF_MAX_S, QUICK_S
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.test_bus import Bench
 
@@ -66,7 +66,7 @@ def test_a_device_that_answers_later_than_it_used_to_still_comes_back() -> None:
         return bench
 
     bench = run_virtual(main)
-    assert bench.bus.device("pcs").failed_count == 0 and len(bench.of("pcs", "fast")) > 100 + 50
+    assert bench.bus.device("pcs").trust.failed_count == 0 and len(bench.of("pcs", "fast")) > 100 + 50
 
 
 @pytest.mark.parametrize("from_start", [False, True], ids=["lost", "never there"])

@@ -267,10 +267,20 @@ def test_check_prints_the_plan_and_its_worst_and_gives_it_to_machines(capsys: py
     assert {age["role"]: age["limit_ms"] for age in told["ages"]}["bms.soc"] == 2_000
 
 
+def test_a_timer_that_is_written_again_costs_all_that_goes_ahead_of_it() -> None:
+    devices = [("poc", "abb-b23", "a"), ("pcs", "deye-sg01hp3-30", "b"), ("bms", "gaote", "c")]
+    config = site_of({name: {"baud": 9_600} for name in "abc"}, devices)
+    timer = next(row for row in budget(config, bus_devices(config)) if row.what == "comm-loss timer")
+    wire_us = 3 * (17 + 15) * 10 * 1_000_000 // 9_600  # three registers at least, each written and read back
+    assert timer.period_ms == 5_000 and timer.wire_us >= wire_us + 6 * 50_000, (
+        "six gaps of 20 ms, six answers after 30 ms"
+    )
+
+
 def test_check_refuses_with_the_arithmetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "site.toml"
     file.write_text(EXAMPLE.read_text().replace("baud = 115_200", "baud = 9_600"))
     assert main(["check", "-c", str(file)]) == 2
     said = capsys.readouterr().err
     assert "is busy 137 % of the time; at most 90 %" in said and "19200 baud would do" in said
-    assert "nothing was started" in said
+    assert "3 problems; the site cannot be run like this" in said

@@ -161,7 +161,7 @@ def test_a_right_answer_in_bad_company_is_found(kind: str) -> None:
 
     bench = play(3, prepare)
     assert {r.values for r in bench.of("poc", "power")} == {(123,)}
-    assert bench.bus.device("poc").failed_count == 0
+    assert bench.bus.device("poc").trust.failed_count == 0
 
 
 def test_a_late_answer_is_never_taken_for_the_next_one() -> None:

@@ -9,9 +9,11 @@ import tomli
 from edge.config import options
 from edge.field.bus import Bus
 from edge.field.device import BusDevice
+from edge.field.line.rtu import Expect, read_request
 from edge.field.profile import Profile
 from edge.field.profiles.loader import FOLDER, parse_profile
-from edge.model import Reading
+from edge.model import Outcome, Reading
+from hil.framing import sealed
 from hil.virtual import VirtualClock, VirtualLoop, run_virtual
 from tests.field.line import Line, Register
 
@@ -67,7 +69,7 @@ def test_a_device_that_is_always_late_never_gives_a_wrong_value(latency_ms: int)
     readings, device = play([latency_ms / 1000], 60)
     assert all(reading.values == (EXPECTED[reading.block],) for reading in readings)
     if latency_ms > 225:
-        assert device.failed_count > 0
+        assert device.trust.failed_count > 0
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -77,3 +79,23 @@ def test_a_device_that_is_sometimes_late_never_gives_a_wrong_value(seed: int) ->
     readings, _ = play(latency_s, 60)
     assert all(reading.values == (EXPECTED[reading.block],) for reading in readings), f"seed {seed}"
     assert readings
+
+
+def test_a_probe_is_not_asked_again_while_its_last_answer_may_still_come() -> None:
+    """The device owes two answers at a time, for ever: probes of two lengths would be answered by their own past."""
+    readings, device = play([0.9], 120)
+    assert all(reading.values == (EXPECTED[reading.block],) for reading in readings)
+    probes = [device.probes.take(1_000.0 + 0.5 * n) for n in range(5)]
+    assert len(set(probes[:4])) == 4 and probes[4] is probes[0], "all there are, then the one asked longest ago"
+    device.probes.note_refusal(probes[1])
+    assert device.probes.take(2_000.0) is probes[0] and device.probes.take(2_000.0) is not probes[1]
+
+
+def test_a_refusal_behind_the_answer_to_an_older_question_is_not_believed() -> None:
+    ask = Expect(read_request(1, 3, 0x5B14, 6))
+    older = sealed(b"\x01\x03\x04\0\0\0\7")
+    for newer in (sealed(b"\x01\x83\x04"), sealed(b"\x01\x03\x0c" + bytes(12))):
+        assert ask.match(newer) is not None and ask.match(ask.request + newer) is not None
+        assert ask.match(older + newer) is None and ask.verdict(older + newer) is Outcome.MISMATCH
+        assert ask.match(b"\x09" + older[1:] + newer) is not None, "another device's, damaged: noise"
+        assert ask.match(sealed(b"\x09\x03\x04\0\0\0\7") + newer) is not None

@@ -91,6 +91,65 @@ def test_an_adapter_that_hears_itself_is_found_out_and_its_echo_never_is_an_answ
     run(script)
 
 
+def test_a_setpoint_waits_for_the_read_that_shows_whether_the_line_hands_back_what_is_sent() -> None:
+    async def script(bench: Bench, loop: VirtualLoop) -> None:
+        bench.line.spoil = lambda request, reply: [(0.001, request), (0.006, reply)]
+        bench.bus.set_value("pcs", "power_set", 5_000)
+        await asyncio.sleep(0.2)
+        asked = [frame for _, frame in bench.line.requests if frame[0] == 2]
+        assert asked[0][1] in (3, 4) and asked[1][1] == 6, "one read, then the setpoint"
+        assert bench.bus.port_health().hears_itself and bench.bus.device("pcs").boxes["power_set"].sent_raw == 50
+
+    run(script)
+
+
+@pytest.mark.parametrize(("value_w", "sent_raw"), [(5_000, None), (0, 0)], ids=["a setpoint", "a stop"])
+def test_where_nobody_answers_an_echo_is_no_answer_and_only_a_stop_goes_out(value_w: int, sent_raw: int | None) -> None:
+    """Behind one read, because it does good whether it is counted or not. It is not counted, so it is sent again."""
+
+    async def script(bench: Bench, loop: VirtualLoop) -> None:
+        bench.line.spoil = lambda request, reply: [(0.001, request)]
+        bench.bus.set_value("pcs", "power_set", value_w)
+        await asyncio.sleep(3)
+        device = bench.bus.device("pcs")
+        written = [frame for _, frame in bench.line.requests if frame[1] == 6]
+        assert len(written) >= 2 if sent_raw == 0 else not written
+        assert {frame[4:6] for frame in written} <= {b"\0\0"}
+        assert device.boxes["power_set"].sent_raw is None and not device.outcome_counts[0] and not device.answered
+        if written:
+            to_pcs = [frame[1] for _, frame in bench.line.requests if frame[0] == 2]
+            assert to_pcs.index(6) == 1, "a stop waits for one transaction at most"
+
+    run(script)
+
+
+def test_a_refused_read_shows_the_echo_of_the_line_as_well() -> None:
+    """The refusal is shorter than the answer would be: request and refusal together look like no more than one."""
+
+    async def script(bench: Bench, loop: VirtualLoop) -> None:
+        def refuse(request: bytes, reply: bytes) -> list[tuple[float, bytes]]:
+            refused = with_crc(bytes((request[0], request[1] | 0x80, 4)))
+            return [(0.001, request), *([(0.006, refused)] if request[1] in (3, 4) else [])]
+
+        bench.line.spoil = refuse
+        bench.bus.set_value("pcs", "power_set", 5_000)
+        await asyncio.sleep(3)
+        assert bench.bus.port_health().hears_itself
+        assert bench.bus.device("pcs").boxes["power_set"].sent_raw is None, "nobody has answered it"
+
+    run(script)
+
+
+def test_a_write_heard_twice_on_a_line_not_known_yet_was_echoed_and_answered() -> None:
+    async def script(bench: Bench, loop: VirtualLoop) -> None:
+        bench.line.spoil = lambda request, reply: [(0.001, request), *([(0.006, reply)] if request[1] == 6 else [])]
+        bench.bus.set_value("pcs", "power_set", 0)
+        await asyncio.sleep(2)
+        assert bench.bus.device("pcs").boxes["power_set"].sent_raw == 0 and bench.bus.port_health().hears_itself
+
+    run(script)
+
+
 def test_an_adapter_that_does_not_hear_itself_is_not_taken_for_one() -> None:
     def noisy(bench: Bench) -> None:
         bench.bus.set_value("pcs", "power_set", 5_000)

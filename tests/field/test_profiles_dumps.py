@@ -70,6 +70,12 @@ DUMPS: list[tuple[str, str, str, dict[str, int | None]]] = [
     ("sungrow-sh", "state", "32C7: 4000", {"running_state": PCS["running"]}),
     ("sungrow-sh", "state", "32C7: 1500", {"running_state": PCS["estop"]}),
     ("sungrow-sh", "dc", "32DB: 07DA", {"dc_voltage": 2_010}),  # 2010 x 0.1 V
+    ("deye-sg01hp3-30", "battery", "24B: 1D4C 0037 0000 FE0C",  # 7500 x 0.1 V; 55 %; -500 x 10 W: charging
+     {"dc_voltage": 7_500, "battery_soc": 55, "power_battery": -5_000}),
+    ("deye-sg01hp3-30", "state", "1F4: 0002", {"device_state": PCS["running"]}),
+    ("deye-sg01hp3-30", "state", "1F4: 0003", {"device_state": 0}),  # an alarm is not a run
+    ("deye-sg01hp3-30", "energy", "204: 3039 0000 0001 0001",  # low word first: 12 345 and 65 537 kWh
+     {"energy_charge": 12_345_000, "energy_discharge": 65_537_000}),
     ("soltaro-rack-c", "main",
      "2100: 1D4C FF9C\n2103: 0037 0064\n2105: 0001 0D16 0002 0CE4 0003 00FA 0004 FFC9\n210E: 07D0 01F4 03E8\n2113: 0001",
      {"pack_voltage": 7_500, "pack_current": -100, "soc": 5_500, "soh": 10_000, "cell_voltage_max": 3_350,

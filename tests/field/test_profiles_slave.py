@@ -143,7 +143,8 @@ def test_the_gate_lists_what_the_profile_writes_and_nothing_else(name: str) -> N
     rows = list(_rows(device))
     wanted = {(w.fc, w.addr) for w in profile.writes}
     wanted |= {(c.fc, addr) for c in profile.commands for addr, _ in c.writes}
-    wanted |= {(profile.watchdog.fc, profile.watchdog.addr)} if profile.watchdog else set()
+    if profile.watchdog:
+        wanted |= {(profile.watchdog.fc, profile.watchdog.addr), *((16, addr) for addr, _ in profile.watchdog.first)}
     assert {(row["function"], row["reg"]) for row in rows} == wanted
     for write in profile.writes:
         mine = [row for row in rows if (row["function"], row["reg"]) == (write.fc, write.addr)]
@@ -177,7 +178,7 @@ def test_a_device_that_was_lost_is_probed_with_answers_that_look_like_no_other_w
     sizes |= {(i.fc, 2 * i.count) for i in (profile.identify,) if i} | {(3, 2) for _ in (profile.watchdog,) if _}
     free = {(b.fc, size_of(b.fc, count)) for b in profile.blocks for count in range(1, b.count)} - sizes
     device = BusDevice(options.Device(name="x", profile=name, port="p", address=ADDRESS, use="poc"), profile)
-    probe = next(device.probes)
+    probe = device.probes.take(0.0)
     assert (probe.request[1], probe.size_bytes - 5) in (free or sizes)
 
 

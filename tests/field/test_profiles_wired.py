@@ -67,6 +67,37 @@ def test_a_setpoint_in_three_registers_and_a_timer_that_counts_down_carry_a_site
     assert wired.controller.all_safe
 
 
+def test_a_remote_mode_is_set_up_ahead_of_its_timer_and_carries_a_site() -> None:
+    """Deye: battery side by power, remote mode 1, its timer; then per mille of 30 kW. Again each 5 s, for it counts down."""
+    written: list[tuple[float, int, tuple[int, ...]]] = []
+
+    def spoil(slave: Any, request: bytes, reply: bytes) -> None:
+        if slave.name == "pcs1" and request[1] == 16:
+            words = tuple(int.from_bytes(request[at : at + 2], "big") for at in range(7, len(request) - 2, 2))
+            written.append((asyncio.get_running_loop().time(), int.from_bytes(request[2:4], "big"), words))
+
+    async def script(wired: WiredSite) -> None:
+        await asyncio.sleep(20)
+        assert mode_of(wired) == "RUN"
+        for power_w, taken_w in ((4_000, 3_990), (-3_000, -3_000)):
+            now_ms = wired.clock.mono_ms()
+            wired.controller.picture.offer(Request("console", "power", power_w, now_ms + 20_000, "test", "manual"))
+            await asyncio.sleep(18)
+            assert abs(wired.site.units[0].pcs.power_w - taken_w) < 100
+        health = {device.device: device for device in wired.controller.picture.status().devices}
+        assert health["pcs1"].guarded and not health["pcs1"].write_failed
+
+    wired = run(script, spoil, pcs1="deye-sg01hp3-30")
+    arming = [(reg, words) for _, reg, words in written if reg in (1100, 1101, 1104)]
+    whole = [(1104, (1, 2)), (1100, (1,)), (1101, (15,))]
+    assert arming == (whole * 20)[: len(arming)], "always in this order; the last may be cut short by the end"
+    times_s = [time_s for time_s, reg, _ in written if reg == 1101]
+    assert len(times_s) >= 8 and max(b - a for a, b in pairwise(times_s)) < 7
+    powers = [words for _, reg, words in written if reg == 1109]
+    assert powers[0] == (0,) and (133,) in powers and (0x10000 - 100,) in powers and powers[-1] == (0,)
+    assert wired.controller.all_safe
+
+
 def test_a_timer_that_reads_back_as_something_else_is_no_guard() -> None:
     stuck: list[bool] = []
 

@@ -171,3 +171,23 @@ def test_a_register_that_wears_out_may_be_written_once_a_minute() -> None:
     tables = tomli.loads((FOLDER / "huawei-sun2000.toml").read_text())
     tables["write"][0] |= {"flash": True, "min_interval_ms": 60_000, "max_interval_ms": 600_000}
     assert parse_profile(tables, "x.toml").writes[0].flash
+
+
+@pytest.mark.parametrize(
+    ("words", "undone"),
+    [
+        (["profile", "check", "none.toml"], "1 problem; no site can use it like this"),
+        (["profile", "new", "pcs", "--id", "A B"], "1 problem; nothing was written"),
+        (["profile", "new", "bms", "--id", "soltaro-rack-c"], "1 problem; nothing was written"),
+        (["run", "-c", "none.toml"], "1 problem; nothing was started"),
+        (["check", "-c", "none.toml"], "1 problem; the site cannot be run like this"),
+        (["read", "-c", "none.toml", "pcs1"], "1 problem; nothing was asked"),
+        (["write", "-c", "none.toml", "pcs1", "power_set", "-1", "kW"], "1 problem; nothing was written"),
+    ],
+)
+def test_a_word_that_fails_says_what_it_left_undone(
+    words: list[str], undone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == undone

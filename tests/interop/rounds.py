@@ -138,7 +138,7 @@ class Rounds:
         """Each transaction answered (the last may have been cut short), each value right, each write read back."""
         for name, tally in self.tallies.items():
             assert not tally.wrong, f"{name}: {tally.wrong[:3]}"
-            assert tally.asked - tally.answered <= 1 and not tally.device.failed_count, self.words()
+            assert tally.asked - tally.answered <= 1 and not tally.device.trust.failed_count, self.words()
             assert tally.device.guarded or tally.device.profile.watchdog is None, self.words()
             assert all(box.differ_count == 0 for box in tally.device.boxes.values()), self.words()
 

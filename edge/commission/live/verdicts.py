@@ -7,6 +7,7 @@ from typing import Literal
 
 from edge.commission.hand import bus_device
 from edge.commission.live.measure import Measured
+from edge.commission.value import mute_hint
 from edge.config.options import Config, Port
 from edge.errors import Problem
 from edge.field.budget import LOAD_MAX_PERMILLE, budget, check_budget
@@ -37,8 +38,7 @@ def device_lines(device: BusDevice, seen: Measured) -> Iterator[Line]:
     name, refused_count = seen.device, seen.sent_count - seen.ok_count - sum(seen.failures.values())
     if not seen.ok_count and not seen.refused:
         failures = ", ".join(f"{count} x {text}" for text, count in seen.failures.items())
-        hint = f"supply, address {device.settings.address}, A/B, baud and parity of port {device.settings.port}"
-        yield Line(name, "answers", "FAIL", f"0 of {seen.sent_count} ({failures}): {hint}")
+        yield Line(name, "answers", "FAIL", f"0 of {seen.sent_count} ({failures}): {mute_hint(device.settings)}")
         return
     yield _answers(seen, refused_count)
     yield from _identity(device, seen)
@@ -125,10 +125,16 @@ def port_lines(config: Config, devices: Sequence[BusDevice], seen: Sequence[Meas
     slow = _as_measured(config, devices, {item.device: item.turnaround_p99_us for item in seen if item.ok_count})
     planned, measured = budget(config, devices), budget(config, usual)
     usual_faults, slow_faults = check_budget(config, usual), check_budget(config, slow)
+    answered = {item.device for item in seen if item.ok_count}
     for index, port in enumerate(config.port):
         loads = [
             sum(row.wire_us / row.period_ms for row in rows if row.port == port.name) for rows in (planned, measured)
         ]
+        if not any(device.settings.port == port.name and device.name in answered for device in devices):
+            yield Line(
+                port.name, "bus", "look", f"{loads[0] / 10:.0f} % busy as planned; nobody answered to measure it"
+            )
+            continue
         text = (
             f"{loads[0] / 10:.0f} % busy as planned, {loads[1] / 10:.0f} % as measured{_slowest(port, devices, seen)}"
         )

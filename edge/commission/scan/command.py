@@ -15,7 +15,9 @@ from edge.config import options
 from edge.errors import EdgeError
 from edge.field.line.port import Port
 from edge.field.profile import Profile
-from edge.field.profiles.loader import FOLDER, read_profile
+from edge.field.profiles.loader import all_profiles, own_folder, shipped
+
+SITE_FILE = "site.toml"  # in the folder where the technician stands
 
 
 def add_word(
@@ -32,25 +34,39 @@ def add_word(
         "--turnaround-ms", type=int, default=TURNAROUND_MS, metavar="N",
         help=f"how long a device may think ({TURNAROUND_MS}); slow ones take up to 800",
     )  # fmt: skip
+    scan.add_argument(
+        "-c", "--config", default=SITE_FILE, metavar="FILE",
+        help=f"the site file, there or not yet: the folder `profiles` beside it is used too ({SITE_FILE})",
+    )  # fmt: skip
     scan.add_argument("--drafts", type=Path, metavar="FOLDER", help="write the profile of each SunSpec device there")
     scan.add_argument("--json", action="store_true", help="for machines")
-    scan.set_defaults(act=_scan, open_port=open_port)
-
-
-def all_profiles() -> tuple[Profile, ...]:
-    """Every profile that ships."""
-    return tuple(read_profile(path) for path in sorted(FOLDER.glob("*.toml")))
+    scan.set_defaults(act=_scan, open_port=open_port, undone="nothing was asked")
 
 
 def _scan(given: argparse.Namespace) -> int:
     plan = make_plan(given.path, given.units, given.baud, given.parity, given.turnaround_ms, everything=given.all)
+    profiles = _profiles(given.config)
     if not given.json:
         print(report.plan_text(plan), flush=True)
-    return interruptible(lambda: asyncio.run(_play(plan, given)))
+    return interruptible(lambda: asyncio.run(_play(plan, given, profiles)))
 
 
-async def _play(plan: Plan, given: argparse.Namespace) -> int:
-    loop, profiles, ticker = asyncio.get_running_loop(), all_profiles(), Ticker()
+def _profiles(site_file: str) -> tuple[Profile, ...]:
+    """Those that ship and the site's own. One that cannot be used is named and left out: the line is asked all the same."""
+    profiles, problems = all_profiles(site_file)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    own_count = len(profiles) - len(shipped())
+    if problems:
+        print(f"{own_folder(site_file)}: not all can be used; the scan goes on without them", file=sys.stderr)
+    if own_count:
+        many = "profile of the site is" if own_count == 1 else "profiles of the site are"
+        print(f"{own_folder(site_file)}: {own_count} {many} used too", file=sys.stderr)
+    return profiles
+
+
+async def _play(plan: Plan, given: argparse.Namespace, profiles: tuple[Profile, ...]) -> int:
+    loop, ticker = asyncio.get_running_loop(), Ticker()
 
     def note(progress: Progress) -> None:
         ticker.note(report.progress_line(progress), loop.time())

@@ -1,7 +1,8 @@
 """The strict RTU transaction, without any I/O: request frames out, bytes in, one verdict out.
 
 Rules. A reply counts only if its CRC is right and its address, function and byte count (for writes: the whole echo) are
-those of the request. A right frame may be found after noise, after the echo of our own request, or glued to another.
+those of the request. A right frame may be found after noise, after the echo of our own request, or glued to another's;
+but not behind a frame of the same device that answers something else: that one is late, and so may this one be.
 Whatever else arrives is classified when the time is over: CRC (bytes but no frame) or MISMATCH (a frame, but not ours).
 A broadcast (unit 0) has no answer, so nobody knows who has heard it: no setpoint is ever sent that way.
 Who waits how long, and what is sent next, is the bus's business.
@@ -15,6 +16,7 @@ from edge.model import Outcome
 FRAME_MAX_BYTES = 256
 BUFFER_MAX_BYTES = 600  # more than two frames is noise; only the newest bytes can still hold an answer
 _EXCEPTION_BYTES = 5
+MIRRORED = (5, 6)  # functions whose answer is their request, bit by bit: an echo of the line looks just the same
 
 BROADCAST_S = 0.1  # what all devices need to obey one (Modbus over Serial Line V1.02, 2.4.1: 100 to 200 ms)
 
@@ -52,12 +54,18 @@ def write_request(address: int, fc: int, start: int, registers: tuple[int, ...])
 class Expect:
     """What the answer to one request must look like; reusable for every repetition of that request."""
 
-    __slots__ = ("_body_bytes", "_exception_head", "_head", "request", "size_bytes", "turnaround_s", "wire_chars")
+    __slots__ = (
+        "_body_bytes", "_exception_head", "_head", "_raw", "is_mirrored", "request", "size_bytes", "turnaround_s",
+        "wire_chars",
+    )  # fmt: skip
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, raw: int | None = None) -> None:
+        """`raw`: the number that a write of the profile puts into its registers; only the profile knows its sign."""
         self.request = request
+        self._raw = raw
         self.turnaround_s: float | None = None  # what is waited for when no answer is expected
         address, fc = request[0], request[1]
+        self.is_mirrored = fc in MIRRORED
         self._exception_head = bytes((address, fc | 0x80))
         if fc in (1, 2, 3, 4):
             count = request[4] << 8 | request[5]
@@ -78,13 +86,16 @@ class Expect:
 
     @property
     def write(self) -> tuple[int, int, int, int, int] | None:
-        """(address, function, register, count, unsigned value) of a write, as the gate is asked; None for a read."""
+        """(address, function, register, count, number) of a write, as the gate is asked; None for a read.
+
+        The number is the one it was made with, else that of its registers, without a sign.
+        """
         address, fc = self.request[:2]
         if fc in (1, 2, 3, 4):
             return None
         values = self.request[4:6] if fc in (5, 6) else self.request[7:-2]
-        count = self.register_count
-        return address, fc, int.from_bytes(self.request[2:4], "big"), count, int.from_bytes(values, "big")
+        raw = int.from_bytes(values, "big") if self._raw is None else self._raw
+        return address, fc, int.from_bytes(self.request[2:4], "big"), self.register_count, raw
 
     def match(self, received: bytes | bytearray) -> bytes | int | None:
         """The payload when a right answer is in `received`, the exception code of a right refusal, or None so far."""
@@ -96,21 +107,27 @@ class Expect:
         return self._search(received)
 
     def _search(self, received: bytes | bytearray) -> bytes | int | None:
-        found = self._find(received, self._head, self.size_bytes)
-        if found is not None:
-            return found[self._body_bytes : self.size_bytes - 2]
-        refused = self._find(received, self._exception_head, _EXCEPTION_BYTES)
-        return None if refused is None else refused[2]
+        at, size = self._find(received, self._head, self.size_bytes), self.size_bytes
+        if at < 0:
+            at, size = self._find(received, self._exception_head, _EXCEPTION_BYTES), _EXCEPTION_BYTES
+        if at < 0 or _holds_a_frame(received[:at], self.request, self.request[0]):
+            return None  # a device that answers an older question first is not believed in what follows
+        frame = bytes(received[at : at + size])
+        return frame[2] if frame[1] & 0x80 else frame[self._body_bytes : -2]
 
-    def _find(self, received: bytes | bytearray, head: bytes, size: int) -> bytes | None:
-        """A right frame with this head. An FC6 answer cannot be told from a line echo: hence the read-back."""
+    def _find(self, received: bytes | bytearray, head: bytes, size: int) -> int:
+        """Where a right frame with this head begins, or -1. An FC6 answer cannot be told from a line echo."""
         at = received.find(head)
         while at >= 0:
             frame = bytes(received[at : at + size])
             if len(frame) == size and not crc16(frame):
-                return frame
+                return at
             at = received.find(head, at + 1)
-        return None
+        return -1
+
+    def length_of(self, answer: bytes | int) -> int:
+        """Bytes of the frame that held this answer."""
+        return self.size_bytes if isinstance(answer, bytes) else _EXCEPTION_BYTES
 
     def beyond_echo(self, received: bytes) -> bytes:
         """What comes behind our own request, where the adapter hands that back too."""
@@ -142,10 +159,12 @@ class Broadcast(Expect):
         return b""
 
 
-def _holds_a_frame(received: bytes | bytearray, request: bytes) -> bool:
-    """Is there any well-formed frame that is not our own request? Bounded: at most 600 starts, two lengths each."""
+def _holds_a_frame(received: bytes | bytearray, request: bytes, address: int | None = None) -> bool:
+    """Is there any well-formed frame (of this address) that is not our own request? At most 600 starts, two lengths each."""
     data = bytes(received[-BUFFER_MAX_BYTES:])
     for at in range(len(data) - _EXCEPTION_BYTES + 1):
+        if address is not None and data[at] != address:
+            continue
         for size in _sizes(data, at):
             frame = data[at : at + size]
             if len(frame) == size and frame != request and not crc16(frame):

@@ -13,6 +13,7 @@ FAST_SILENCE_US = 1_750  # above 19 200 baud the silence of 3.5 characters is fi
 TCP_LATENCY_US = (
     2_000  # there and back through a switch or two; a radio link takes more: `edge check --live` measures it
 )
+NEVER_S = -1e9
 LOAD_WINDOW_S = 5.0
 READ_BYTES = 13  # request 8, answer 5, and two for each register
 ECHO_BYTES = 8  # of any write
@@ -24,7 +25,7 @@ class Load:
     __slots__ = ("_busy_s", "_window_s", "permille")
 
     def __init__(self) -> None:
-        self._busy_s, self._window_s, self.permille = 0.0, -1e9, 0
+        self._busy_s, self._window_s, self.permille = 0.0, NEVER_S, 0
 
     def note(self, now_s: float, busy_s: float) -> None:
         """A transaction of `busy_s` has ended."""

@@ -1,5 +1,6 @@
 """Profile TOML to Profile: every mistake at once, each with file, key, value, allowed. Each table is read in grammar.py."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,13 +22,18 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def own_folder(site_file: str) -> Path:
+    """Where the site's own profiles are."""
+    return Path(site_file).parent / OWN_FOLDER
+
+
 def load_profile(profile_id: str, site_file: str = "") -> Profile:
     """The profile that ships under this id, or the site's own: `profiles/<id>.toml` beside its site file.
 
     Raises ConfigFault, also when it is there twice: nobody could say which one a device is driven by.
     """
     name = f"{profile_id}.toml"
-    own = Path(site_file).parent / OWN_FOLDER / name if site_file else None
+    own = own_folder(site_file) / name if site_file else None
     is_own, is_shipped = own is not None and own.is_file(), profile_id in shipped()
     if own is not None and is_own and is_shipped:
         raise ConfigFault(
@@ -39,6 +45,19 @@ def load_profile(profile_id: str, site_file: str = "") -> Profile:
         known, hint = ", ".join(shipped()), f"a site's own profile is {own}" if own else ""
         raise ConfigFault([Problem(name, "profile", profile_id, f"is not known; there are: {known}", hint)])
     return read_profile(FOLDER / name)
+
+
+def all_profiles(site_file: str = "") -> tuple[tuple[Profile, ...], list[Problem]]:
+    """Every profile that a site file in this place could name, and what is wrong with its own that cannot be used."""
+    own = sorted(path.stem for path in own_folder(site_file).glob("*.toml")) if site_file else []
+    profiles = [load_profile(name) for name in shipped()]
+    problems: list[Problem] = []
+    for name in own:
+        try:
+            profiles.append(replace(load_profile(name, site_file), id=name))  # a site file names it by its file
+        except ConfigFault as fault:
+            problems += fault.problems
+    return tuple(profiles), problems
 
 
 def read_profile(path: Path) -> Profile:

@@ -13,8 +13,6 @@ READ_AS = {"dV": ("V", 10), "dA": ("A", 10), "dC": ("°C", 10), "cpct": ("%", 10
 NAME_MAX = 40  # of make and model in the list: `show` has it whole
 UNTOLD = ("count",)  # units that say nothing
 LEFT_OUT = (
-    "Deye SG hybrid inverters: no source that could be read gives a power setpoint, only schedules and limits of current, "
-    "and those lie in memory that is kept.",
     "Sungrow SBR batteries (address 200 behind the inverter): cell values are known, limits of current are not.",
 )
 

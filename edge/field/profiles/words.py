@@ -30,11 +30,11 @@ def add_profile_words(words: "argparse._SubParsersAction[argparse.ArgumentParser
     new = below.add_parser("new", help="write a blueprint to be filled in; an existing file is left alone")
     new.add_argument("kind", choices=KINDS)
     new.add_argument("--id", default="", help="its id and the name of its file (new-KIND)")
-    new.set_defaults(act=_new)
+    new.set_defaults(act=_new, undone="nothing was written")
     check = below.add_parser("check", help="say everything that is wrong with a profile file, or what it says")
     check.add_argument("file", type=Path)
     check.add_argument("--json", action="store_true", help="for machines")
-    check.set_defaults(act=_check)
+    check.set_defaults(act=_check, undone="no site can use it like this")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -56,6 +56,10 @@ def _new(options: argparse.Namespace) -> int:
     profile_id = options.id or f"new-{options.kind}"
     if not ID.fullmatch(profile_id):
         raise ConfigFault([Problem("profile new", "--id", profile_id, "must be of a-z, 0-9 and -")])
+    if profile_id in shipped():
+        raise ConfigFault(
+            [Problem("profile new", "--id", profile_id, "ships with the program", "give yours another name")]
+        )
     path = Path(f"{profile_id}.toml")
     text = blueprint(options.kind, profile_id)
     try:

@@ -58,7 +58,7 @@ class Asks:
                 continue
             if ask.until_s <= now_s:
                 ask.answer.set_result(Outcome.TIMEOUT)
-            elif found is None and not ask.device.suspect and ask.device.quiet_until_s <= now_s:
+            elif found is None and not ask.device.trust.suspect and ask.device.trust.quiet_until_s <= now_s:
                 found = ask
             else:
                 self._waiting.append(ask)

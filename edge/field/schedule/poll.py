@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from edge.config.options import Port
 from edge.field.decode import BlockDecoder, decoder_of
 from edge.field.line.rtu import Expect, read_request
-from edge.field.line.timing import read_bytes, transaction_us
+from edge.field.line.timing import NEVER_S, read_bytes, transaction_us
 from edge.field.profile import Block, Link
 from edge.field.quality import BlockWatch
 
 if TYPE_CHECKING:
-    from edge.field.device import BusDevice, WriteBox
+    from edge.field.device import BusDevice
+    from edge.field.schedule.mailbox import WriteBox
     from edge.field.upkeep import Unchanged
 
-NEVER_S = -1e9
 FOREVER_S = float("inf")
 LEAD_MARGIN_S = 0.003  # a timer late, an answer slow: still in time for the cycle
 BEHIND_S = 0.005  # the cycle has given its orders
@@ -137,7 +137,7 @@ def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
     for poll in polls:
         ready_s = poll.due_s
         if ready_s <= now_s:
-            quiet_s = poll.device.quiet_until_s
+            quiet_s = poll.device.trust.quiet_until_s
             if quiet_s <= now_s:
                 since_s = quiet_s if quiet_s > ready_s else ready_s
                 rank = poll.priority - (now_s - since_s) / poll.period_s
@@ -146,7 +146,7 @@ def due_poll(polls: Sequence[Poll], now_s: float) -> tuple[Poll | None, float]:
                 continue
             ready_s = quiet_s
         elif poll.hope_s < ready_s:
-            ready_s = max(poll.hope_s, poll.device.quiet_until_s)
+            ready_s = max(poll.hope_s, poll.device.trust.quiet_until_s)
             if ready_s <= now_s:
                 hoped = poll
         next_s = ready_s if ready_s < next_s else next_s
