@@ -30,6 +30,7 @@ BATCH_MAX_COUNT = 500
 RECENT_MAX_COUNT = 100  # events for the console
 PRUNE_COUNT = 1_000  # oldest events (then audit) deleted at once at the quota
 CLOCK_MAX_COUNT = 5_000
+SALVAGE_SKIP_COUNT = 1 << 20  # more rows than the journal ever holds
 HELP_MAX_COUNT = 4  # times that room is asked for in one step
 ESSENTIAL = LOGS[:-1]  # all but the events: may use the last eighth of the quota
 
@@ -184,6 +185,8 @@ class Journal:
         query = "SELECT mono_ms, wall_ms, name, text, level FROM events ORDER BY seq DESC LIMIT ?"
         old = [Event(*row) for row in self._db.read(query, (RECENT_MAX_COUNT,)) or []]
         self.recent.extendleft(old[: RECENT_MAX_COUNT - len(self.recent)])
+        if self._db.salvaged:  # what was lost of it may have been sent: its numbers are not given again
+            ends = {table: seq + SALVAGE_SKIP_COUNT for table, seq in ends.items()}
         self._next_seq = ends
         self.events_seq = ends["events"] - 1
         if self._db.salvaged:
