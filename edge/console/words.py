@@ -196,7 +196,8 @@ def _find(tokens: list[str]) -> tuple[Word | None, tuple[str, ...], str]:
         return None, (), f"'{typed}': write it out: {', '.join(word.name for word in short)}"
     names = [word.name for word in WORDS]
     begun = [name for name in names if name.startswith(" ".join(tokens))]
-    near = begun or difflib.get_close_matches(" ".join(tokens[:2])[:40], names, n=1, cutoff=0.5)
+    near = begun or [name for name in names if name == tokens[-1]]  # `show events`: the word without its `show`
+    near = near or difflib.get_close_matches(" ".join(tokens[:2])[:40], names, n=1, cutoff=0.5)
     near = near or difflib.get_close_matches(tokens[0][:40], names, n=1, cutoff=0.5)
     return None, (), f"unknown word '{typed}'; " + (f"did you mean: {', '.join(near)}?" if near else "see: help")
 

@@ -178,6 +178,7 @@ def test_an_order_becomes_a_request_of_the_console(kind: str) -> None:
         ("resu", "write it out: resume"),
         ("wyh", "why"),
         ("zzz", "see: help"),
+        ("show events", "did you mean: events?"),
         ("\x1b[2Jzzz", "'?[2Jzzz'"),
         ("reset now", "takes no arguments"),
         ("watch status 0", "1..3600"),
