@@ -30,7 +30,7 @@ BATCH_MAX_COUNT = 500
 RECENT_MAX_COUNT = 100  # events for the console
 PRUNE_COUNT = 1_000  # oldest events (then audit) deleted at once at the quota
 CLOCK_MAX_COUNT = 5_000
-SALVAGE_SKIP_COUNT = 1 << 20  # more rows than the journal ever holds
+SALVAGE_SKIP_COUNT = 1 << 25  # more rows than the largest journal (1 GB) holds, each of 40 bytes at the least
 HELP_MAX_COUNT = 4  # times that room is asked for in one step
 ESSENTIAL = LOGS[:-1]  # all but the events: may use the last eighth of the quota
 
