@@ -2,7 +2,7 @@
 
 Kept by name in one small file, written when it changes, read once before the first cycle. A file that is there but cannot
 be understood holds the site: nobody knows what was latched. Not kept: how often an hourly cause has come, and what latched
-within the last tenth of a second before a kill.
+just before a kill: a tenth of a second, or as long as a slow disk keeps the logbook waiting.
 """
 
 from collections.abc import Iterable, Mapping
