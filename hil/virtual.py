@@ -99,6 +99,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._process_events(events)
 
 
+class StepClock:
+    """edge.clock.Clock moved by hand; the wall runs with it. For what has no loop."""
+
+    def __init__(self, wall_start_ms: int = WALL_START_MS) -> None:
+        self.now_ms = 0
+        self._wall_start_ms = wall_start_ms
+
+    def mono_us(self) -> int:
+        return self.now_ms * 1_000
+
+    def mono_ms(self) -> int:
+        return self.now_ms
+
+    def wall_ms(self) -> int:
+        return self._wall_start_ms + self.now_ms
+
+
 class VirtualClock:
     """edge.clock.Clock over a virtual loop; the wall clock may be moved without disturbing the monotonic one."""
 

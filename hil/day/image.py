@@ -20,7 +20,7 @@ from hil.assembly import build_site, unit_specs
 from hil.day.story import Story
 from hil.invariants.watch import Watch
 from hil.plant.site import Site, SiteSpec
-from hil.virtual import WALL_START_MS
+from hil.virtual import StepClock
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "site.example.toml"
 PCS_RUNNING, PCS_FAULT, PCS_GUARDED = 2, 1, 16
@@ -66,7 +66,7 @@ class ImageDay:
         self.site: Site = build_site(config, spec, seed)
         self.kernel = Kernel(config_struct(config))
         self.authority = Authority(auto_run=True)
-        self.clock = _StepClock()
+        self.clock = StepClock()
         self.mission = Mission(config, self.clock)
         self.story = Story()
         self.watch: Watch | None = None
@@ -120,22 +120,6 @@ class ImageDay:
         if request is not None:
             lease_ms = max(request.expires_mono_ms, self.clock.now_ms + 61_000)
             self.authority.offer(type(request)(request.source, request.kind, request.power_w, lease_ms, request.reason))
-
-
-class _StepClock:
-    """edge.clock.Clock moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0
-
-    def mono_us(self) -> int:
-        return self.now_ms * 1_000
-
-    def mono_ms(self) -> int:
-        return self.now_ms
-
-    def wall_ms(self) -> int:
-        return WALL_START_MS + self.now_ms
 
 
 def fill_unit(tw: Any, unit: Any) -> None:

@@ -19,6 +19,7 @@ from edge.uplink import Uplink
 from hil.assembly import unit_specs
 from hil.day.image import ImageDay
 from hil.plant.site import SiteSpec
+from hil.virtual import StepClock
 from tests.carbon.ledger_kit import METERS, START_MS
 
 DAY_S = 86_400
@@ -40,28 +41,12 @@ residual_source = "made up for this measurement"
 """
 
 
-class MonthClock:
-    """Moved by hand; the wall is that of January 2026."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0
-
-    def mono_us(self) -> int:
-        return self.now_ms * 1_000
-
-    def mono_ms(self) -> int:
-        return self.now_ms
-
-    def wall_ms(self) -> int:
-        return START_MS + self.now_ms
-
-
 class Month(ImageDay):
     """The image-level day, its seconds handed to a real uplink."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, SiteSpec(units=unit_specs(config)), 7)
-        self.clock = MonthClock()  # type: ignore[assignment]  # the same, with another wall
+        self.clock = StepClock(START_MS)
         self.uplink = Uplink(config, self.clock)
         self.uplink.offer = self.authority.offer
         self.seq = 0

@@ -11,6 +11,7 @@ from edge.model import RegisterValue
 from edge.store.db.journal import FILE
 from edge.store.db.view import read_ledger
 from edge.uplink import Uplink
+from hil.virtual import StepClock
 from tests.carbon.ledger_kit import START_MS, site
 from tests.carbon.test_flow import flows
 
@@ -18,20 +19,11 @@ QUARTER_S = 900
 LIMITS = {"import_max_w": 5_000_000}  # what the registers below count, a kWh a second, must be possible
 
 
-class HandClock:
-    """Moved by hand; the wall runs with it."""
+class HandClock(StepClock):
+    """It begins when the ledger's tests do."""
 
     def __init__(self) -> None:
-        self.now_ms = 0
-
-    def mono_us(self) -> int:
-        return self.now_ms * 1_000
-
-    def mono_ms(self) -> int:
-        return self.now_ms
-
-    def wall_ms(self) -> int:
-        return START_MS + self.now_ms
+        super().__init__(START_MS)
 
 
 def config_of(folder: Path) -> Config:
