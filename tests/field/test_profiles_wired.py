@@ -38,6 +38,17 @@ def mode_of(wired: WiredSite) -> str:
     return wired.controller.picture.status().mode
 
 
+async def takes(wired: WiredSite, *asked_taken_w: tuple[int, int], within_w: int) -> None:
+    """Each power that is asked for comes, as exactly as the registers say it; the PCS stays guarded."""
+    for asked_w, taken_w in asked_taken_w:
+        now_ms = wired.clock.mono_ms()
+        wired.controller.picture.offer(Request("console", "power", asked_w, now_ms + 20_000, "test", "manual"))
+        await asyncio.sleep(18)
+        assert abs(wired.site.units[0].pcs.power_w - taken_w) < within_w
+    health = {device.device: device for device in wired.controller.picture.status().devices}
+    assert health["pcs1"].guarded and not health["pcs1"].write_failed
+
+
 def test_a_setpoint_in_three_registers_and_a_timer_that_counts_down_carry_a_site() -> None:
     heartbeats: list[float] = []
     setpoints: list[tuple[int, ...]] = []
@@ -52,13 +63,7 @@ def test_a_setpoint_in_three_registers_and_a_timer_that_counts_down_carry_a_site
     async def script(wired: WiredSite) -> None:
         await asyncio.sleep(20)
         assert mode_of(wired) == "RUN"
-        for power_w in (4_000, -3_000):
-            now_ms = wired.clock.mono_ms()
-            wired.controller.picture.offer(Request("console", "power", power_w, now_ms + 20_000, "test", "manual"))
-            await asyncio.sleep(18)
-            assert abs(wired.site.units[0].pcs.power_w - power_w) < 200
-        health = {device.device: device for device in wired.controller.picture.status().devices}
-        assert health["pcs1"].guarded and not health["pcs1"].write_failed
+        await takes(wired, (4_000, 4_000), (-3_000, -3_000), within_w=200)
 
     wired = run(script, spoil, pcs1="sungrow-sh")
     assert (3, 0xBB, 4_000) in setpoints and (3, 0xAA, 3_000) in setpoints and setpoints[-1] == (3, 0xCC, 0)
@@ -79,13 +84,7 @@ def test_a_remote_mode_is_set_up_ahead_of_its_timer_and_carries_a_site() -> None
     async def script(wired: WiredSite) -> None:
         await asyncio.sleep(20)
         assert mode_of(wired) == "RUN"
-        for power_w, taken_w in ((4_000, 3_990), (-3_000, -3_000)):
-            now_ms = wired.clock.mono_ms()
-            wired.controller.picture.offer(Request("console", "power", power_w, now_ms + 20_000, "test", "manual"))
-            await asyncio.sleep(18)
-            assert abs(wired.site.units[0].pcs.power_w - taken_w) < 100
-        health = {device.device: device for device in wired.controller.picture.status().devices}
-        assert health["pcs1"].guarded and not health["pcs1"].write_failed
+        await takes(wired, (4_000, 3_990), (-3_000, -3_000), within_w=100)
 
     wired = run(script, spoil, pcs1="deye-sg01hp3-30")
     arming = [(reg, words) for _, reg, words in written if reg in (1100, 1101, 1104)]
