@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -82,8 +83,13 @@ def _copy(reader: Reader, shelves: list[Shelf], span: Span, options: argparse.Na
             )
         names = reader.columns(shelves, span)
         every = dict.fromkeys(name for some in names.values() for name in some)
-        select: Select = lambda one: (_sample(row, names) for row in reader.samples(one, span))  # noqa: E731  one line
-        return _write(sink, options, shelves, (*HEAD, *every), select)
+        return _write(
+            sink,
+            options,
+            shelves,
+            (*HEAD, *every),
+            lambda one: (_sample(row, names) for row in reader.samples(one, span)),
+        )
 
 
 def _span(first: str, stop: str) -> Span:
@@ -138,15 +144,17 @@ def _sink(path: Path | None) -> Iterator[IO[str]]:
         part.unlink(missing_ok=True)
 
 
+def _put_json(sink: IO[str], row: Mapping[str, Any]) -> None:
+    sink.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
 def _write(
     sink: IO[str], options: argparse.Namespace, shelves: list[Shelf], columns: tuple[str, ...], select: Select
 ) -> int:
     """How many rows were written."""
     table = csv.DictWriter(sink, columns, lineterminator="\n")
-    put: Callable[[Mapping[str, Any]], object] = table.writerow
-    if options.json:
-        put = lambda row: sink.write(json.dumps(row, separators=(",", ":")) + "\n")  # noqa: E731  one line
-    elif shelves:
+    put: Callable[[Mapping[str, Any]], object] = partial(_put_json, sink) if options.json else table.writerow
+    if shelves and not options.json:
         table.writeheader()
     clock, count = SystemClock(), 0
     due_mono_ms = clock.mono_ms() + 2 * PROGRESS_MS

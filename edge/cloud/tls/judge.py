@@ -5,6 +5,7 @@ dates alone, and they are judged here, over the whole verified chain, by the flo
 """
 
 import ssl
+from typing import Any
 
 from edge.cloud.dial import tls_remedy
 from edge.cloud.tls.validity import expired, not_yet, out_of_time, reading, validity_of
@@ -77,4 +78,5 @@ def _chain(sock: ssl.SSLSocket) -> list[bytes]:
     found = getattr(sock, "get_verified_chain", None)
     if found is not None:
         return [bytes(one) for one in found()]
-    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in sock._sslobj.get_verified_chain()]  # type: ignore[attr-defined]  # of CPython 3.10..3.12
+    inner: Any = sock._sslobj  # type: ignore[attr-defined]  # no stub names it; Python 3.11 and 3.12 have nothing else
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in inner.get_verified_chain()]

@@ -66,11 +66,7 @@ class TtyPort:
         try:
             if settings.low_latency != "off":
                 line.set_low_latency_mode(True)
-        except (
-            OSError,
-            ValueError,
-            NotImplementedError,
-        ) as error:
+        except (OSError, ValueError, NotImplementedError) as error:  # the last is pyserial's, off Linux
             # A PTY and some adapters have no such mode: good enough, unless the site asks for it.
             if settings.low_latency == "on":
                 line.close()

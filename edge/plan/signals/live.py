@@ -260,8 +260,8 @@ def open_fetcher(
 ) -> "Fetcher":  # fmt: skip
     """What asks the source, not started yet. `folder` None keeps no answers. Raises ConfigFault for a bad ca_file."""
     # Here, not above: urllib3 and TLS cost memory that a site with a file or pushed values need not spend.
-    from edge.plan.signals.fetch.http import Http  # noqa: PLC0415
-    from edge.plan.signals.fetch.worker import Fetcher  # noqa: PLC0415
+    from edge.plan.signals.fetch.http import Http  # noqa: PLC0415  brings urllib3
+    from edge.plan.signals.fetch.worker import Fetcher  # noqa: PLC0415  brings urllib3
 
     try:
         http = Http(clock, signal.ca_file)

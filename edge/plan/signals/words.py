@@ -88,7 +88,7 @@ def _config(options: argparse.Namespace) -> Config:
         kind=options.kind, region=options.region, key_file=options.key_file, base_url=options.base_url,
         ca_file=options.ca_file, factors=options.factors, basis=options.basis,
     )  # fmt: skip
-    return Config(file=COMMAND_LINE, site=None, limits=None, port=(), device=(), unit=(), signal=signal)  # type: ignore[arg-type]
+    return Config(file=COMMAND_LINE, site=None, limits=None, port=(), device=(), unit=(), signal=signal)  # type: ignore[arg-type]  # a signal asks for no more of a site
 
 
 def ask_once(signal: Signal, file: str, load: LoadWeights, clock: Clock, config: Config) -> dict[str, Any]:
